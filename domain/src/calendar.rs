@@ -1,0 +1,84 @@
+//! Local dates: what day it was where the tenant lives, written down when it was decided.
+
+use crate::rejection::Rejected;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono_tz::Tz;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// An IANA time zone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Zone(Tz);
+
+impl Zone {
+    /// Coordinated Universal Time.
+    pub const UTC: Zone = Zone(Tz::UTC);
+
+    /// The zone of an IANA name such as `Asia/Riyadh`.
+    pub fn parse(field: &str, name: &str) -> Result<Self, Rejected> {
+        name.parse().map(Zone).map_err(|_| {
+            Rejected::invalid(field, format!("`{name}` is not an IANA time zone such as Asia/Riyadh"))
+        })
+    }
+
+    /// The IANA name.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// The local date of an instant.
+    pub fn date(self, at: DateTime<Utc>) -> BusinessDate {
+        BusinessDate { date: at.with_timezone(&self.0).date_naive(), zone: self }
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Zone::UTC
+    }
+}
+
+impl JsonSchema for Zone {
+    fn schema_name() -> Cow<'static, str> {
+        "Zone".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "string", "description": "IANA time zone" })
+    }
+}
+
+/// A local date with the zone it was resolved in: a later change of zone rewrites nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BusinessDate {
+    /// The local date.
+    pub date: NaiveDate,
+    /// The zone.
+    pub zone: Zone,
+}
+
+impl BusinessDate {
+    /// The calendar month the date lies in.
+    pub fn month(self) -> Month {
+        Month { year: self.date.year(), month: self.date.month() }
+    }
+}
+
+/// A calendar month.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, JsonSchema,
+)]
+pub struct Month {
+    /// The year.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u32,
+}
+
+impl std::fmt::Display for Month {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}

@@ -1,0 +1,6 @@
+//! An order from asking to delivery: the customer's order, each vendor's part of it, and its one payment.
+//! Each is a stream of its own, so that vendors ship at once without conflict.
+
+pub mod order;
+pub mod payment;
+pub mod vendor_order;

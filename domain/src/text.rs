@@ -1,0 +1,149 @@
+//! Words from outside, made fit: slugs, and names shown to people by locale.
+
+use crate::rejection::Rejected;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The longest name shown to people, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
+
+/// The longest slug, SKU, handle or external reference, in bytes.
+pub const CODE_BYTES_MAX: usize = 64;
+
+/// A name in an address: lower-case letters, digits, `-` and `_`, never a dot (policy scopes are dotted).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Slug(String);
+
+impl Slug {
+    /// Takes `text`, lower-cased, if it is made of `[a-z0-9_-]`, starts with a letter or digit and is 1 to
+    /// [`CODE_BYTES_MAX`] long.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Rejected> {
+        let slug = text.to_lowercase();
+        let fits =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        let starts_well = slug.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if slug.len() <= CODE_BYTES_MAX && starts_well && slug.bytes().all(fits) {
+            Ok(Slug(slug))
+        } else {
+            let rule = format!(
+                "must be 1 to {CODE_BYTES_MAX} of a-z, 0-9, - and _, starting with a letter or digit"
+            );
+            Err(Rejected::invalid(field, rule))
+        }
+    }
+
+    /// The slug.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A code given by people or other systems (a SKU, a reference): compared byte by byte.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Code(String);
+
+impl Code {
+    /// Takes `text` if it is 1 to [`CODE_BYTES_MAX`] bytes of printable ASCII without spaces.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Rejected> {
+        if !text.is_empty()
+            && text.len() <= CODE_BYTES_MAX
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            Ok(Code(text.to_owned()))
+        } else {
+            let rule = format!("must be 1 to {CODE_BYTES_MAX} printable ASCII characters without spaces");
+            Err(Rejected::invalid(field, rule))
+        }
+    }
+
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A BCP 47 locale tag, checked for form only.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Locale(String);
+
+impl Locale {
+    /// Takes a tag such as `en`, `pt-BR` or `ar-SA`.
+    pub fn parse(field: &str, tag: &str) -> Result<Self, Rejected> {
+        let mut parts = tag.split('-');
+        let language = parts.next().unwrap_or_default();
+        let language_fits =
+            (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_lowercase());
+        let rest_fits = parts
+            .all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+        if language_fits && rest_fits && tag.len() <= 35 {
+            Ok(Locale(tag.to_owned()))
+        } else {
+            Err(Rejected::invalid(field, format!("`{tag}` is not a BCP 47 language tag such as pt-BR")))
+        }
+    }
+
+    /// The tag.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A name shown to people, by locale. Never about a person: those are [sealed](crate::sealed::Sealed).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct LocalText(BTreeMap<Locale, String>);
+
+impl LocalText {
+    /// Takes one text per locale: at least one, none blank, none longer than [`NAME_CHARS_MAX`].
+    pub fn parse(field: &str, texts: impl IntoIterator<Item = (Locale, String)>) -> Result<Self, Rejected> {
+        let mut by_locale = BTreeMap::new();
+        for (locale, text) in texts {
+            let text = text.trim().to_owned();
+            if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control)
+            {
+                let rule = format!("must be 1 to {NAME_CHARS_MAX} characters without control characters");
+                return Err(Rejected::invalid(field, rule));
+            }
+            if by_locale.insert(locale.clone(), text).is_some() {
+                return Err(Rejected::invalid(field, format!("names `{}` twice", locale.as_str())));
+            }
+        }
+        if by_locale.is_empty() {
+            return Err(Rejected::invalid(field, "must have a text in at least one locale"));
+        }
+        Ok(LocalText(by_locale))
+    }
+
+    /// The text in `locale`, else in its language, else the first there is.
+    pub fn in_locale(&self, locale: &str) -> &str {
+        let language = locale.split('-').next().unwrap_or_default();
+        let find = |wanted: &str| self.0.iter().find(|(has, _)| has.as_str() == wanted).map(|(_, text)| text);
+        find(locale)
+            .or_else(|| find(language))
+            .or_else(|| self.0.values().next())
+            .map(String::as_str)
+            .unwrap_or_default()
+    }
+
+    /// All texts, by locale.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(locale, text)| (locale.as_str(), text.as_str()))
+    }
+}
