@@ -18,4 +18,6 @@ pub mod foundation;
 pub mod ledger;
 pub mod marketplace;
 pub mod orders;
+#[cfg(any(test, feature = "rehearsal"))]
+pub mod rehearsal;
 pub mod saga_run;
