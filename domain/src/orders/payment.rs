@@ -50,8 +50,9 @@ pub enum Event {
         amount: Money,
         /// The provider's reference.
         reference: String,
-        /// When it is given back if nothing happens.
-        expires_at: DateTime<Utc>,
+        /// When it is given back if nothing happens; none where it was paid elsewhere: giving it back is not
+        /// ours.
+        expires_at: Option<DateTime<Utc>>,
         /// What is for whom.
         splits: Vec<Split>,
     },
@@ -84,5 +85,10 @@ pub enum Event {
         reference: String,
         /// Why.
         cause: ReleaseCause,
+    },
+    /// The authorisation ran out. What was neither shipped nor being captured is given back with it.
+    Expired {
+        /// The order.
+        order: OrderId,
     },
 }
