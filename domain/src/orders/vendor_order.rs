@@ -147,8 +147,8 @@ pub enum Event {
         reference: String,
         /// The day in the tenant's zone.
         date: BusinessDate,
-        /// How many lines had units left.
-        lines: u32,
+        /// The numbers of the lines that had units left.
+        lines: Vec<u32>,
         /// What was captured.
         totals: Totals,
     },
