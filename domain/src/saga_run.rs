@@ -1,11 +1,34 @@
 //! A run of a saga, as an aggregate: what was intended, what is known to have happened, what is left to do.
-//! What the steps do stands in the sagas; here is only the bookkeeping that must survive a crash.
+//! What the steps do, and how often they are tried, stands in the sagas; here is only the bookkeeping that must
+//! survive a crash, and the rules of turning back, parking and ending.
 
 use crate::ids::EventId;
+use crate::log::Version;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// Whether a run can go back from a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// What it did can be undone. Where it fails, the run turns back.
+    Back,
+    /// Once it is, or may have been, done there is no way back. Where it is refused for good, the run turns back.
+    Pivot,
+    /// There is no way back, not even where it is refused: the run then waits for an operator.
+    Onward,
+}
+
+/// A step as the run was planned with it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedStep {
+    /// Its name in the saga.
+    pub name: String,
+    /// Whether there is a way back from it.
+    pub way: Way,
+}
 
 /// Which way a step is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +60,7 @@ pub enum Outcome {
     Completed,
     /// Every step that was, or may have been, done is undone.
     Compensated,
-    /// An operator gave it up as it stood.
+    /// An operator gave it up as it stood: what was done stays done.
     Abandoned,
 }
 
@@ -50,7 +73,7 @@ pub enum Event {
         /// The saga's name.
         saga: String,
         /// The steps in running order: a run finishes by the plan it began with.
-        steps: Vec<String>,
+        steps: Vec<PlannedStep>,
         /// What it was started with.
         input: Value,
         /// The event it started on.
@@ -91,6 +114,8 @@ pub enum Event {
         attempt: u32,
         /// How.
         kind: FailureKind,
+        /// The stable code of what went wrong.
+        code: String,
         /// What went wrong, for the operator. Never holds personal data.
         error: String,
         /// When it is tried again; `None` where it is not.
@@ -104,6 +129,8 @@ pub enum Event {
         on_kind: String,
         /// The stream's id.
         on_id: uuid::Uuid,
+        /// The version of that stream the step has seen: anything newer wakes it.
+        seen: Version,
         /// When it looks again in any case.
         until: DateTime<Utc>,
     },
@@ -114,6 +141,8 @@ pub enum Event {
     },
     /// From here on it goes back.
     Turned {
+        /// The stable code of the reason.
+        code: String,
         /// Why.
         reason: String,
     },
@@ -124,7 +153,7 @@ pub enum Event {
     },
     /// An operator had the failed step tried again.
     Retried {},
-    /// An operator declared a step done without doing it.
+    /// An operator declared a step done, or undone, without the run doing it.
     Skipped {
         /// The step.
         step: String,
