@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
 use std::fmt;
 
+pub mod allocation;
+
 /// The largest amount accepted from outside, in minor units: sums of a billion of them still fit an `i64`.
 pub const AMOUNT_MINOR_MAX: i64 = 9_000_000_000;
 
@@ -158,9 +160,13 @@ impl Rate {
 
 /// `amount × numerator / denominator`, rounded half away from zero. The denominator must be positive.
 pub fn scale_half_up(amount_minor: i64, numerator: i64, denominator: i64) -> i64 {
-    assert!(denominator > 0, "a share is of something");
-    let product = i128::from(amount_minor) * i128::from(numerator);
-    let denominator = i128::from(denominator);
-    let magnitude = (2 * product.abs() + denominator) / (2 * denominator);
-    i64::try_from(magnitude * product.signum()).expect("a share of bounded amounts fits")
+    divide_half_up(i128::from(amount_minor) * i128::from(numerator), denominator)
+}
+
+/// `dividend / divisor`, rounded half away from zero. The divisor must be positive and the quotient an amount.
+pub fn divide_half_up(dividend: i128, divisor: i64) -> i64 {
+    assert!(divisor > 0, "a share is of something");
+    let divisor = i128::from(divisor);
+    let magnitude = (2 * dividend.abs() + divisor) / (2 * divisor);
+    i64::try_from(magnitude * dividend.signum()).expect("a share of bounded amounts fits")
 }

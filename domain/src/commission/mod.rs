@@ -2,5 +2,8 @@
 //! calculation, done once at placement and frozen in the order line.
 
 pub mod calculation;
+pub mod charging;
+pub mod limits;
+pub mod matching;
 pub mod rules;
 pub mod tier;
