@@ -2,12 +2,21 @@
 //! What the steps do, and how often they are tried, stands in the sagas; here is only the bookkeeping that must
 //! survive a crash, and the rules of turning back, parking and ending.
 
-use crate::ids::EventId;
-use crate::log::Version;
+pub mod intervention;
+pub mod progress;
+
+use crate::aggregate::Aggregate;
+use crate::ids::{EventId, RunId};
+use crate::log::{StreamId, Version};
+use crate::rejection::Reject;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
+
+pub use intervention::{Intervention, Measure};
+pub use progress::{Mark, Next, Run, SagaRun, Stand, Task, Wait};
 
 /// Whether a run can go back from a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +71,77 @@ pub enum Outcome {
     Compensated,
     /// An operator gave it up as it stood: what was done stays done.
     Abandoned,
+}
+
+/// What may be asked of a run: by whoever drives it, and by an operator.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Intends to call the outside world for a step. Only whoever's command this was may call.
+    Attempt {
+        /// The step.
+        step: String,
+        /// Forward or back.
+        direction: Direction,
+        /// Under which idempotency key.
+        key: String,
+        /// When the attempt may be taken for lost.
+        lease_until: DateTime<Utc>,
+    },
+    /// The attempt did its step. The last step ends the run.
+    Done {
+        /// The step.
+        step: String,
+        /// The number of the attempt.
+        attempt: u32,
+        /// What the run knows now.
+        memo: Value,
+    },
+    /// The attempt undid its step. The last one ends the run.
+    Undone {
+        /// The step.
+        step: String,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// The attempt failed. Where it is not tried again the run turns back or parks.
+    Fail {
+        /// The step.
+        step: String,
+        /// Forward or back.
+        direction: Direction,
+        /// The number of the attempt.
+        attempt: u32,
+        /// How.
+        kind: FailureKind,
+        /// The stable code of what went wrong.
+        code: String,
+        /// What went wrong.
+        error: String,
+        /// When it is tried again; `None` where it is not.
+        retry_at: Option<DateTime<Utc>>,
+    },
+    /// The attempt found that its step must wait.
+    Wait {
+        /// The step.
+        step: String,
+        /// The number of the attempt.
+        attempt: u32,
+        /// The stream it waits for.
+        on: StreamId,
+        /// The version of that stream it has seen.
+        seen: Version,
+        /// When it looks again in any case.
+        until: DateTime<Utc>,
+    },
+    /// What a step waited for may have come.
+    Wake,
+    /// The run cannot be driven by this program.
+    Park {
+        /// Why.
+        reason: String,
+    },
+    /// An operator steps in.
+    Intervene(Intervention),
 }
 
 /// What can have happened to a run.
@@ -128,7 +208,7 @@ pub enum Event {
         /// The kind of stream it waits for.
         on_kind: String,
         /// The stream's id.
-        on_id: uuid::Uuid,
+        on_id: Uuid,
         /// The version of that stream the step has seen: anything newer wakes it.
         seen: Version,
         /// When it looks again in any case.
@@ -164,3 +244,200 @@ pub enum Event {
         outcome: Outcome,
     },
 }
+
+/// Why a run says no.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rejection {
+    /// There is no such run.
+    #[error("there is no such run")]
+    Absent,
+    /// It is over.
+    #[error("the run is over: {0:?}")]
+    Ended(Outcome),
+    /// Another step comes first.
+    #[error("step `{0}` is not the run's next")]
+    NotNext(String),
+    /// Another worker is at it.
+    #[error("another worker has the run until {0}")]
+    Taken(DateTime<Utc>),
+    /// The attempt is no longer the one that counts.
+    #[error("attempt {0} was overtaken by another worker")]
+    Overtaken(u32),
+    /// It waits, or is tried again later.
+    #[error("the run waits until {0}")]
+    NotDue(DateTime<Utc>),
+    /// It waits for an operator.
+    #[error("the run is parked")]
+    Parked,
+    /// The operator's command is for runs that stand still.
+    #[error(
+        "the run goes on by itself: only one that is parked or waits for its next attempt can be told this"
+    )]
+    GoesOn,
+    /// It can no longer go back.
+    #[error("step `{0}` is, or may have been, done, and there is no way back from it")]
+    PastReturn(String),
+    /// It goes back already.
+    #[error("the run goes back already")]
+    GoesBack,
+    /// Operators say why.
+    #[error("a reason is needed")]
+    ReasonMissing,
+}
+
+impl Reject for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Rejection::Absent => "SAGA_RUN_NOT_FOUND",
+            Rejection::Ended(_) => "SAGA_RUN_ENDED",
+            Rejection::NotNext(_) => "SAGA_RUN_STEP_NOT_NEXT",
+            Rejection::Taken(_) => "SAGA_RUN_TAKEN",
+            Rejection::Overtaken(_) => "SAGA_RUN_OVERTAKEN",
+            Rejection::NotDue(_) => "SAGA_RUN_NOT_DUE",
+            Rejection::Parked => "SAGA_RUN_PARKED",
+            Rejection::GoesOn => "SAGA_RUN_GOES_ON",
+            Rejection::PastReturn(_) => "SAGA_RUN_PAST_RETURN",
+            Rejection::GoesBack => "SAGA_RUN_GOES_BACK",
+            Rejection::ReasonMissing => "SAGA_RUN_REASON_REQUIRED",
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        matches!(self, Rejection::ReasonMissing).then_some("reason")
+    }
+}
+
+impl Aggregate for SagaRun {
+    type Id = RunId;
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, command: &Command, at: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
+        let run = self.live()?;
+        match command {
+            Command::Attempt { step, direction, key, lease_until } => {
+                run.check_next(step, *direction)?;
+                match self.next(at) {
+                    Next::Take(Task { attempt, .. }) => Ok(vec![Event::Attempted {
+                        step: step.clone(),
+                        direction: *direction,
+                        attempt,
+                        key: key.clone(),
+                        lease_until: *lease_until,
+                    }]),
+                    Next::Later(until) if matches!(run.stand, Stand::Attempting { .. }) => {
+                        Err(Rejection::Taken(until))
+                    }
+                    Next::Later(until) | Next::Look(Wait { until, .. }) => Err(Rejection::NotDue(until)),
+                    Next::Lost(_) => Err(Rejection::Taken(at)),
+                    Next::Nothing => Err(Rejection::Parked),
+                }
+            }
+            Command::Done { step, attempt, memo } => {
+                run.check_outcome(step, Direction::Forward, *attempt, at)?;
+                Ok(self.conclude(vec![Event::Done { step: step.clone(), memo: memo.clone() }]))
+            }
+            Command::Undone { step, attempt } => {
+                run.check_outcome(step, Direction::Back, *attempt, at)?;
+                Ok(self.conclude(vec![Event::Undone { step: step.clone() }]))
+            }
+            Command::Fail { step, direction, attempt, kind, code, error, retry_at } => {
+                run.check_outcome(step, *direction, *attempt, at)?;
+                let failed = Event::Failed {
+                    step: step.clone(),
+                    direction: *direction,
+                    attempt: *attempt,
+                    kind: *kind,
+                    code: code.clone(),
+                    error: error.clone(),
+                    retry_at: *retry_at,
+                };
+                let given_up = match (retry_at, self.clone().evolve(&failed)) {
+                    (None, SagaRun::Live(after)) => Some(after.given_up(*kind, code, error)),
+                    (None | Some(_), _) => None,
+                };
+                Ok(self.conclude([failed].into_iter().chain(given_up).collect()))
+            }
+            Command::Wait { step, attempt, on, seen, until } => {
+                run.check_outcome(step, Direction::Forward, *attempt, at)?;
+                Ok(vec![Event::Waiting {
+                    step: step.clone(),
+                    on_kind: on.kind.name().into(),
+                    on_id: on.id,
+                    seen: *seen,
+                    until: *until,
+                }])
+            }
+            Command::Wake => match &run.stand {
+                Stand::Waiting(_) => Ok(vec![Event::Woken { step: run.task(0).step }]),
+                Stand::Ready | Stand::Attempting { .. } | Stand::Retrying { .. } | Stand::Parked => {
+                    Ok(vec![])
+                }
+            },
+            Command::Park { reason } => match &run.stand {
+                Stand::Parked => Ok(vec![]),
+                Stand::Ready | Stand::Attempting { .. } | Stand::Retrying { .. } | Stand::Waiting(_) => {
+                    Ok(vec![Event::Parked { reason: reason.clone() }])
+                }
+            },
+            Command::Intervene(intervention) => Ok(self.conclude(vec![intervention.decide(run)?])),
+        }
+    }
+
+    fn evolve(self, event: &Event) -> Self {
+        if let Event::Started { saga, steps, input, cause } = event {
+            return SagaRun::Live(Run {
+                saga: saga.clone(),
+                input: input.clone(),
+                memo: Value::Null,
+                cause: *cause,
+                steps: steps.iter().map(|step| (step.clone(), Mark::Ahead)).collect(),
+                direction: Direction::Forward,
+                stand: Stand::Ready,
+                turned: None,
+                attempts: 0,
+                failures: 0,
+            });
+        }
+        let SagaRun::Live(run) = self else { return self };
+        SagaRun::Live(match event {
+            Event::Started { .. } => run,
+            Event::Attempted { attempt, lease_until, .. } => {
+                Run { stand: Stand::Attempting { lease_until: *lease_until }, attempts: *attempt, ..run }
+            }
+            Event::Done { step, memo } => Run { memo: memo.clone(), ..run.marked(step, Mark::Done) },
+            Event::Undone { step } => run.marked(step, Mark::Undone),
+            Event::Failed { step, direction, attempt, kind, retry_at, .. } => {
+                let failures = run.failures + 1;
+                let run = match (direction, kind) {
+                    (Direction::Forward, FailureKind::Unknown) => run.marked(step, Mark::Unsure),
+                    (Direction::Forward, FailureKind::Permanent) => run.marked(step, Mark::Ahead),
+                    (Direction::Forward, FailureKind::Transient) | (Direction::Back, _) => run,
+                };
+                let stand = retry_at.map_or(Stand::Ready, |at| Stand::Retrying { at });
+                Run { stand, attempts: *attempt, failures, ..run }
+            }
+            Event::Waiting { on_kind, on_id, seen, until, .. } => {
+                let wait = Wait { on_kind: on_kind.clone(), on_id: *on_id, seen: *seen, until: *until };
+                Run { stand: Stand::Waiting(wait), ..run }
+            }
+            Event::Woken { .. } => Run { stand: Stand::Ready, ..run },
+            Event::Turned { code, reason } => Run {
+                direction: Direction::Back,
+                stand: Stand::Ready,
+                turned: Some((code.clone(), reason.clone())),
+                attempts: 0,
+                failures: 0,
+                ..run
+            },
+            Event::Parked { .. } => Run { stand: Stand::Parked, ..run },
+            Event::Retried {} => Run { stand: Stand::Ready, failures: 0, ..run },
+            Event::Skipped { step } => run.marked(step, Mark::Skipped),
+            Event::Ended { outcome } => return SagaRun::Ended(*outcome),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

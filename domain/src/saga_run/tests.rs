@@ -1,0 +1,297 @@
+use super::*;
+use crate::log::Partition;
+use crate::rehearsal::{City, id};
+use crate::workspace::{Stop, Tell};
+use chrono::TimeDelta;
+use serde_json::json;
+
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+
+/// A run of a saga that reserves (there is a way back), pays (there is none) and records.
+struct Rehearsed {
+    city: City,
+    run: RunId,
+}
+
+impl Rehearsed {
+    fn of(ways: &[(&str, Way)]) -> Self {
+        let run = id("run");
+        let steps = ways.iter().map(|(name, way)| PlannedStep { name: (*name).into(), way: *way }).collect();
+        let started =
+            Event::Started { saga: "rehearsed".into(), steps, input: json!({}), cause: id("cause") };
+        let mut city = City::platform();
+        city.given::<SagaRun>(run, [started]);
+        Rehearsed { city, run }
+    }
+
+    fn started() -> Self {
+        Self::of(&[("reserve", Way::Back), ("pay", Way::Pivot), ("record", Way::Back)])
+    }
+
+    fn state(&self) -> SagaRun {
+        self.city.state::<SagaRun>(self.run)
+    }
+
+    fn live(&self) -> Run {
+        let SagaRun::Live(run) = self.state() else { panic!("the run is over") };
+        run
+    }
+
+    fn tell(&mut self, command: Command) -> Result<Vec<Event>, String> {
+        match self.city.when(&Tell::<SagaRun> { id: self.run, command }) {
+            Ok(events) => Ok(events
+                .into_iter()
+                .map(|event| match event {
+                    crate::event::Event::SagaRun(event) => event,
+                    other => panic!("{other:?} is not of a run"),
+                })
+                .collect()),
+            Err(Stop::Rejected(rejected)) => Err(rejected.code),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    fn task(&self) -> Task {
+        let run = self.live();
+        let under_way = matches!(run.stand, Stand::Attempting { .. });
+        run.task(if under_way { run.attempts } else { run.attempts + 1 })
+    }
+
+    fn attempt(&mut self) -> Result<Vec<Event>, String> {
+        let Task { step, direction, .. } = self.task();
+        let lease_until = self.city.now() + LEASE;
+        self.tell(Command::Attempt { step, direction, key: "key".into(), lease_until })
+    }
+
+    fn done(&mut self) -> Result<Vec<Event>, String> {
+        let Task { step, attempt, .. } = self.task();
+        self.tell(Command::Done { step, attempt, memo: json!({}) })
+    }
+
+    fn undone(&mut self) -> Result<Vec<Event>, String> {
+        let Task { step, attempt, .. } = self.task();
+        self.tell(Command::Undone { step, attempt })
+    }
+
+    fn fail(&mut self, kind: FailureKind, retry_in: Option<TimeDelta>) -> Vec<Event> {
+        let Task { step, direction, attempt, .. } = self.task();
+        let retry_at = retry_in.map(|delay| self.city.now() + delay);
+        let (code, error) = ("NO_LUCK".into(), "no luck".into());
+        self.tell(Command::Fail { step, direction, attempt, kind, code, error, retry_at })
+            .expect("the attempt under way may fail")
+    }
+
+    fn intervene(&mut self, measure: Measure) -> Result<Vec<Event>, String> {
+        self.tell(Command::Intervene(Intervention { measure, reason: "asked for".into() }))
+    }
+}
+
+fn turned() -> Event {
+    Event::Turned { code: "NO_LUCK".into(), reason: "no luck".into() }
+}
+
+#[test]
+fn a_run_whose_steps_are_done_is_completed_and_refuses_everything_after() {
+    let mut run = Rehearsed::started();
+    for _ in 0..2 {
+        run.done().unwrap();
+    }
+    let Task { step, attempt, .. } = run.task();
+    let events = run.done().unwrap();
+    assert_eq!(events.last(), Some(&Event::Ended { outcome: Outcome::Completed }));
+    assert_eq!(run.state().next(run.city.now()), Next::Nothing);
+    for command in [
+        Command::Done { step: step.clone(), attempt, memo: json!({}) },
+        Command::Undone { step, attempt },
+        Command::Wake,
+        Command::Park { reason: "late".into() },
+        Command::Intervene(Intervention { measure: Measure::Retry, reason: "late".into() }),
+    ] {
+        assert_eq!(run.tell(command), Err("SAGA_RUN_ENDED".into()));
+    }
+}
+
+#[test]
+fn only_one_worker_gets_the_attempt_and_the_overtaken_one_cannot_record_its_outcome() {
+    let mut run = Rehearsed::started();
+    run.attempt().unwrap();
+    let lease_until = run.city.now() + LEASE;
+    let again = Command::Attempt {
+        step: "reserve".into(),
+        direction: Direction::Forward,
+        key: "key".into(),
+        lease_until,
+    };
+    assert_eq!(run.tell(again.clone()), Err("SAGA_RUN_TAKEN".into()));
+    assert_eq!(run.state().next(run.city.now()), Next::Later(lease_until));
+
+    run.city.pass(LEASE);
+    let lost = run.task();
+    assert_eq!(run.state().next(run.city.now()), Next::Lost(lost.clone()));
+    assert_eq!(run.tell(again), Err("SAGA_RUN_TAKEN".into()));
+    run.fail(FailureKind::Unknown, Some(TimeDelta::zero()));
+    run.attempt().unwrap();
+    let late = Command::Done { step: "reserve".into(), attempt: lost.attempt, memo: json!({}) };
+    assert_eq!(run.tell(late), Err("SAGA_RUN_OVERTAKEN".into()));
+    assert_eq!(run.live().stand, Stand::Attempting { lease_until: run.city.now() + LEASE });
+}
+
+#[test]
+fn a_step_that_is_not_next_or_goes_the_other_way_is_refused() {
+    let mut run = Rehearsed::started();
+    let early = Command::Done { step: "pay".into(), attempt: 1, memo: json!({}) };
+    assert_eq!(run.tell(early), Err("SAGA_RUN_STEP_NOT_NEXT".into()));
+    let back = Command::Undone { step: "reserve".into(), attempt: 1 };
+    assert_eq!(run.tell(back), Err("SAGA_RUN_STEP_NOT_NEXT".into()));
+}
+
+#[test]
+fn a_failed_step_turns_the_run_and_what_was_done_is_undone_newest_first() {
+    let mut run = Rehearsed::of(&[("a", Way::Back), ("b", Way::Back), ("c", Way::Back)]);
+    run.done().unwrap();
+    run.done().unwrap();
+    let events = run.fail(FailureKind::Permanent, None);
+    assert_eq!(events[1..], [turned()]);
+    assert_eq!(run.live().to_undo(), ["b", "a"]);
+    assert_eq!(run.undone().unwrap(), [Event::Undone { step: "b".into() }]);
+    let last = run.undone().unwrap();
+    let ended = Event::Ended { outcome: Outcome::Compensated };
+    assert_eq!(last, [Event::Undone { step: "a".into() }, ended]);
+}
+
+#[test]
+fn a_run_that_has_done_nothing_yet_is_over_as_soon_as_it_turns() {
+    let mut run = Rehearsed::started();
+    let events = run.fail(FailureKind::Permanent, None);
+    assert_eq!(events[1..], [turned(), Event::Ended { outcome: Outcome::Compensated }]);
+}
+
+#[test]
+fn a_step_that_may_have_happened_is_undone_like_one_that_did() {
+    let mut run = Rehearsed::started();
+    run.attempt().unwrap();
+    run.fail(FailureKind::Unknown, Some(TimeDelta::zero()));
+    assert!(run.task().unsure);
+    run.fail(FailureKind::Transient, None);
+    assert_eq!(run.live().to_undo(), ["reserve"]);
+}
+
+#[test]
+fn a_refusal_settles_that_an_unsure_step_did_not_happen() {
+    let mut run = Rehearsed::started();
+    run.done().unwrap();
+    run.attempt().unwrap();
+    run.fail(FailureKind::Unknown, Some(TimeDelta::zero()));
+    run.attempt().unwrap();
+    assert_eq!(run.fail(FailureKind::Permanent, None)[1..], [turned()]);
+    assert_eq!(run.live().to_undo(), ["reserve"]);
+}
+
+#[test]
+fn a_pivot_parks_unless_it_is_refused_for_good() {
+    for kind in [FailureKind::Unknown, FailureKind::Transient] {
+        let mut run = Rehearsed::started();
+        run.done().unwrap();
+        run.attempt().unwrap();
+        let events = run.fail(kind, None);
+        assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
+        assert_eq!(run.state().next(run.city.now()), Next::Nothing);
+    }
+}
+
+#[test]
+fn a_failure_past_a_pivot_parks_whatever_it_is() {
+    let mut run = Rehearsed::started();
+    run.done().unwrap();
+    run.done().unwrap();
+    let events = run.fail(FailureKind::Permanent, None);
+    assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
+    assert_eq!(run.intervene(Measure::Compensate), Err("SAGA_RUN_PAST_RETURN".into()));
+}
+
+#[test]
+fn a_step_without_any_way_back_parks_even_when_refused_and_can_then_be_given_up_cleanly() {
+    let mut run = Rehearsed::of(&[("capture", Way::Onward)]);
+    let events = run.fail(FailureKind::Permanent, None);
+    assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
+    let events = run.intervene(Measure::Compensate).unwrap();
+    assert_eq!(events.last(), Some(&Event::Ended { outcome: Outcome::Compensated }));
+}
+
+#[test]
+fn a_failed_undo_parks_and_an_operator_may_have_it_tried_again_or_answer_for_it() {
+    for (measure, ends) in [(Measure::Retry, false), (Measure::Skip, true)] {
+        let mut run = Rehearsed::started();
+        run.done().unwrap();
+        run.fail(FailureKind::Permanent, None);
+        let events = run.fail(FailureKind::Transient, None);
+        assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
+        let events = run.intervene(measure).unwrap();
+        assert_eq!(events.last() == Some(&Event::Ended { outcome: Outcome::Compensated }), ends);
+        assert_eq!(run.state().next(run.city.now()) == Next::Nothing, ends);
+    }
+}
+
+#[test]
+fn retries_wait_for_their_time_unless_an_operator_is_impatient() {
+    let mut run = Rehearsed::started();
+    run.fail(FailureKind::Transient, Some(TimeDelta::minutes(5)));
+    let due = run.city.now() + TimeDelta::minutes(5);
+    assert_eq!(run.state().next(run.city.now()), Next::Later(due));
+    let early = Command::Done { step: "reserve".into(), attempt: 2, memo: json!({}) };
+    assert_eq!(run.tell(early), Err("SAGA_RUN_OVERTAKEN".into()));
+    run.intervene(Measure::Retry).unwrap();
+    let task = run.task();
+    assert_eq!((task.attempt, task.failures), (2, 0));
+}
+
+#[test]
+fn a_waiting_run_is_woken_once_and_then_looks_again() {
+    let mut run = Rehearsed::started();
+    let until = run.city.now() + TimeDelta::days(30);
+    let on = SagaRun::stream(Partition::Platform, id("other"));
+    let Task { step, attempt, .. } = run.task();
+    run.tell(Command::Wait { step: step.clone(), attempt, on, seen: Version(3), until }).unwrap();
+    let wait = Wait { on_kind: "saga_run".into(), on_id: on.id, seen: Version(3), until };
+    assert_eq!(run.state().next(run.city.now()), Next::Look(wait));
+    assert_eq!(run.tell(Command::Wake), Ok(vec![Event::Woken { step }]));
+    assert_eq!(run.tell(Command::Wake), Ok(vec![]));
+    assert!(matches!(run.state().next(run.city.now()), Next::Take(_)));
+}
+
+#[test]
+fn operators_give_a_reason_and_do_not_disturb_a_run_that_goes_on() {
+    let mut run = Rehearsed::started();
+    assert_eq!(run.intervene(Measure::Abandon), Err("SAGA_RUN_GOES_ON".into()));
+    run.attempt().unwrap();
+    assert_eq!(run.intervene(Measure::Abandon), Err("SAGA_RUN_TAKEN".into()));
+    run.fail(FailureKind::Transient, Some(TimeDelta::minutes(5)));
+    assert_eq!(run.intervene(Measure::Skip), Err("SAGA_RUN_GOES_ON".into()));
+    let silent = Intervention { measure: Measure::Abandon, reason: " ".into() };
+    assert_eq!(run.tell(Command::Intervene(silent)), Err("SAGA_RUN_REASON_REQUIRED".into()));
+    let events = run.intervene(Measure::Abandon).unwrap();
+    assert_eq!(events, [Event::Ended { outcome: Outcome::Abandoned }]);
+}
+
+#[test]
+fn a_skipped_pivot_is_passed_and_a_skipped_step_is_not_undone() {
+    let mut run = Rehearsed::of(&[("a", Way::Back), ("b", Way::Back)]);
+    run.tell(Command::Park { reason: "unknown plan".into() }).unwrap();
+    run.intervene(Measure::Skip).unwrap();
+    let events = run.fail(FailureKind::Permanent, None);
+    assert_eq!(events[1..], [turned(), Event::Ended { outcome: Outcome::Compensated }]);
+
+    let mut run = Rehearsed::started();
+    run.done().unwrap();
+    run.fail(FailureKind::Unknown, None);
+    run.intervene(Measure::Skip).unwrap();
+    run.fail(FailureKind::Permanent, None);
+    assert_eq!(run.intervene(Measure::Compensate), Err("SAGA_RUN_PAST_RETURN".into()));
+}
+
+#[test]
+fn nobody_can_command_a_run_that_was_never_started() {
+    let mut city = City::platform();
+    let run: RunId = id("nobody's");
+    assert_eq!(city.refusal(&Tell::<SagaRun> { id: run, command: Command::Wake }), "SAGA_RUN_NOT_FOUND");
+}
