@@ -92,6 +92,13 @@ pub struct Fetch {
     pub fold: Fold,
 }
 
+impl Fetch {
+    /// The stream of the aggregate `id` and its fold.
+    pub fn of<A: Aggregate>(partition: Partition, id: A::Id) -> Self {
+        Fetch { stream: A::stream(partition, id), fold: fold::<A> }
+    }
+}
+
 /// One event a decision wants written.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Decided {
@@ -110,6 +117,8 @@ pub struct Changes {
     pub relies_on: Vec<(StreamId, Version)>,
     /// What happened, in the order it was decided.
     pub events: Vec<Decided>,
+    /// What the streams it looked at will have become once the events are written.
+    pub states: HashMap<StreamId, AnyState>,
 }
 
 /// What a decision sees of the log, and what it has decided so far.
@@ -218,9 +227,10 @@ impl Workspace {
     }
 
     fn want<A: Aggregate>(&mut self, id: A::Id) {
-        let stream = A::stream(self.partition, id);
-        if !self.streams.contains_key(&stream) && !self.missing.iter().any(|fetch| fetch.stream == stream) {
-            self.missing.push(Fetch { stream, fold: fold::<A> });
+        let wanted = Fetch::of::<A>(self.partition, id);
+        let known = |stream| self.missing.iter().any(|fetch| fetch.stream == stream);
+        if !self.streams.contains_key(&wanted.stream) && !known(wanted.stream) {
+            self.missing.push(wanted);
         }
     }
 
@@ -233,7 +243,8 @@ impl Workspace {
     pub fn into_changes(self) -> Changes {
         // `streams` keeps the version each stream was loaded at: what is decided here does not move it.
         let relies_on = self.seen.iter().map(|stream| (*stream, self.streams[stream].version)).collect();
-        Changes { relies_on, events: self.decided }
+        let states = self.streams.into_iter().map(|(stream, loaded)| (stream, loaded.state)).collect();
+        Changes { relies_on, events: self.decided, states }
     }
 }
 

@@ -1,1 +1,8 @@
-//! placeholder
+//! How events are kept: the port, its backends and the contract they pass, the executor of commands, and the
+//! key store with what is sealed under its keys. Knows streams and events, not what they mean.
+
+pub mod clock;
+pub mod executor;
+pub mod memory;
+pub mod store;
+mod stored;

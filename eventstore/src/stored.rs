@@ -1,0 +1,164 @@
+//! The stored form of events, the same on every backend: UUIDs, whole microseconds, and the exact JSON text
+//! of body and meta. `schemas/log.md` describes it.
+
+use crate::store::{
+    Append, AppendError, BODY_BYTES_MAX, Cause, EVENTS_PER_APPEND_MAX, InputHash, STREAMS_PER_APPEND_MAX,
+    StoreError,
+};
+use chrono::{DateTime, Utc};
+use cityos_domain::event::{Event, Kind};
+use cityos_domain::ids::{CommandId, EventId};
+use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
+use cityos_domain::upcast;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// An append that was found sound, its events numbered and encoded.
+pub struct Prepared {
+    pub command: CommandId,
+    pub partition: Partition,
+    pub input: InputHash,
+    pub relies_on: Vec<(StreamId, Version)>,
+    pub events: Vec<PreparedEvent>,
+    /// Of every event here.
+    pub meta: String,
+    /// The versions the written streams reach, in the order they are first written.
+    pub versions: Vec<(StreamId, Version)>,
+}
+
+/// One of its events.
+pub struct PreparedEvent {
+    pub id: EventId,
+    pub stream: StreamId,
+    pub version: Version,
+    pub at: i64,
+    pub type_name: String,
+    pub schema_version: u16,
+    pub body: String,
+}
+
+impl Prepared {
+    /// Checks what can be checked without looking at the log.
+    pub fn new(append: Append) -> Result<Self, AppendError> {
+        let invalid = |why: String| Err(AppendError::Invalid(why));
+        let Append { partition, relies_on, events, meta, input } = append;
+        if events.len() > EVENTS_PER_APPEND_MAX || relies_on.len() > STREAMS_PER_APPEND_MAX {
+            return invalid(format!("{} events over {} streams are too many", events.len(), relies_on.len()));
+        }
+        let mut reached = HashMap::with_capacity(relies_on.len());
+        for (stream, version) in &relies_on {
+            if stream.partition != partition {
+                return invalid(format!("stream {stream} lies outside partition {partition}"));
+            }
+            if reached.insert(*stream, *version).is_some() {
+                return invalid(format!("stream {stream} is relied on twice"));
+            }
+        }
+        let mut written = Vec::new();
+        let mut prepared = Vec::with_capacity(events.len());
+        for new in events {
+            let Some(version) = reached.get_mut(&new.stream) else {
+                return invalid(format!("stream {} is written but not relied on", new.stream));
+            };
+            if new.event.kind() != new.stream.kind {
+                return invalid(format!("stream {} holds no events of another kind", new.stream));
+            }
+            version.0 += 1;
+            if !written.contains(&new.stream) {
+                written.push(new.stream);
+            }
+            let encoded = new.event.encode();
+            if encoded.body.len() > BODY_BYTES_MAX {
+                return invalid(format!("an event of {} bytes is too large", encoded.body.len()));
+            }
+            prepared.push(PreparedEvent {
+                id: new.id,
+                stream: new.stream,
+                version: *version,
+                at: new.at.timestamp_micros(),
+                schema_version: upcast::current_version(&encoded.type_name),
+                type_name: encoded.type_name,
+                body: encoded.body,
+            });
+        }
+        Ok(Prepared {
+            command: meta.command,
+            partition,
+            input,
+            relies_on,
+            events: prepared,
+            meta: serde_json::to_string(&meta).expect("meta holds only what JSON can"),
+            versions: written.iter().map(|stream| (*stream, reached[stream])).collect(),
+        })
+    }
+
+    /// Fails on the first stream that `head` says has moved.
+    pub fn check<E: Into<AppendError>>(
+        &self,
+        mut head: impl FnMut(StreamId) -> Result<Version, E>,
+    ) -> Result<(), AppendError> {
+        for (stream, expected) in &self.relies_on {
+            let current = head(*stream).map_err(Into::into)?;
+            if current != *expected {
+                return Err(AppendError::Conflict { stream: *stream, expected: *expected, current });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event as it lies in the log, borrowed from wherever it is kept.
+pub struct Stored<'a> {
+    pub position: u64,
+    pub partition: Uuid,
+    pub kind: &'a str,
+    pub id: Uuid,
+    pub version: u64,
+    pub event_id: Uuid,
+    pub type_name: &'a str,
+    pub schema_version: u16,
+    pub at: i64,
+    pub recorded_at: i64,
+    pub body: &'a str,
+    pub meta: &'a str,
+}
+
+impl Stored<'_> {
+    /// The event, lifted to its present shape.
+    pub fn decode(&self) -> Result<Envelope, StoreError> {
+        let undecodable =
+            |source: Cause| StoreError::Undecodable { position: Position(self.position), source };
+        let kind = Kind::from_name(self.kind)
+            .ok_or_else(|| undecodable(Cause::new(format!("there is no kind `{}`", self.kind))))?;
+        Ok(Envelope {
+            id: EventId(self.event_id),
+            stream: StreamId { partition: Partition::from_id(self.partition), kind, id: self.id },
+            version: Version(self.version),
+            position: Position(self.position),
+            at: instant(self.at).map_err(undecodable)?,
+            recorded_at: instant(self.recorded_at).map_err(undecodable)?,
+            meta: serde_json::from_str(self.meta).map_err(|error| undecodable(Cause::new(error)))?,
+            event: self.event().map_err(undecodable)?,
+        })
+    }
+
+    fn event(&self) -> Result<Event, Cause> {
+        if self.schema_version == upcast::current_version(self.type_name) {
+            return Event::decode(self.type_name, self.body).map_err(Cause::new);
+        }
+        let body = serde_json::from_str(self.body).map_err(Cause::new)?;
+        let lifted = upcast::upcast(self.type_name, self.schema_version, body).map_err(Cause::new)?;
+        Event::decode(self.type_name, &lifted.to_string()).map_err(Cause::new)
+    }
+}
+
+/// The instant kept as microseconds since 1970.
+pub fn instant(micros: i64) -> Result<DateTime<Utc>, Cause> {
+    DateTime::from_timestamp_micros(micros)
+        .ok_or_else(|| Cause::new(format!("{micros} microseconds are no instant")))
+}
+
+/// When something is recorded: now, but never before what was recorded last.
+pub fn recorded_at(now: DateTime<Utc>, last: i64) -> i64 {
+    now.timestamp_micros().max(last)
+}
