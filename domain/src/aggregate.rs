@@ -31,3 +31,8 @@ pub trait Aggregate: Default + Clone + PartialEq + Debug + Send + Sync + 'static
         StreamId { partition, kind: Self::Event::KIND, id: id.into() }
     }
 }
+
+/// What a command that wants `event` leads to: nothing where it is already so.
+pub fn unless<E>(already_so: bool, event: E) -> Vec<E> {
+    if already_so { Vec::new() } else { vec![event] }
+}

@@ -1,11 +1,14 @@
 //! Local dates: what day it was where the tenant lives, written down when it was decided.
 
 use crate::rejection::Rejected;
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+
+/// No clock was ever put forward by more than a day.
+const GAP_MINUTES_MAX: i64 = 24 * 60;
 
 /// An IANA time zone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,6 +34,26 @@ impl Zone {
     /// The local date of an instant.
     pub fn date(self, at: DateTime<Utc>) -> BusinessDate {
         BusinessDate { date: at.with_timezone(&self.0).date_naive(), zone: self }
+    }
+
+    /// When clocks here first show `hour` (0 to 23) after `after`. An hour that the clocks skip on some day
+    /// comes at the first instant after the gap; an hour they show twice comes once, the first time.
+    pub fn next_at_hour(self, hour: u8, after: DateTime<Utc>) -> DateTime<Utc> {
+        let time = NaiveTime::from_hms_opt(hour.into(), 0, 0).expect("an hour is 0 to 23");
+        self.date(after)
+            .date
+            .iter_days()
+            .map(|day| self.first_instant_from(day.and_time(time)))
+            .find(|at| *at > after)
+            .expect("the calendar goes on")
+    }
+
+    /// The first instant at which clocks here show `local`, or the first after the gap it lies in.
+    fn first_instant_from(self, local: NaiveDateTime) -> DateTime<Utc> {
+        (0..=GAP_MINUTES_MAX)
+            .find_map(|minutes| self.0.from_local_datetime(&(local + TimeDelta::minutes(minutes))).earliest())
+            .expect("gaps end within a day")
+            .to_utc()
     }
 }
 

@@ -9,8 +9,44 @@ use std::fmt;
 /// The longest name shown to people, in characters.
 pub const NAME_CHARS_MAX: usize = 200;
 
+/// The longest reason or note, in characters.
+pub const REASON_CHARS_MAX: usize = 500;
+
 /// The longest slug, SKU, handle or external reference, in bytes.
 pub const CODE_BYTES_MAX: usize = 64;
+
+/// Takes `text` without the space around it, if 1 to `chars_max` characters are left and none of them is a
+/// control character.
+pub fn line(field: &str, text: &str, chars_max: usize) -> Result<String, Rejected> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > chars_max || text.chars().any(char::is_control) {
+        let rule = format!("must be 1 to {chars_max} characters without control characters");
+        return Err(Rejected::invalid(field, rule));
+    }
+    Ok(text.to_owned())
+}
+
+/// Why something was done, in the words of who did it. Never about a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reason(String);
+
+impl Reason {
+    /// Takes `text` if it is one [`line`] of at most [`REASON_CHARS_MAX`] characters.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Rejected> {
+        line(field, text, REASON_CHARS_MAX).map(Reason)
+    }
+
+    /// The reason.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&Reason> for String {
+    fn from(reason: &Reason) -> String {
+        reason.0.clone()
+    }
+}
 
 /// A name in an address: lower-case letters, digits, `-` and `_`, never a dot (policy scopes are dotted).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -115,12 +151,7 @@ impl LocalText {
     pub fn parse(field: &str, texts: impl IntoIterator<Item = (Locale, String)>) -> Result<Self, Rejected> {
         let mut by_locale = BTreeMap::new();
         for (locale, text) in texts {
-            let text = text.trim().to_owned();
-            if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control)
-            {
-                let rule = format!("must be 1 to {NAME_CHARS_MAX} characters without control characters");
-                return Err(Rejected::invalid(field, rule));
-            }
+            let text = line(field, &text, NAME_CHARS_MAX)?;
             if by_locale.insert(locale.clone(), text).is_some() {
                 return Err(Rejected::invalid(field, format!("names `{}` twice", locale.as_str())));
             }

@@ -2,27 +2,74 @@
 //! with `rejected` able to apply again. Who they are (KYC) is a state of its own: selling and being paid are
 //! two capabilities.
 
+mod admission;
+mod kyc;
+
+pub use admission::{ApplyAsVendor, Introduction, InviteVendor};
+pub use kyc::KycStatus;
+
+use crate::aggregate::{Aggregate, unless};
+use crate::ids::VendorId;
 use crate::marketplace::customer::Contact;
+use crate::rejection::Reject;
 use crate::sealed::Sealed;
-use crate::text::{Code, LocalText};
+use crate::text::{Code, LocalText, NAME_CHARS_MAX, Reason, line};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is known about who the vendor is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KycStatus {
-    /// Nothing was looked at.
-    #[default]
-    Unverified,
-    /// Being looked at.
-    Pending,
-    /// Proven.
-    Verified,
-    /// Something is missing.
-    ActionRequired,
-    /// Refused.
-    Rejected,
+/// What may be asked of a vendor. Applying and inviting are [intentions](ApplyAsVendor): handles are unique.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Ask to sell, for the first time or after a refusal.
+    Apply(Introduction),
+    /// Be asked to sell.
+    Invite(Introduction),
+    /// Begin to give what is needed.
+    StartOnboarding,
+    /// Be paid to this account of the transfer provider.
+    OpenPayoutAccount {
+        /// The provider's reference.
+        account: String,
+    },
+    /// Be paid to that account no more.
+    ClosePayoutAccount,
+    /// Have everything looked at.
+    SubmitForReview,
+    /// May sell.
+    Approve {
+        /// The submission the reviewer saw: refused where it is no longer the last.
+        evidence: u32,
+    },
+    /// May not sell.
+    Reject {
+        /// Why.
+        reason: Reason,
+        /// The submission the reviewer saw; 0 where there was none.
+        evidence: u32,
+    },
+    /// May not sell for now.
+    Suspend {
+        /// Why.
+        reason: Reason,
+    },
+    /// May sell again.
+    Resume {
+        /// Why.
+        reason: Reason,
+    },
+    /// Never sell again.
+    Terminate {
+        /// Why.
+        reason: Reason,
+    },
+    /// More, or less, is known about who they are.
+    ChangeKyc {
+        /// What is known.
+        status: KycStatus,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 /// What can have happened to a vendor.
@@ -96,3 +143,318 @@ pub enum Event {
         reason: String,
     },
 }
+
+/// Why a vendor says no.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rejection {
+    /// It does not exist.
+    #[error("there is no such vendor")]
+    Unknown,
+    /// It exists already.
+    #[error("the vendor exists already")]
+    Exists,
+    /// Where it is in its life does not allow this.
+    #[error("the vendor is {}, which does not allow this", .0.name())]
+    WrongStage(Stage),
+    /// It is over.
+    #[error("the vendor is terminated")]
+    Terminated,
+    /// The reviewer saw something else than what is there now.
+    #[error("the review is of submission {seen}, but the last is {last}")]
+    EvidenceChanged {
+        /// The submission the reviewer saw.
+        seen: u32,
+        /// The last one.
+        last: u32,
+    },
+    /// What is known about who they are does not change that way.
+    #[error("what is known about the vendor cannot change from {from:?} to {to:?}")]
+    KycStep {
+        /// What is known.
+        from: KycStatus,
+        /// What should be.
+        to: KycStatus,
+    },
+    /// It has another account to be paid to.
+    #[error("the vendor has another payout account, which must be closed first")]
+    PayoutAccountOpen,
+    /// The account's reference is none.
+    #[error("an account reference is 1 to {NAME_CHARS_MAX} characters without control characters")]
+    PayoutAccountInvalid,
+    /// It may not sell.
+    #[error("the vendor is {} and may not sell", .0.name())]
+    CannotSell(Stage),
+    /// It is not paid at present.
+    #[error("payouts to the vendor are held: it is {}", .0.name())]
+    PayoutsHeld(Stage),
+    /// Who they are is not proven.
+    #[error("the vendor cannot be paid before who they are is verified")]
+    KycNotVerified,
+    /// There is no account to pay to.
+    #[error("the vendor has no payout account")]
+    PayoutAccountMissing,
+}
+
+impl Reject for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Rejection::Unknown => "VENDOR_UNKNOWN",
+            Rejection::Exists => "VENDOR_EXISTS",
+            Rejection::WrongStage(_) => "VENDOR_WRONG_STAGE",
+            Rejection::Terminated => "VENDOR_TERMINATED",
+            Rejection::EvidenceChanged { .. } => "VENDOR_EVIDENCE_CHANGED",
+            Rejection::KycStep { .. } => "VENDOR_KYC_STEP",
+            Rejection::PayoutAccountOpen => "VENDOR_PAYOUT_ACCOUNT_OPEN",
+            Rejection::PayoutAccountInvalid => "VENDOR_PAYOUT_ACCOUNT_INVALID",
+            Rejection::CannotSell(_) => "VENDOR_CANNOT_SELL",
+            Rejection::PayoutsHeld(_) => "VENDOR_PAYOUTS_HELD",
+            Rejection::KycNotVerified => "VENDOR_KYC_NOT_VERIFIED",
+            Rejection::PayoutAccountMissing => "VENDOR_PAYOUT_ACCOUNT_MISSING",
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Rejection::EvidenceChanged { .. } => Some("evidence"),
+            Rejection::KycStep { .. } => Some("status"),
+            Rejection::PayoutAccountInvalid => Some("account"),
+            Rejection::Unknown
+            | Rejection::Exists
+            | Rejection::WrongStage(_)
+            | Rejection::Terminated
+            | Rejection::PayoutAccountOpen
+            | Rejection::CannotSell(_)
+            | Rejection::PayoutsHeld(_)
+            | Rejection::KycNotVerified
+            | Rejection::PayoutAccountMissing => None,
+        }
+    }
+}
+
+/// Where a vendor is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// They asked to sell.
+    Applied,
+    /// They were asked to sell.
+    Invited,
+    /// They are giving what is needed.
+    Onboarding,
+    /// Everything is there to be looked at.
+    ReadyForReview,
+    /// They may sell.
+    Approved,
+    /// They may not sell for now.
+    Suspended,
+    /// They may not sell, but apply again.
+    Rejected,
+    /// They will never sell again.
+    Terminated,
+}
+
+impl Stage {
+    fn name(self) -> &'static str {
+        match self {
+            Stage::Applied => "applying",
+            Stage::Invited => "invited",
+            Stage::Onboarding => "onboarding",
+            Stage::ReadyForReview => "ready for review",
+            Stage::Approved => "approved",
+            Stage::Suspended => "suspended",
+            Stage::Rejected => "rejected",
+            Stage::Terminated => "terminated",
+        }
+    }
+
+    fn refusal(self) -> Rejection {
+        if self == Stage::Terminated { Rejection::Terminated } else { Rejection::WrongStage(self) }
+    }
+
+    /// The step from one of `from` to `to`, unless the vendor is there already.
+    fn step(self, from: &[Stage], to: Stage, event: Event) -> Result<Vec<Event>, Rejection> {
+        if self == to || from.contains(&self) { Ok(unless(self == to, event)) } else { Err(self.refusal()) }
+    }
+}
+
+/// What other rules want to know of a vendor.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Profile {
+    /// Where it is in its life.
+    pub stage: Stage,
+    /// Its handle.
+    pub handle: Code,
+    /// What is known about who they are.
+    pub kyc: KycStatus,
+    /// The account it is paid to, as the transfer provider calls it.
+    pub payout_account: Option<String>,
+    /// How often everything was submitted for review.
+    pub evidence: u32,
+}
+
+/// A vendor.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum Vendor {
+    /// It does not exist.
+    #[default]
+    Unknown,
+    /// It exists.
+    Known(Profile),
+}
+
+impl Vendor {
+    /// The vendor, if it exists.
+    pub fn known(&self) -> Result<&Profile, Rejection> {
+        match self {
+            Vendor::Unknown => Err(Rejection::Unknown),
+            Vendor::Known(profile) => Ok(profile),
+        }
+    }
+
+    /// Why it may not sell, if it may not.
+    pub fn can_sell(&self) -> Result<(), Rejection> {
+        let stage = self.known()?.stage;
+        if stage == Stage::Approved { Ok(()) } else { Err(Rejection::CannotSell(stage)) }
+    }
+
+    /// Why it cannot be paid, if it cannot: who they are must be proven, an account be there, and no suspension
+    /// hold the payout.
+    pub fn can_be_paid(&self) -> Result<(), Rejection> {
+        let profile = self.known()?;
+        if matches!(profile.stage, Stage::Suspended | Stage::Rejected | Stage::Terminated) {
+            return Err(Rejection::PayoutsHeld(profile.stage));
+        }
+        if profile.kyc != KycStatus::Verified {
+            return Err(Rejection::KycNotVerified);
+        }
+        profile.payout_account.as_ref().map(|_| ()).ok_or(Rejection::PayoutAccountMissing)
+    }
+
+    fn at_stage(self, stage: Stage) -> Self {
+        self.with(|profile| profile.stage = stage)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Profile)) -> Self {
+        if let Vendor::Known(profile) = &mut self {
+            change(profile);
+        }
+        self
+    }
+
+    fn introduced(self, handle: &Code, stage: Stage) -> Self {
+        match self {
+            Vendor::Unknown => Vendor::Known(Profile {
+                stage,
+                handle: handle.clone(),
+                kyc: KycStatus::Unverified,
+                payout_account: None,
+                evidence: 0,
+            }),
+            Vendor::Known(profile) => Vendor::Known(Profile { stage, handle: handle.clone(), ..profile }),
+        }
+    }
+}
+
+impl Profile {
+    /// Refuses a review of anything but the last submission.
+    fn check_evidence(&self, seen: u32) -> Result<(), Rejection> {
+        let last = self.evidence;
+        if seen == last { Ok(()) } else { Err(Rejection::EvidenceChanged { seen, last }) }
+    }
+}
+
+impl Aggregate for Vendor {
+    type Id = VendorId;
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, command: &Command, _: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
+        use Stage::{
+            Applied, Approved, Invited, Onboarding, ReadyForReview, Rejected, Suspended, Terminated,
+        };
+        let profile = match (self, command) {
+            (Vendor::Unknown, Command::Apply(introduction)) => return Ok(vec![introduction.applied()]),
+            (Vendor::Unknown, Command::Invite(introduction)) => return Ok(vec![introduction.invited()]),
+            (Vendor::Unknown, _) => return Err(Rejection::Unknown),
+            (Vendor::Known(profile), _) => profile,
+        };
+        let stage = profile.stage;
+        match command {
+            Command::Apply(introduction) if stage == Rejected => Ok(vec![introduction.applied()]),
+            Command::Apply(_) | Command::Invite(_) => Err(Rejection::Exists),
+            Command::StartOnboarding => {
+                stage.step(&[Applied, Invited], Onboarding, Event::OnboardingStarted {})
+            }
+            Command::OpenPayoutAccount { account } => {
+                if matches!(stage, Rejected | Terminated) {
+                    return Err(stage.refusal());
+                }
+                let account =
+                    line("account", account, NAME_CHARS_MAX).map_err(|_| Rejection::PayoutAccountInvalid)?;
+                match &profile.payout_account {
+                    Some(open) if *open != account => Err(Rejection::PayoutAccountOpen),
+                    open => Ok(unless(open.is_some(), Event::PayoutAccountOpened { account })),
+                }
+            }
+            Command::ClosePayoutAccount => {
+                Ok(unless(profile.payout_account.is_none(), Event::PayoutAccountClosed {}))
+            }
+            Command::SubmitForReview => {
+                let event = Event::SubmittedForReview { evidence: profile.evidence + 1 };
+                stage.step(&[Onboarding], ReadyForReview, event)
+            }
+            Command::Approve { evidence } => {
+                profile.check_evidence(*evidence)?;
+                stage.step(&[ReadyForReview], Approved, Event::Approved { evidence: *evidence })
+            }
+            Command::Reject { reason, evidence } => {
+                profile.check_evidence(*evidence)?;
+                let event = Event::Rejected { reason: reason.into(), evidence: *evidence };
+                stage.step(&[Applied, Invited, Onboarding, ReadyForReview], Rejected, event)
+            }
+            Command::Suspend { reason } => {
+                stage.step(&[Approved], Suspended, Event::Suspended { reason: reason.into() })
+            }
+            Command::Resume { reason } => {
+                stage.step(&[Suspended], Approved, Event::Resumed { reason: reason.into() })
+            }
+            Command::Terminate { reason } => {
+                let from = [Applied, Invited, Onboarding, ReadyForReview, Approved, Suspended, Rejected];
+                stage.step(&from, Terminated, Event::Terminated { reason: reason.into() })
+            }
+            Command::ChangeKyc { status, reason } => {
+                let (from, to) = (profile.kyc, *status);
+                if stage == Terminated {
+                    return Err(Rejection::Terminated);
+                }
+                if from != to && !from.may_become(to) {
+                    return Err(Rejection::KycStep { from, to });
+                }
+                Ok(unless(from == to, Event::KycChanged { status: to, reason: reason.into() }))
+            }
+        }
+    }
+
+    fn evolve(self, event: &Event) -> Self {
+        match event {
+            Event::Applied { handle, .. } => self.introduced(handle, Stage::Applied),
+            Event::Invited { handle, .. } => self.introduced(handle, Stage::Invited),
+            Event::OnboardingStarted {} => self.at_stage(Stage::Onboarding),
+            Event::PayoutAccountOpened { account } => {
+                self.with(|profile| profile.payout_account = Some(account.clone()))
+            }
+            Event::PayoutAccountClosed {} => self.with(|profile| profile.payout_account = None),
+            Event::SubmittedForReview { evidence } => {
+                self.at_stage(Stage::ReadyForReview).with(|profile| profile.evidence = *evidence)
+            }
+            Event::Approved { .. } | Event::Resumed { .. } => self.at_stage(Stage::Approved),
+            Event::Rejected { .. } => self.at_stage(Stage::Rejected),
+            Event::Suspended { .. } => self.at_stage(Stage::Suspended),
+            Event::Terminated { .. } => self.at_stage(Stage::Terminated),
+            Event::KycChanged { status, .. } => self.with(|profile| profile.kyc = *status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
