@@ -1,0 +1,208 @@
+//! Moves the read models along the log: a page is read once for all of them, and written with their checkpoints in
+//! one transaction. Two processes may do this at once; the one overtaken goes on from where the other has come.
+
+use crate::apply::{Poison, apply};
+use crate::model::AnyModel;
+use crate::reads::{ReadError, ReadStore};
+use crate::sqlite;
+use cityos_domain::log::Position;
+use cityos_eventstore::store::{EventStore, Page, StoreError};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The most events one page holds.
+pub(crate) const PAGE_EVENTS_MAX: u32 = 1_000;
+
+/// How long an idle projector waits before it looks at the log again, woken or not.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// The pause after a first failure; it doubles with every further one.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest pause after a failure.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How often someone who waits looks whether another process has moved the models on.
+const REACHED_POLL: Duration = Duration::from_millis(100);
+
+/// Why the read models could not be moved on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The log could not be read.
+    #[error("the log could not be read")]
+    Log(#[from] StoreError),
+    /// The read models could not be written.
+    #[error("the read models could not be written")]
+    Reads(#[from] ReadError),
+    /// The read models were built from another log, or from a later state of this one.
+    #[error(
+        "the read models have seen more than the log holds: delete the read database, and it is built anew"
+    )]
+    AheadOfLog,
+}
+
+/// The read models of one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Projector {
+    store: Arc<dyn EventStore>,
+    reads: ReadStore,
+    models: &'static [&'static dyn AnyModel],
+    page_events: u32,
+    /// How far each model has come, as far as this process knows.
+    positions: Arc<watch::Sender<Vec<Position>>>,
+}
+
+impl Projector {
+    /// Makes sure that every model has its table. One whose fingerprint is new starts at the beginning of the log; the
+    /// others stay where they are.
+    pub async fn new(
+        store: Arc<dyn EventStore>,
+        reads: ReadStore,
+        models: &'static [&'static dyn AnyModel],
+    ) -> Result<Self, ProjectError> {
+        let head = store.head().await?;
+        let prepared: Result<_, ReadError> = reads
+            .write(move |conn| {
+                models.iter().try_for_each(|model| sqlite::prepare(conn, *model))?;
+                sqlite::positions(conn, models)
+            })
+            .await;
+        let positions = prepared?;
+        if positions.iter().any(|position| *position > head) {
+            return Err(ProjectError::AheadOfLog);
+        }
+        let positions = Arc::new(watch::Sender::new(positions));
+        Ok(Projector { store, reads, models, page_events: PAGE_EVENTS_MAX, positions })
+    }
+
+    /// With pages of at most `events`.
+    pub fn with_pages_of(self, events: u32) -> Self {
+        Projector { page_events: events, ..self }
+    }
+
+    /// How far every model has come, as far as this process knows.
+    pub fn position(&self) -> Position {
+        least(&self.positions.borrow())
+    }
+
+    /// Goes on until there is nothing more in the log, and says how far that was.
+    pub async fn catch_up(&self) -> Result<Position, ProjectError> {
+        while self.step().await? {}
+        Ok(self.position())
+    }
+
+    /// Reads one page for each place at which models stand, and writes it. `false`: there was none.
+    pub async fn step(&self) -> Result<bool, ProjectError> {
+        // Models that are behind (a new fingerprint) do not hold up those at the head: each place gets its page, and
+        // who comes up to another's place shares its pages from there on.
+        let places: BTreeSet<Position> = self.positions.borrow().iter().copied().collect();
+        let mut moved = false;
+        for from in places {
+            let page = self.store.read_all(from, self.page_events).await?;
+            if page.scanned_to > from {
+                self.write(from, page).await?;
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+
+    async fn write(&self, from: Position, page: Page) -> Result<(), ReadError> {
+        let models = self.models;
+        let written: Result<_, ReadError> = self
+            .reads
+            .write(move |conn| {
+                let mut frozen: Vec<(&'static str, Poison)> = Vec::new();
+                for model in models {
+                    let build = sqlite::live_build(conn, *model)?;
+                    if from <= build.position && build.position < page.scanned_to {
+                        let mut poisoned = Vec::new();
+                        apply(conn, *model, &build, &page, &mut poisoned)?;
+                        for poison in poisoned {
+                            sqlite::freeze(conn, &build, &poison)?;
+                            frozen.push((model.name(), poison));
+                        }
+                    }
+                }
+                Ok((sqlite::positions(conn, models)?, frozen))
+            })
+            .await;
+        let (positions, frozen) = written?;
+        for (model, poison) in frozen {
+            let Poison { key, position, event, error } = poison;
+            tracing::error!(model, ?key, position = position.0, %event, error, "a row is frozen");
+        }
+        self.learn(&positions);
+        Ok(())
+    }
+
+    /// Follows the log until `shutdown` ends, and then finishes the page at hand. Failures of log or database are
+    /// logged and tried again.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let mut pause = PAUSE_MIN;
+        loop {
+            let stepped = self.step().await;
+            if let Err(error) = &stepped {
+                tracing::error!(error = error as &dyn std::error::Error, "the read models stand still");
+            }
+            let rest = async {
+                match stepped {
+                    Ok(true) => {}
+                    Ok(false) => self.store.changed(self.position(), IDLE_MAX).await,
+                    Err(_) => {
+                        sleep(pause).await;
+                        return (pause * 2).min(PAUSE_MAX);
+                    }
+                }
+                PAUSE_MIN
+            };
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return,
+                next = rest => pause = next,
+            }
+        }
+    }
+
+    /// Waits until every model has come to `position`, at most so long; whether they have. Needs someone, here or in
+    /// another process, who moves them.
+    pub async fn reached(&self, position: Position, at_most: Duration) -> Result<bool, ReadError> {
+        let deadline = Instant::now() + at_most;
+        let mut positions = self.positions.subscribe();
+        loop {
+            if least(&positions.borrow_and_update()) >= position {
+                return Ok(true);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            if timeout(left.min(REACHED_POLL), positions.changed()).await.is_err() {
+                let models = self.models;
+                let found = self.reads.read(move |conn| sqlite::positions(conn, models)).await?;
+                self.learn(&found);
+            }
+        }
+    }
+
+    /// Positions may be learned late and out of order, but no model ever goes back.
+    fn learn(&self, positions: &[Position]) {
+        self.positions.send_if_modified(|known| {
+            let before = known.clone();
+            for (known, found) in known.iter_mut().zip(positions) {
+                *known = (*known).max(*found);
+            }
+            *known != before
+        });
+    }
+}
+
+fn least(positions: &[Position]) -> Position {
+    positions.iter().min().copied().unwrap_or(Position::START)
+}

@@ -1,0 +1,278 @@
+//! Questions to one table: filters and sorts over declared columns, keyset pages in both directions, counts and
+//! sums. The partition is the first argument: a question without it does not compile.
+
+use crate::model::{KeyOf, ReadModel};
+use crate::reads::{ReadError, ReadStore};
+use crate::row::{Column, Field, Row, RowKey, Value};
+use crate::sqlite;
+use cityos_domain::log::Partition;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::marker::PhantomData;
+
+/// The most rows one page may have.
+pub const PAGE_ROWS_MAX: usize = 1_000;
+
+/// The most values one `is_in` filter may name.
+pub const IN_VALUES_MAX: usize = 10_000;
+
+/// A condition on one column.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Test {
+    /// Has this value.
+    Is(Value),
+    /// Has one of these values.
+    In(Vec<Value>),
+    /// Is at least this.
+    From(Value),
+    /// Is less than this.
+    Below(Value),
+    /// Has none.
+    IsNull,
+    /// Has some.
+    IsSet,
+    /// Begins with this text.
+    Prefix(String),
+}
+
+/// A condition on rows of `R`: get one from a column, as in `Vendor::status().is(Status::Approved)`.
+pub struct Filter<R> {
+    pub(crate) column: &'static str,
+    pub(crate) test: Test,
+    row: PhantomData<fn() -> R>,
+}
+
+impl<R, T: Field> Column<R, T, true> {
+    fn filter(self, test: Test) -> Filter<R> {
+        Filter { column: self.name, test, row: PhantomData }
+    }
+
+    /// Rows with this value.
+    pub fn is(self, value: T) -> Filter<R> {
+        self.filter(Test::Is(value.into_value()))
+    }
+
+    /// Rows with one of these values: at most [`IN_VALUES_MAX`] of them.
+    pub fn is_in(self, values: impl IntoIterator<Item = T>) -> Filter<R> {
+        self.filter(Test::In(values.into_iter().map(T::into_value).collect()))
+    }
+
+    /// Rows with this value or a greater one.
+    pub fn from(self, value: T) -> Filter<R> {
+        self.filter(Test::From(value.into_value()))
+    }
+
+    /// Rows with a smaller value.
+    pub fn below(self, value: T) -> Filter<R> {
+        self.filter(Test::Below(value.into_value()))
+    }
+
+    /// Rows without a value.
+    pub fn is_null(self) -> Filter<R> {
+        self.filter(Test::IsNull)
+    }
+
+    /// Rows with a value.
+    pub fn is_set(self) -> Filter<R> {
+        self.filter(Test::IsSet)
+    }
+
+    /// Rows whose text begins with `prefix`, byte by byte.
+    pub fn starts_with(self, prefix: &str) -> Filter<R> {
+        self.filter(Test::Prefix(prefix.to_owned()))
+    }
+
+    /// Smallest first.
+    pub fn ascending(self) -> Sort<R> {
+        Sort { column: Some(self.name), descending: false, row: PhantomData }
+    }
+
+    /// Greatest first.
+    pub fn descending(self) -> Sort<R> {
+        Sort { column: Some(self.name), descending: true, row: PhantomData }
+    }
+}
+
+/// An order of rows: by one column, rows that are equal there by their key; rows without a value come before all
+/// others when ascending, after them when descending.
+pub struct Sort<R> {
+    pub(crate) column: Option<&'static str>,
+    pub(crate) descending: bool,
+    row: PhantomData<fn() -> R>,
+}
+
+/// A place between two rows of a sorted table: the sorted value, then the key (with the partition in front where the
+/// question spans partitions). It stays a place when its row is gone.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Cursor(pub(crate) Vec<Value>);
+
+/// Some rows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Page<R> {
+    /// In the order asked for, each with its place.
+    pub rows: Vec<(Cursor, R)>,
+    /// Whether there are more in the direction of travel.
+    pub more: bool,
+}
+
+/// A question to the table of `M`.
+pub struct Query<M: ReadModel> {
+    pub(crate) partition: Option<Partition>,
+    pub(crate) filters: Vec<Filter<M::Row>>,
+    pub(crate) sort: Sort<M::Row>,
+    pub(crate) after: Option<Cursor>,
+    pub(crate) before: Option<Cursor>,
+    pub(crate) backward: bool,
+    pub(crate) limit: usize,
+}
+
+impl<M: ReadModel> Query<M> {
+    /// Rows of one partition, by key.
+    pub fn new(partition: Partition) -> Self {
+        Query { partition: Some(partition), ..Self::everywhere() }
+    }
+
+    /// Rows of all partitions: for the workings of the platform itself (what is due, which runs wait), never for
+    /// an answer to a tenant.
+    pub fn everywhere() -> Self {
+        Query {
+            partition: None,
+            filters: Vec::new(),
+            sort: Sort { column: None, descending: false, row: PhantomData },
+            after: None,
+            before: None,
+            backward: false,
+            limit: PAGE_ROWS_MAX,
+        }
+    }
+
+    /// Only rows that meet this, too.
+    pub fn filter(mut self, filter: Filter<M::Row>) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// In this order.
+    pub fn sort(mut self, sort: Sort<M::Row>) -> Self {
+        self.sort = sort;
+        self
+    }
+
+    /// Only rows behind this place.
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
+    /// Only rows before this place.
+    pub fn before(mut self, cursor: Cursor) -> Self {
+        self.before = Some(cursor);
+        self
+    }
+
+    /// The first `rows` of them, at most [`PAGE_ROWS_MAX`].
+    pub fn first(mut self, rows: usize) -> Self {
+        (self.backward, self.limit) = (false, rows.min(PAGE_ROWS_MAX));
+        self
+    }
+
+    /// The last `rows` of them, at most [`PAGE_ROWS_MAX`], still in the order asked for.
+    pub fn last(mut self, rows: usize) -> Self {
+        (self.backward, self.limit) = (true, rows.min(PAGE_ROWS_MAX));
+        self
+    }
+
+    /// The page.
+    pub async fn page(self, reads: &ReadStore) -> Result<Page<M::Row>, ReadError> {
+        let found = self.run(reads).await?;
+        let rows = found.rows.into_iter().map(|(cursor, (_, row))| (cursor, row)).collect();
+        Ok(Page { rows, more: found.more })
+    }
+
+    /// The rows of the page alone.
+    pub async fn fetch(self, reads: &ReadStore) -> Result<Vec<M::Row>, ReadError> {
+        Ok(self.run(reads).await?.rows.into_iter().map(|(_, (_, row))| row).collect())
+    }
+
+    /// The rows of the page with the partition each lies in.
+    pub async fn fetch_with_partition(
+        self,
+        reads: &ReadStore,
+    ) -> Result<Vec<(Partition, M::Row)>, ReadError> {
+        Ok(self.run(reads).await?.rows.into_iter().map(|(_, found)| found).collect())
+    }
+
+    async fn run(self, reads: &ReadStore) -> Result<Page<(Partition, M::Row)>, ReadError> {
+        self.check()?;
+        reads.read(move |conn| sqlite::select::<M>(conn, &self)).await
+    }
+
+    /// How many rows meet the filters, whatever the page.
+    pub async fn count(self, reads: &ReadStore) -> Result<u64, ReadError> {
+        self.check()?;
+        reads.read(move |conn| sqlite::count::<M>(conn, &self)).await
+    }
+
+    /// The sums of columns over the rows that meet the filters, for each value of `group`.
+    pub async fn sums_by<G: Field + Send + 'static, const N: usize>(
+        self,
+        reads: &ReadStore,
+        group: Column<M::Row, G, true>,
+        columns: [Column<M::Row, i64, false>; N],
+    ) -> Result<Vec<(G, [i64; N])>, ReadError> {
+        self.check()?;
+        let names = columns.map(|column| column.name);
+        let sums = reads.read(move |conn| sqlite::sums::<M>(conn, &self, group.name, &names)).await?;
+        let read = |mut values: Vec<Value>| {
+            let mut sums = [0; N];
+            for (sum, value) in sums.iter_mut().zip(values.drain(1..)) {
+                *sum = i64::from_value(value)?;
+            }
+            Ok((G::from_value(values.remove(0))?, sums))
+        };
+        sums.into_iter().map(read).collect()
+    }
+
+    /// A cursor may come from outside: one made for another order is refused, never misread.
+    fn check(&self) -> Result<(), ReadError> {
+        let columns = M::Row::COLUMNS;
+        let too_many = |filter: &Filter<M::Row>| matches!(&filter.test, Test::In(values) if values.len() > IN_VALUES_MAX);
+        if self.filters.iter().any(too_many) {
+            return Err(ReadError::TooManyValues);
+        }
+        let mut places: Vec<_> = Vec::new();
+        if let Some(sorted) = self.sort.column {
+            let column = columns.iter().find(|column| column.name == sorted).expect("columns are declared");
+            places.push((column.kind, column.nullable));
+        }
+        if self.partition.is_none() {
+            places.push((crate::row::Type::Uuid, false));
+        }
+        let key = columns.iter().filter(|column| column.role == crate::row::Role::Key);
+        places.extend(key.map(|column| (column.kind, false)));
+        let fits = |cursor: &Cursor| {
+            let admitted = |(value, (kind, nullable)): (&Value, &(crate::row::Type, bool))| {
+                kind.admits(value) && (*nullable || *value != Value::Null)
+            };
+            cursor.0.len() == places.len() && cursor.0.iter().zip(&places).all(admitted)
+        };
+        if self.after.iter().chain(&self.before).all(fits) { Ok(()) } else { Err(ReadError::ForeignCursor) }
+    }
+}
+
+/// The rows of these keys that exist: one statement per few hundred of them.
+pub async fn by_keys<M: ReadModel>(
+    reads: &ReadStore,
+    partition: Partition,
+    keys: impl IntoIterator<Item = KeyOf<M>>,
+) -> Result<HashMap<KeyOf<M>, M::Row>, ReadError> {
+    let partition = partition.id().into_value();
+    let stored = |key: KeyOf<M>| {
+        let mut values = vec![partition.clone()];
+        values.extend(key.into_values());
+        values
+    };
+    let keys: Vec<_> = keys.into_iter().map(stored).collect();
+    let found = reads.read(move |conn| sqlite::rows_of::<M>(conn, &keys)).await?;
+    Ok(found.into_iter().map(|row| (row.key(), row)).collect())
+}

@@ -1,0 +1,110 @@
+//! The database of the read models: one file, one writer connection, a few readers. Everything in it can be
+//! rebuilt from the log, so it is not flushed with every commit.
+
+use crate::row::Unreadable;
+use crate::sqlite;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// How many questions are answered at once; more wait.
+pub const READERS_MAX: usize = 4;
+
+/// Why a read model could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database did not cooperate.
+    #[error("the read database failed")]
+    Database(#[from] rusqlite::Error),
+    /// A stored value is not of its column's type.
+    #[error("a stored row cannot be read")]
+    Unreadable(#[from] Unreadable),
+    /// The cursor was made for another order of rows.
+    #[error("the cursor belongs to another list")]
+    ForeignCursor,
+    /// A filter names too many values.
+    #[error("a filter names more than {max} values", max = crate::query::IN_VALUES_MAX)]
+    TooManyValues,
+    /// The thread that did the work is gone.
+    #[error("the work was stopped")]
+    Stopped,
+}
+
+/// The read models' database. Cheap to clone.
+#[derive(Clone)]
+pub struct ReadStore(Arc<Shared>);
+
+struct Shared {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    idle: Mutex<Vec<Connection>>,
+    readers: Semaphore,
+    read_statements: Arc<AtomicU64>,
+    write_statements: Arc<AtomicU64>,
+}
+
+impl ReadStore {
+    /// Opens the database at `path`, or makes it. Several processes may have it open.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let write_statements = Arc::new(AtomicU64::new(0));
+        let writer = sqlite::open_writer(path, &write_statements)?;
+        Ok(ReadStore(Arc::new(Shared {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            idle: Mutex::new(Vec::new()),
+            readers: Semaphore::new(READERS_MAX),
+            read_statements: Arc::new(AtomicU64::new(0)),
+            write_statements,
+        })))
+    }
+
+    /// How many statements the driver has run to answer questions since the store was opened.
+    pub fn statements_read(&self) -> u64 {
+        self.0.read_statements.load(Ordering::Relaxed)
+    }
+
+    /// How many statements the driver has run to move the read models on.
+    pub fn statements_written(&self) -> u64 {
+        self.0.write_statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let _permit = self.0.readers.acquire().await.map_err(|_| ReadError::Stopped)?;
+        let shared = self.0.clone();
+        let blocking = move || {
+            let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let conn = match idle {
+                Some(conn) => conn,
+                None => sqlite::open_reader(&shared.path, &shared.read_statements)?,
+            };
+            let answer = work(&conn);
+            shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            answer
+        };
+        tokio::task::spawn_blocking(blocking).await.map_err(|_| ReadError::Stopped)?
+    }
+
+    /// Does `work` in one transaction that no other process writes beside: all of it, or, on an error, nothing.
+    pub(crate) async fn write<T: Send + 'static, E: From<ReadError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let shared = self.0.clone();
+        let blocking = move || {
+            // A panic rolled its transaction back: the connection behind a poisoned lock is fit for use.
+            let mut writer = shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let transaction = writer
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+                .map_err(ReadError::from)?;
+            let done = work(&transaction)?;
+            transaction.commit().map_err(ReadError::from)?;
+            Ok(done)
+        };
+        tokio::task::spawn_blocking(blocking).await.map_err(|_| ReadError::Stopped)?
+    }
+}

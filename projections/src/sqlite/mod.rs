@@ -1,0 +1,151 @@
+//! Everything that is SQLite's own: how values are stored and how statements are spelled. The rest of the crate
+//! knows only models, keys, rows and questions.
+
+mod rows;
+mod select;
+mod tables;
+
+pub(crate) use rows::{delete, load, rows_of, scan, upsert};
+pub(crate) use select::{count, select, sums};
+pub(crate) use tables::{
+    Build, advance, build, discard_stale_builds, freeze, frozen, live_build, next_build, positions, prepare,
+    switch, thaw,
+};
+
+use crate::reads::ReadError;
+use crate::row::{ColumnSpec, Type, Unreadable, Value};
+use chrono::{DateTime, NaiveDate};
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long a connection waits for another process to finish its write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS_KEPT: usize = 256;
+
+pub(crate) fn open_writer(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
+    let mut conn = Connection::open(path)?;
+    configure(&mut conn, statements)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    tables::create_bookkeeping(&conn)?;
+    Ok(conn)
+}
+
+pub(crate) fn open_reader(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags)?;
+    conn.pragma_update(None, "query_only", true)?;
+    configure(&mut conn, statements)?;
+    Ok(conn)
+}
+
+fn configure(conn: &mut Connection, statements: &Arc<AtomicU64>) -> Result<(), ReadError> {
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    let statements = statements.clone();
+    let count = move |_: TraceEvent<'_>| {
+        statements.fetch_add(1, Ordering::Relaxed);
+    };
+    conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(count))?;
+    Ok(())
+}
+
+/// Whether the database took offence at a row rather than failed altogether: the transaction goes on.
+pub(crate) fn is_refusal(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Value::Bool(yes) => ToSqlOutput::Borrowed(ValueRef::Integer((*yes).into())),
+            Value::Integer(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Uuid(id) => ToSqlOutput::Borrowed(ValueRef::Blob(id.as_bytes())),
+            Value::Instant(at) => ToSqlOutput::Borrowed(ValueRef::Integer(at.timestamp_micros())),
+            Value::Date(date) => ToSqlOutput::Owned(date.format(DATE).to_string().into()),
+        })
+    }
+}
+
+const DATE: &str = "%Y-%m-%d";
+
+fn storage(kind: Type) -> &'static str {
+    match kind {
+        Type::Bool | Type::Integer | Type::Instant => "INTEGER",
+        Type::Text | Type::Date | Type::Json => "TEXT",
+        Type::Uuid => "BLOB",
+    }
+}
+
+fn value(kind: Type, stored: ValueRef<'_>) -> Result<Value, Unreadable> {
+    let read = match (kind, stored) {
+        (_, ValueRef::Null) => Some(Value::Null),
+        (Type::Bool, ValueRef::Integer(number)) => Some(Value::Bool(number != 0)),
+        (Type::Integer, ValueRef::Integer(number)) => Some(Value::Integer(number)),
+        (Type::Instant, ValueRef::Integer(micros)) => {
+            DateTime::from_timestamp_micros(micros).map(Value::Instant)
+        }
+        (Type::Uuid, ValueRef::Blob(bytes)) => Uuid::from_slice(bytes).ok().map(Value::Uuid),
+        (Type::Text | Type::Json, ValueRef::Text(bytes)) => {
+            std::str::from_utf8(bytes).ok().map(|text| Value::Text(text.to_owned()))
+        }
+        (Type::Date, ValueRef::Text(bytes)) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| NaiveDate::parse_from_str(text, DATE).ok())
+            .map(Value::Date),
+        _ => None,
+    };
+    read.ok_or_else(|| Unreadable { wanted: storage(kind), value: Value::Text(format!("{stored:?}")) })
+}
+
+/// The values of `columns`, which stand in the row from `first` on.
+fn values<'c>(
+    row: &rusqlite::Row<'_>,
+    first: usize,
+    columns: impl IntoIterator<Item = &'c ColumnSpec>,
+) -> Result<Vec<Value>, ReadError> {
+    let read = |(at, column): (usize, &ColumnSpec)| Ok(value(column.kind, row.get_ref(first + at)?)?);
+    columns.into_iter().enumerate().map(read).collect()
+}
+
+/// The partition, as the first column of every table.
+const PARTITION: ColumnSpec =
+    ColumnSpec { name: "partition", kind: Type::Uuid, nullable: false, role: crate::row::Role::Key };
+
+fn quoted<'c>(columns: impl IntoIterator<Item = &'c ColumnSpec>) -> String {
+    let names: Vec<_> = columns.into_iter().map(|column| format!("\"{}\"", column.name)).collect();
+    names.join(", ")
+}
+
+/// `count` groups of `width` parameters: `(?,?),(?,?)`.
+fn placeholders(count: usize, width: usize) -> String {
+    let group = format!("({})", vec!["?"; width].join(","));
+    vec![group; count].join(",")
+}
+
+/// The most rows one statement loads or writes.
+const BATCH_ROWS_MAX: usize = 64;
+
+/// Cuts `items` into batches whose sizes are powers of two, so that few different statements are prepared.
+fn batches<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        if items.is_empty() {
+            return None;
+        }
+        let size = BATCH_ROWS_MAX.min(1 << items.len().ilog2());
+        let (batch, rest) = items.split_at(size);
+        items = rest;
+        Some(batch)
+    })
+}

@@ -1,0 +1,126 @@
+//! Rows in bulk: load by keys, write, delete, and read a whole table in key order.
+
+use super::tables::{Build, view};
+use super::{PARTITION, batches, placeholders, quoted, values};
+use crate::model::{AnyModel, Erased, ReadModel, StoredKey, StoredRow};
+use crate::reads::ReadError;
+use crate::row::{ColumnSpec, Role, Row};
+use rusqlite::{Connection, params_from_iter};
+use std::collections::HashMap;
+
+fn key_columns(columns: &'static [ColumnSpec]) -> impl Iterator<Item = &'static ColumnSpec> {
+    std::iter::once(&PARTITION).chain(columns.iter().filter(|column| column.role == Role::Key))
+}
+
+fn load_from(
+    conn: &Connection,
+    table: &str,
+    columns: &'static [ColumnSpec],
+    keys: &[StoredKey],
+    mut found: impl FnMut(Vec<crate::row::Value>) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let key: Vec<_> = key_columns(columns).collect();
+    let all = || std::iter::once(&PARTITION).chain(columns);
+    let on: Vec<_> = key
+        .iter()
+        .enumerate()
+        .map(|(at, column)| format!("\"{}\" = column{}", column.name, at + 1))
+        .collect();
+    for batch in batches(keys) {
+        // A cross join keeps its order: each wanted key is looked up, the table is never scanned.
+        let sql = format!(
+            "SELECT {} FROM (VALUES {}) CROSS JOIN \"{table}\" ON {}",
+            quoted(all()),
+            placeholders(batch.len(), key.len()),
+            on.join(" AND "),
+        );
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(batch.iter().flatten()))?;
+        while let Some(row) = rows.next()? {
+            found(values(row, 0, all())?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of `keys` that the build has.
+pub(crate) fn load(
+    conn: &Connection,
+    build: &Build,
+    model: &dyn AnyModel,
+    keys: &[StoredKey],
+) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
+    let key_width = key_columns(model.columns()).count();
+    let mut rows = HashMap::with_capacity(keys.len());
+    load_from(conn, &build.table(), model.columns(), keys, |mut stored| {
+        let row = stored.split_off(1);
+        stored.extend_from_slice(&row[..key_width - 1]);
+        rows.insert(stored, row);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The live rows of `keys` that exist.
+pub(crate) fn rows_of<M: ReadModel>(conn: &Connection, keys: &[StoredKey]) -> Result<Vec<M::Row>, ReadError> {
+    let mut rows = Vec::with_capacity(keys.len());
+    load_from(conn, &view(&Erased::<M>::new()), M::Row::COLUMNS, keys, |mut stored| {
+        rows.push(M::Row::from_values(stored.drain(1..))?);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Writes rows, over those of the same keys.
+pub(crate) fn upsert(
+    conn: &Connection,
+    build: &Build,
+    model: &dyn AnyModel,
+    rows: &[(&StoredKey, &StoredRow)],
+) -> Result<(), ReadError> {
+    let all = std::iter::once(&PARTITION).chain(model.columns());
+    let (width, names) = (model.columns().len() + 1, quoted(all));
+    for batch in batches(rows) {
+        let groups = placeholders(batch.len(), width);
+        let sql = format!("INSERT OR REPLACE INTO \"{}\" ({names}) VALUES {groups}", build.table());
+        let values = batch.iter().flat_map(|(key, row)| key[..1].iter().chain(row.iter()));
+        conn.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+    }
+    Ok(())
+}
+
+/// Deletes the rows of `keys`.
+pub(crate) fn delete(
+    conn: &Connection,
+    build: &Build,
+    model: &dyn AnyModel,
+    keys: &[&StoredKey],
+) -> Result<(), ReadError> {
+    let width = key_columns(model.columns()).count();
+    let names = quoted(key_columns(model.columns()));
+    for batch in batches(keys) {
+        let groups = placeholders(batch.len(), width);
+        let sql = format!("DELETE FROM \"{}\" WHERE ({names}) IN (VALUES {groups})", build.table());
+        let values = batch.iter().flat_map(|key| key.iter());
+        conn.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+    }
+    Ok(())
+}
+
+/// Shows every row of the build to `see`, partition first, in key order.
+pub(crate) fn scan(
+    conn: &Connection,
+    build: &Build,
+    model: &dyn AnyModel,
+    mut see: impl FnMut(Vec<crate::row::Value>),
+) -> Result<(), ReadError> {
+    let all = || std::iter::once(&PARTITION).chain(model.columns());
+    let order = quoted(key_columns(model.columns()));
+    let sql = format!("SELECT {} FROM \"{}\" ORDER BY {order}", quoted(all()), build.table());
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        see(values(row, 0, all())?);
+    }
+    Ok(())
+}

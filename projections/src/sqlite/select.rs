@@ -1,0 +1,191 @@
+//! Questions as statements.
+
+use super::tables::view;
+use super::{PARTITION, placeholders, quoted, values};
+use crate::model::{Erased, ReadModel};
+use crate::query::{Cursor, Page, Query, Test};
+use crate::reads::ReadError;
+use crate::row::{ColumnSpec, Field, Role, Row, Type, Value};
+use cityos_domain::log::Partition;
+use rusqlite::{Connection, params_from_iter};
+use uuid::Uuid;
+
+/// A condition with the values for its parameters.
+#[derive(Default)]
+struct Where {
+    sql: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Where {
+    fn and(&mut self, sql: String, values: impl IntoIterator<Item = Value>) {
+        self.sql.push(sql);
+        self.values.extend(values);
+    }
+
+    fn filters<M: ReadModel>(query: &Query<M>) -> Self {
+        let mut conditions = Where::default();
+        if let Some(partition) = query.partition {
+            conditions.and("\"partition\" = ?".into(), [partition.id().into_value()]);
+        }
+        for filter in &query.filters {
+            let column = filter.column;
+            match &filter.test {
+                Test::Is(value) => conditions.and(format!("\"{column}\" IS ?"), [value.clone()]),
+                Test::In(values) => {
+                    let list = placeholders(1, values.len());
+                    conditions.and(format!("\"{column}\" IN {list}"), values.iter().cloned());
+                }
+                Test::From(value) => conditions.and(format!("\"{column}\" >= ?"), [value.clone()]),
+                Test::Below(value) => conditions.and(format!("\"{column}\" < ?"), [value.clone()]),
+                Test::IsNull => conditions.and(format!("\"{column}\" IS NULL"), []),
+                Test::IsSet => conditions.and(format!("\"{column}\" IS NOT NULL"), []),
+                Test::Prefix(prefix) => {
+                    let end = format!("{prefix}{}", char::MAX);
+                    let range = [prefix.clone().into_value(), end.into_value()];
+                    conditions.and(format!("\"{column}\" >= ? AND \"{column}\" < ?"), range);
+                }
+            }
+        }
+        conditions
+    }
+
+    /// Only what lies beyond `cursor`: towards greater values, or smaller ones.
+    fn beyond(&mut self, cursor: &Cursor, order: &Order, greater: bool) {
+        let than = if greater { ">" } else { "<" };
+        let tuple = |columns: &[ColumnSpec]| {
+            format!("({}) {than} {}", quoted(columns), placeholders(1, columns.len()))
+        };
+        let Some(sorted) = order.columns.first().filter(|column| column.nullable) else {
+            return self.and(tuple(&order.columns), cursor.0.iter().cloned());
+        };
+        let name = sorted.name;
+        let rest = tuple(&order.columns[1..]);
+        // Rows without a value are smaller than all others.
+        match (&cursor.0[0], greater) {
+            (Value::Null, true) => {
+                self.and(format!("(\"{name}\" IS NOT NULL OR {rest})"), cursor.0[1..].iter().cloned())
+            }
+            (Value::Null, false) => {
+                self.and(format!("\"{name}\" IS NULL AND {rest}"), cursor.0[1..].iter().cloned());
+            }
+            (value, _) => {
+                let nulls = if greater { "" } else { " OR \"{name}\" IS NULL" }.replace("{name}", name);
+                let values = [value.clone(), value.clone()].into_iter().chain(cursor.0[1..].iter().cloned());
+                self.and(format!("(\"{name}\" {than} ?{nulls} OR (\"{name}\" = ? AND {rest}))"), values);
+            }
+        }
+    }
+
+    fn clause(&self) -> String {
+        if self.sql.is_empty() { String::new() } else { format!(" WHERE {}", self.sql.join(" AND ")) }
+    }
+}
+
+/// The columns rows are ordered by, the sorted one first.
+struct Order {
+    columns: Vec<ColumnSpec>,
+}
+
+impl Order {
+    fn of<M: ReadModel>(query: &Query<M>) -> Self {
+        let declared = M::Row::COLUMNS;
+        let sorted = query
+            .sort
+            .column
+            .map(|name| *declared.iter().find(|column| column.name == name).expect("columns are declared"));
+        let partition = query.partition.is_none().then_some(PARTITION);
+        let key = declared.iter().filter(|column| column.role == Role::Key).copied();
+        Order { columns: sorted.into_iter().chain(partition).chain(key).collect() }
+    }
+
+    /// The place of a row given as read: partition first.
+    fn place<M: ReadModel>(&self, stored: &[Value]) -> Cursor {
+        let find = |column: &ColumnSpec| {
+            let at = M::Row::COLUMNS.iter().position(|declared| declared.name == column.name);
+            stored[at.map_or(0, |at| at + 1)].clone()
+        };
+        Cursor(self.columns.iter().map(find).collect())
+    }
+}
+
+/// A page.
+pub(crate) fn select<M: ReadModel>(
+    conn: &Connection,
+    query: &Query<M>,
+) -> Result<Page<(Partition, M::Row)>, ReadError> {
+    let order = Order::of(query);
+    let mut conditions = Where::filters(query);
+    if let Some(after) = &query.after {
+        conditions.beyond(after, &order, !query.sort.descending);
+    }
+    if let Some(before) = &query.before {
+        conditions.beyond(before, &order, query.sort.descending);
+    }
+    let direction = if query.sort.descending == query.backward { "ASC" } else { "DESC" };
+    let by: Vec<_> = order.columns.iter().map(|column| format!("\"{}\" {direction}", column.name)).collect();
+    let all = || std::iter::once(&PARTITION).chain(M::Row::COLUMNS);
+    let sql = format!(
+        "SELECT {} FROM \"{}\"{} ORDER BY {} LIMIT {}",
+        quoted(all()),
+        view(&Erased::<M>::new()),
+        conditions.clause(),
+        by.join(", "),
+        query.limit + 1,
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut found = statement.query(params_from_iter(conditions.values))?;
+    let mut page = Page { rows: Vec::new(), more: false };
+    while let Some(row) = found.next()? {
+        if page.rows.len() == query.limit {
+            page.more = true;
+            break;
+        }
+        let mut stored = values(row, 0, all())?;
+        let cursor = order.place::<M>(&stored);
+        let row = M::Row::from_values(stored.drain(1..))?;
+        let partition = Partition::from_id(Uuid::from_value(stored.remove(0))?);
+        page.rows.push((cursor, (partition, row)));
+    }
+    if query.backward {
+        page.rows.reverse();
+    }
+    Ok(page)
+}
+
+/// How many rows meet the filters.
+pub(crate) fn count<M: ReadModel>(conn: &Connection, query: &Query<M>) -> Result<u64, ReadError> {
+    let conditions = Where::filters(query);
+    let sql = format!("SELECT count(*) FROM \"{}\"{}", view(&Erased::<M>::new()), conditions.clause());
+    let count: i64 =
+        conn.prepare_cached(&sql)?.query_row(params_from_iter(conditions.values), |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// For each value of `group`, in its order: the value and the sums of `columns`.
+pub(crate) fn sums<M: ReadModel>(
+    conn: &Connection,
+    query: &Query<M>,
+    group: &str,
+    columns: &[&'static str],
+) -> Result<Vec<Vec<Value>>, ReadError> {
+    let conditions = Where::filters(query);
+    let declared = M::Row::COLUMNS.iter().find(|column| column.name == group).expect("columns are declared");
+    let sum =
+        |name: &&'static str| ColumnSpec { name, kind: Type::Integer, nullable: false, role: Role::Plain };
+    let read: Vec<_> = std::iter::once(*declared).chain(columns.iter().map(sum)).collect();
+    let sums: Vec<_> = columns.iter().map(|name| format!(", sum(\"{name}\")")).collect();
+    let sql = format!(
+        "SELECT \"{group}\"{} FROM \"{}\"{} GROUP BY \"{group}\" ORDER BY \"{group}\"",
+        sums.concat(),
+        view(&Erased::<M>::new()),
+        conditions.clause(),
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut found = statement.query(params_from_iter(conditions.values))?;
+    let mut groups = Vec::new();
+    while let Some(row) = found.next()? {
+        groups.push(values(row, 0, &read)?);
+    }
+    Ok(groups)
+}
