@@ -2,7 +2,7 @@
 //! bottom lies a catch-all, disabled until the tenant enables it.
 
 use super::limits::{CONDITION_VALUES_MAX, RULES_MAX, TIERS_MAX};
-use crate::aggregate::Aggregate;
+use crate::aggregate::{Aggregate, unless};
 use crate::ids::{ProductCategoryId, ProductId, RuleId, TenantId, VendorId, derive};
 use crate::money::{AMOUNT_MINOR_MAX, Currency, Rate};
 use crate::rejection::Reject;
@@ -262,8 +262,7 @@ impl Default for CommissionRules {
             cap_minor: BTreeMap::new(),
             includes_freight: false,
         };
-        let rule =
-            Rule { id: catch_all(), name: "catch-all".into(), conditions: Conditions::default(), fee };
+        let rule = Rule { id: catch_all(), name: "catch-all".into(), conditions: Conditions::default(), fee };
         CommissionRules { version: 0, top_down: Vec::new(), catch_all: Listed { rule, enabled: false } }
     }
 }
@@ -296,7 +295,6 @@ impl Aggregate for CommissionRules {
     type Rejection = Rejection;
 
     fn decide(&self, command: &Command, _: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
-        let once = |already: bool, event: Event| if already { vec![] } else { vec![event] };
         match command {
             Command::Add { rule } => {
                 rule.check()?;
@@ -307,18 +305,16 @@ impl Aggregate for CommissionRules {
                     Err(_) => Ok(vec![Event::Added { rule: rule.clone() }]),
                 }
             }
-            Command::Enable { rule } => {
-                Ok(once(self.find(*rule)?.enabled, Event::Enabled { rule: *rule }))
-            }
+            Command::Enable { rule } => Ok(unless(self.find(*rule)?.enabled, Event::Enabled { rule: *rule })),
             Command::Disable { rule } => {
-                Ok(once(!self.find(*rule)?.enabled, Event::Disabled { rule: *rule }))
+                Ok(unless(!self.find(*rule)?.enabled, Event::Disabled { rule: *rule }))
             }
             Command::Remove { rule } if *rule == catch_all() => Err(Rejection::CatchAllStays),
             Command::Remove { rule } => self.find(*rule).map(|_| vec![Event::Removed { rule: *rule }]),
             Command::ChangeCatchAll { fee } => {
                 fee.check()?;
                 let same = self.catch_all.rule.fee == *fee;
-                Ok(once(same, Event::CatchAllChanged { fee: fee.clone() }))
+                Ok(unless(same, Event::CatchAllChanged { fee: fee.clone() }))
             }
         }
     }

@@ -7,7 +7,7 @@ mod policies;
 pub use policies::{CaptureMoment, PayoutSchedule, Policies};
 
 use crate::aggregate::{Aggregate, unless};
-use crate::calendar::Zone;
+use crate::calendar::{BusinessDate, Zone};
 use crate::foundation::tenancy::Registration;
 use crate::ids::{PlaceId, StoreId, TenantId};
 use crate::money::Currency;
@@ -283,6 +283,12 @@ pub fn known(city: &mut Workspace) -> Result<(Stage, Arc<Profile>), Stop> {
     let tenant = city.see::<Tenant>(tenant)?;
     let (stage, profile) = tenant.known()?;
     Ok((stage, profile.clone()))
+}
+
+/// The date where the tenant lives, at business time.
+pub fn today(city: &mut Workspace) -> Result<BusinessDate, Stop> {
+    let (_, profile) = known(city)?;
+    Ok(profile.zone.date(city.at()))
 }
 
 /// Opens a tenant's partition with what its [registration](super::tenancy) says. May be repeated.

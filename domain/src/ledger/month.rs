@@ -4,12 +4,17 @@
 //! Accounts of the platform (clearing, commission income, …) are legs here like the vendor's own; their
 //! balances are folds over all vendors, never streams, or every capture would meet in one.
 
+use crate::aggregate::Aggregate;
 use crate::calendar::{BusinessDate, Month};
 use crate::ids::{OrderId, PayoutId, TransactionId, VendorId, VendorOrderId};
+use crate::ledger::book::LedgerOf;
 use crate::money::Currency;
+use crate::rejection::Reject;
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// The accounts. A leg's amount is positive where the account is debited.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
@@ -151,6 +156,29 @@ pub struct Carried {
     pub payouts: u32,
 }
 
+/// What may be asked of a month.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Take transactions from now on.
+    Open {
+        /// Whose ledger this is.
+        ledger: LedgerOf,
+        /// Which month.
+        month: Month,
+        /// What the month before hands on.
+        carried: Carried,
+    },
+    /// Take down a transaction. Its legs must sum to zero: anything else is a bug, and panics.
+    Post {
+        /// Whose ledger this is.
+        ledger: LedgerOf,
+        /// The transaction.
+        transaction: Transaction,
+    },
+    /// Take no more transactions.
+    Close,
+}
+
 /// What can have happened to a month.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -177,4 +205,97 @@ pub enum Event {
     },
     /// It takes no more transactions.
     Closed {},
+}
+
+/// Why a month may say no.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rejection {
+    /// It is not, or no longer, open.
+    #[error("this month of the ledger is not open")]
+    NotOpen,
+    /// Somebody else settles it.
+    #[error("the entry {0} is not there to be settled")]
+    EntrySettled(TransactionId),
+    /// Nothing of it is on its way.
+    #[error("nothing is claimed for the payout {0}")]
+    PayoutNotOpen(PayoutId),
+}
+
+impl Reject for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Rejection::NotOpen => "LEDGER_MONTH_NOT_OPEN",
+            Rejection::EntrySettled(_) => "LEDGER_ENTRY_SETTLED",
+            Rejection::PayoutNotOpen(_) => "LEDGER_PAYOUT_NOT_OPEN",
+        }
+    }
+}
+
+/// A month.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum LedgerMonth {
+    /// It has not begun.
+    #[default]
+    Unopened,
+    /// It takes transactions; this is where it stands.
+    Open(Carried),
+    /// It is over; this is what it handed on.
+    Closed(Carried),
+}
+
+impl LedgerMonth {
+    /// Where it stands, or stood when it was closed.
+    pub fn standing(&self) -> Option<&Carried> {
+        match self {
+            LedgerMonth::Unopened => None,
+            LedgerMonth::Open(standing) | LedgerMonth::Closed(standing) => Some(standing),
+        }
+    }
+}
+
+impl Aggregate for LedgerMonth {
+    type Id = Uuid;
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, command: &Command, _: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
+        match (self, command) {
+            (LedgerMonth::Unopened, Command::Open { ledger, month, carried }) => Ok(vec![Event::Opened {
+                vendor: ledger.vendor,
+                currency: ledger.currency,
+                month: *month,
+                carried: carried.clone(),
+            }]),
+            (LedgerMonth::Open(standing), Command::Post { ledger, transaction }) => {
+                let sum: i64 = transaction.legs.iter().map(|leg| leg.minor).sum();
+                assert_eq!(sum, 0, "the legs of a transaction sum to zero");
+                standing.accepts(&transaction.occasion)?;
+                Ok(vec![Event::Posted {
+                    vendor: ledger.vendor,
+                    currency: ledger.currency,
+                    transaction: transaction.clone(),
+                }])
+            }
+            (LedgerMonth::Open(_), Command::Open { .. }) | (LedgerMonth::Closed(_), Command::Close) => {
+                Ok(vec![])
+            }
+            (LedgerMonth::Open(_), Command::Close) => Ok(vec![Event::Closed {}]),
+            (LedgerMonth::Unopened, Command::Post { .. } | Command::Close)
+            | (LedgerMonth::Closed(_), Command::Post { .. } | Command::Open { .. }) => {
+                Err(Rejection::NotOpen)
+            }
+        }
+    }
+
+    fn evolve(self, event: &Event) -> Self {
+        match (self, event) {
+            (LedgerMonth::Unopened, Event::Opened { carried, .. }) => LedgerMonth::Open(carried.clone()),
+            (LedgerMonth::Open(standing), Event::Posted { transaction, .. }) => {
+                LedgerMonth::Open(standing.with(transaction))
+            }
+            (LedgerMonth::Open(standing), Event::Closed {}) => LedgerMonth::Closed(standing),
+            (state, Event::Opened { .. } | Event::Posted { .. } | Event::Closed {}) => state,
+        }
+    }
 }

@@ -1,9 +1,13 @@
 //! A payout to one vendor in one currency: `requested → claimed → submitted → paid`, or `failed`, or `voided`
-//! where there was nothing to claim. The claim and the payout are written in one append, so that no entry is
-//! ever claimed without one.
+//! where nothing could be claimed; a voided payout may be requested again. What it does to the ledger is in
+//! [`paying_out`](super::paying_out).
 
-use crate::ids::{TransactionId, VendorId};
+use crate::aggregate::{Aggregate, unless};
+use crate::ids::{PayoutId, TransactionId, VendorId, derive};
+use crate::ledger::book::LedgerOf;
 use crate::money::{Currency, Money};
+use crate::rejection::Reject;
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +19,53 @@ pub enum Trigger {
     Manual,
     /// The tenant's schedule.
     Schedule,
+}
+
+/// The id of the payout a vendor gets after `ordinal` others: whoever asks at the same time means the same one.
+pub fn payout_id(to: LedgerOf, ordinal: u32) -> PayoutId {
+    PayoutId(derive(&["payout", &to.vendor.to_string(), to.currency.code(), &ordinal.to_string()]))
+}
+
+/// What a payout settles.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The sum of the entries.
+    pub amount: Money,
+    /// The transactions whose available legs it settles.
+    pub entries: Vec<TransactionId>,
+}
+
+/// What may be asked of a payout.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Make it.
+    Request {
+        /// To whom.
+        to: LedgerOf,
+        /// How many payouts there were before.
+        ordinal: u32,
+        /// Who wants it.
+        trigger: Trigger,
+    },
+    /// Settle these entries.
+    Claim(Claim),
+    /// Nothing can be claimed.
+    Void {
+        /// Why.
+        reason: String,
+    },
+    /// The provider has it.
+    RecordSubmitted {
+        /// The provider's reference.
+        reference: String,
+    },
+    /// It arrived.
+    Settle,
+    /// It came to nothing.
+    Fail {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What can have happened to a payout.
@@ -67,4 +118,195 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+}
+
+/// Why a payout may say no.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rejection {
+    /// There is none.
+    #[error("there is no such payout")]
+    Unknown,
+    /// Too little to pay.
+    #[error("{available} is available, and a payout is at least {minimum}")]
+    BelowMinimum {
+        /// What is there.
+        available: Money,
+        /// What there must be.
+        minimum: Money,
+    },
+    /// It must come later.
+    #[error("the payout is {0}: that cannot be done with it now")]
+    NotNow(&'static str),
+    /// The provider knows it under another name.
+    #[error("the payout was submitted under another reference")]
+    OtherReference,
+}
+
+impl Reject for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Rejection::Unknown => "PAYOUT_UNKNOWN",
+            Rejection::BelowMinimum { .. } => "PAYOUT_BELOW_MINIMUM",
+            Rejection::NotNow(_) => "PAYOUT_NOT_NOW",
+            Rejection::OtherReference => "PAYOUT_OTHER_REFERENCE",
+        }
+    }
+}
+
+/// A payout.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum Payout {
+    /// It does not exist.
+    #[default]
+    Unknown,
+    /// It is to be made.
+    Requested {
+        /// To whom.
+        to: LedgerOf,
+    },
+    /// Nothing could be claimed.
+    Voided {
+        /// To whom it would have gone.
+        to: LedgerOf,
+    },
+    /// It settles entries.
+    Claimed {
+        /// To whom.
+        to: LedgerOf,
+        /// What it settles.
+        claim: Claim,
+        /// The provider's reference once the money is on its way.
+        submitted: Option<String>,
+    },
+    /// It arrived.
+    Paid {
+        /// To whom.
+        to: LedgerOf,
+        /// What it settled.
+        claim: Claim,
+    },
+    /// It came to nothing.
+    Failed {
+        /// To whom it would have gone.
+        to: LedgerOf,
+        /// What it would have settled.
+        claim: Claim,
+    },
+}
+
+impl Payout {
+    fn stage(&self) -> &'static str {
+        match self {
+            Payout::Unknown => "unknown",
+            Payout::Requested { .. } => "requested",
+            Payout::Voided { .. } => "voided",
+            Payout::Claimed { submitted: None, .. } => "claimed",
+            Payout::Claimed { submitted: Some(_), .. } => "submitted",
+            Payout::Paid { .. } => "paid",
+            Payout::Failed { .. } => "failed",
+        }
+    }
+
+    /// To whom it goes.
+    pub fn to(&self) -> Result<LedgerOf, Rejection> {
+        match self {
+            Payout::Unknown => Err(Rejection::Unknown),
+            Payout::Requested { to }
+            | Payout::Voided { to }
+            | Payout::Claimed { to, .. }
+            | Payout::Paid { to, .. }
+            | Payout::Failed { to, .. } => Ok(*to),
+        }
+    }
+
+    /// What it settles, or would have.
+    pub fn claim(&self) -> Option<&Claim> {
+        match self {
+            Payout::Unknown | Payout::Requested { .. } | Payout::Voided { .. } => None,
+            Payout::Claimed { claim, .. } | Payout::Paid { claim, .. } | Payout::Failed { claim, .. } => {
+                Some(claim)
+            }
+        }
+    }
+}
+
+impl Aggregate for Payout {
+    type Id = PayoutId;
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, command: &Command, _: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
+        let not_now = Err(Rejection::NotNow(self.stage()));
+        if let Command::Request { to: LedgerOf { vendor, currency }, ordinal, trigger } = *command {
+            return match self {
+                Payout::Unknown | Payout::Voided { .. } => {
+                    Ok(vec![Event::Requested { vendor, currency, ordinal, trigger }])
+                }
+                Payout::Requested { .. } => Ok(vec![]),
+                Payout::Claimed { .. } | Payout::Paid { .. } | Payout::Failed { .. } => not_now,
+            };
+        }
+        let vendor = self.to()?.vendor;
+        match (command, self) {
+            (Command::Claim(Claim { amount, entries }), Payout::Requested { .. }) => {
+                Ok(vec![Event::Claimed { vendor, amount: *amount, entries: entries.clone() }])
+            }
+            (Command::Void { reason }, Payout::Requested { .. }) => {
+                Ok(vec![Event::Voided { vendor, reason: reason.clone() }])
+            }
+            (Command::RecordSubmitted { reference }, Payout::Claimed { submitted: None, .. }) => {
+                Ok(vec![Event::Submitted { vendor, reference: reference.clone() }])
+            }
+            (Command::RecordSubmitted { reference }, Payout::Claimed { submitted: Some(known), .. }) => {
+                if known == reference {
+                    Ok(vec![])
+                } else {
+                    Err(Rejection::OtherReference)
+                }
+            }
+            (Command::Settle, Payout::Claimed { submitted: Some(_), .. } | Payout::Paid { .. }) => {
+                Ok(unless(matches!(self, Payout::Paid { .. }), Event::Paid { vendor }))
+            }
+            (Command::Fail { reason }, Payout::Claimed { .. } | Payout::Failed { .. }) => {
+                let failed = Event::Failed { vendor, reason: reason.clone() };
+                Ok(unless(matches!(self, Payout::Failed { .. }), failed))
+            }
+            (
+                Command::Request { .. }
+                | Command::Claim(_)
+                | Command::Void { .. }
+                | Command::RecordSubmitted { .. }
+                | Command::Settle
+                | Command::Fail { .. },
+                _,
+            ) => not_now,
+        }
+    }
+
+    fn evolve(self, event: &Event) -> Self {
+        match (event, self) {
+            (Event::Requested { vendor, currency, .. }, _) => {
+                Payout::Requested { to: LedgerOf { vendor: *vendor, currency: *currency } }
+            }
+            (Event::Voided { .. }, Payout::Requested { to }) => Payout::Voided { to },
+            (Event::Claimed { amount, entries, .. }, Payout::Requested { to }) => {
+                let claim = Claim { amount: *amount, entries: entries.clone() };
+                Payout::Claimed { to, claim, submitted: None }
+            }
+            (Event::Submitted { reference, .. }, Payout::Claimed { to, claim, .. }) => {
+                Payout::Claimed { to, claim, submitted: Some(reference.clone()) }
+            }
+            (Event::Paid { .. }, Payout::Claimed { to, claim, .. }) => Payout::Paid { to, claim },
+            (Event::Failed { .. }, Payout::Claimed { to, claim, .. }) => Payout::Failed { to, claim },
+            (
+                Event::Voided { .. }
+                | Event::Claimed { .. }
+                | Event::Submitted { .. }
+                | Event::Paid { .. }
+                | Event::Failed { .. },
+                state,
+            ) => state,
+        }
+    }
 }

@@ -18,7 +18,11 @@ fn flat(minor: i64) -> Fee {
 fn tiered(bounds: &[i64]) -> Fee {
     let rate = Rate { millionths: 100_000 };
     let tiers = bounds.iter().map(|above_minor| Tier { above_minor: *above_minor, rate }).collect();
-    Fee::Tiered { mode: TierMode::Whole, basis: Basis::Net, tiers: BTreeMap::from([(currency("EUR"), tiers)]) }
+    Fee::Tiered {
+        mode: TierMode::Whole,
+        basis: Basis::Net,
+        tiers: BTreeMap::from([(currency("EUR"), tiers)]),
+    }
 }
 
 fn percent(millionths: u32, floor: i64, cap: i64) -> Fee {

@@ -1,0 +1,45 @@
+//! Writing transactions into the month that is open, and turning the page when a month is over.
+
+use super::book::{self, LedgerBook, LedgerOf};
+use super::month::{self, Carried, LedgerMonth, Transaction};
+use crate::calendar::Month;
+use crate::workspace::{Stop, Workspace};
+
+/// Posts `transaction` into the open month. One dated in a later month closes that month and opens its own,
+/// which takes over all balances and unsettled entries; one dated in an earlier month goes into the open one.
+/// A transaction that moves nothing is not written.
+pub fn post(city: &mut Workspace, ledger: LedgerOf, transaction: Transaction) -> Result<(), Stop> {
+    if transaction.legs.is_empty() {
+        return Ok(());
+    }
+    let month = open_month(city, ledger, transaction.date.month())?;
+    city.send::<LedgerMonth>(ledger.month(month), &month::Command::Post { ledger, transaction })
+}
+
+/// Where the ledger stands; empty before its first transaction.
+pub fn standing(city: &mut Workspace, ledger: LedgerOf) -> Result<Carried, Stop> {
+    match city.see::<LedgerBook>(ledger.book())?.open() {
+        Some(open) => standing_of(city, ledger, open),
+        None => Ok(Carried::default()),
+    }
+}
+
+fn standing_of(city: &mut Workspace, ledger: LedgerOf, month: Month) -> Result<Carried, Stop> {
+    let month = city.see::<LedgerMonth>(ledger.month(month))?;
+    Ok(month.standing().cloned().unwrap_or_default())
+}
+
+fn open_month(city: &mut Workspace, ledger: LedgerOf, wanted: Month) -> Result<Month, Stop> {
+    let carried = match city.see::<LedgerBook>(ledger.book())?.open() {
+        Some(open) if open >= wanted => return Ok(open),
+        Some(open) => {
+            city.send::<LedgerMonth>(ledger.month(open), &month::Command::Close)?;
+            standing_of(city, ledger, open)?
+        }
+        None => Carried::default(),
+    };
+    let open = month::Command::Open { ledger, month: wanted, carried };
+    city.send::<LedgerMonth>(ledger.month(wanted), &open)?;
+    city.send::<LedgerBook>(ledger.book(), &book::Command::OpenMonth { ledger, month: wanted })?;
+    Ok(wanted)
+}
