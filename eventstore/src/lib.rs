@@ -2,7 +2,11 @@
 //! key store with what is sealed under its keys. Knows streams and events, not what they mean.
 
 pub mod clock;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod database;
 pub mod executor;
 pub mod memory;
+pub mod sqlite;
 pub mod store;
 mod stored;

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
 use crate::stored::{Prepared, PreparedEvent, Stored, instant, recorded_at};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use std::collections::HashMap;
@@ -58,7 +59,7 @@ impl Log {
         if let Some(receipt) = self.receipts.get(&key) {
             return receipt.clone().replay(prepared.input);
         }
-        prepared.check(|stream| Ok::<_, AppendError>(self.version(stream)))?;
+        prepared.check(|stream| Ok(self.version(stream)))?;
         let last = self.events.last().map_or(i64::MIN, |kept| kept.recorded_at);
         let recorded_at = recorded_at(clock.now(), last);
         let meta: Arc<str> = prepared.meta.into();
@@ -136,5 +137,17 @@ impl EventStore for MemoryStore {
         if let Ok(reached) = tokio::time::timeout(at_most, beyond).await {
             reached.expect("the store itself holds the sender");
         }
+    }
+
+    async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
+        let mut log = self.log();
+        let mut old: Vec<_> =
+            log.receipts.iter().filter(|(_, receipt)| receipt.recorded_at < before).collect();
+        old.sort_by_key(|(_, receipt)| receipt.recorded_at);
+        let old: Vec<_> = old.into_iter().take(at_most as usize).map(|(key, _)| *key).collect();
+        for key in &old {
+            log.receipts.remove(key);
+        }
+        Ok(old.len() as u32)
     }
 }

@@ -42,6 +42,10 @@ pub trait EventStore: Send + Sync {
 
     /// Returns once the log goes beyond `after`, and after `at_most` in any case.
     async fn changed(&self, after: Position, at_most: Duration);
+
+    /// Deletes up to `at_most` of the oldest receipts if they are from before `before`, and says how many.
+    /// A command whose receipt is gone would be carried out again.
+    async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError>;
 }
 
 /// What one command wants written.
@@ -154,14 +158,14 @@ pub enum AppendError {
 /// Why the store could not do its work.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another process holds the log for longer than we wait. May be repeated.
-    #[error("the log is held by another writer")]
+    /// Another process holds the file for longer than we wait. May be repeated.
+    #[error("the file is held by another writer")]
     Busy,
     /// There is no room left on the disk.
-    #[error("there is no room left for the log")]
+    #[error("there is no room left on the disk")]
     Full,
-    /// The log's file or disk takes no writes.
-    #[error("the log cannot be written to")]
+    /// The file or its disk takes no writes.
+    #[error("the file cannot be written to")]
     ReadOnly,
     /// The event at this position was written by a newer program, or is damaged.
     #[error("the event at position {} cannot be read", position.0)]
@@ -172,8 +176,8 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
-    /// The log was made by a newer program.
-    #[error("the log has schema version {found}; this program knows versions up to {known}")]
+    /// The file was made by a newer program.
+    #[error("the file has schema version {found}; this program knows versions up to {known}")]
     Newer {
         /// What the log says.
         found: u32,
@@ -181,10 +185,10 @@ pub enum StoreError {
         known: u32,
     },
     /// The store is shut down.
-    #[error("the log is closed")]
+    #[error("the store is closed")]
     Closed,
     /// Something else went wrong below.
-    #[error("the log's database failed")]
+    #[error("the database failed")]
     Database(#[source] Cause),
 }
 

@@ -93,12 +93,12 @@ impl Prepared {
     }
 
     /// Fails on the first stream that `head` says has moved.
-    pub fn check<E: Into<AppendError>>(
+    pub fn check(
         &self,
-        mut head: impl FnMut(StreamId) -> Result<Version, E>,
+        mut head: impl FnMut(StreamId) -> Result<Version, AppendError>,
     ) -> Result<(), AppendError> {
         for (stream, expected) in &self.relies_on {
-            let current = head(*stream).map_err(Into::into)?;
+            let current = head(*stream)?;
             if current != *expected {
                 return Err(AppendError::Conflict { stream: *stream, expected: *expected, current });
             }

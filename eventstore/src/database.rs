@@ -1,0 +1,104 @@
+//! Opening a SQLite file that several processes may share: durable commits, a schema of a known version, and
+//! what its errors mean to us.
+
+use crate::store::{Cause, StoreError};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a statement waits for another process's transaction.
+pub const BUSY_AT_MOST: Duration = Duration::from_secs(5);
+
+/// How often turning a new file into a database is tried: two processes may be at it at once.
+const OPEN_ATTEMPTS_MAX: u32 = 50;
+
+/// The pause between two such attempts.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a file's tables are. Its statements make a table `about` with the one row `schema_version`.
+pub struct Schema {
+    /// The version these statements make.
+    pub version: u32,
+    /// The statements.
+    pub sql: &'static str,
+}
+
+/// Opens a file for writing and makes its tables where there are none. Commits are flushed to the disk.
+pub fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
+    let mut attempt = 1;
+    loop {
+        match try_open(path, schema) {
+            // Switching a file to write-ahead logging does not wait for whoever is just doing the same.
+            Err(StoreError::Busy) if attempt < OPEN_ATTEMPTS_MAX => {
+                attempt += 1;
+                std::thread::sleep(OPEN_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn try_open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path).map_err(failure)?;
+    connection.busy_timeout(BUSY_AT_MOST).map_err(failure)?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(failure)?;
+    connection.pragma_update(None, "synchronous", "full").map_err(failure)?;
+    if version(&connection)?.is_none() {
+        let creation =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
+        if version(&creation)?.is_none() {
+            creation.execute_batch(schema.sql).map_err(failure)?;
+            creation.commit().map_err(failure)?;
+        }
+    }
+    check(&connection, schema)?;
+    Ok(connection)
+}
+
+/// Opens an existing file for reading beside its writers.
+pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    // Even a reader of a write-ahead log writes, into the index it shares with the others.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failure)?;
+    connection.busy_timeout(BUSY_AT_MOST).map_err(failure)?;
+    connection.pragma_update(None, "query_only", true).map_err(failure)?;
+    Ok(connection)
+}
+
+/// Refuses a file whose schema this program does not know.
+pub fn check(connection: &Connection, schema: &Schema) -> Result<(), StoreError> {
+    match version(connection)? {
+        Some(found) if found == schema.version => Ok(()),
+        found => Err(StoreError::Newer { found: found.unwrap_or(0), known: schema.version }),
+    }
+}
+
+fn version(connection: &Connection) -> Result<Option<u32>, StoreError> {
+    let made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'about'";
+    let made: Option<i64> = connection.query_row(made, [], |row| row.get(0)).optional().map_err(failure)?;
+    if made.is_none() {
+        return Ok(None);
+    }
+    connection.query_row("SELECT schema_version FROM about", [], |row| row.get(0)).map(Some).map_err(failure)
+}
+
+/// Does `work` on a thread that may block.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The runtime is shutting down and has not begun the work.
+        Err(_) => StoreError::Closed,
+    })?
+}
+
+/// What an error of the database means to whoever asked.
+pub fn failure(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        Some(ErrorCode::ReadOnly) => StoreError::ReadOnly,
+        _ => StoreError::Database(Cause::new(error)),
+    }
+}

@@ -1,0 +1,169 @@
+//! What is read from the log's file, and the connections it is read with. Rows are decoded where they are
+//! read, off the threads that serve requests.
+
+use crate::database::{blocking, failure, open_reader};
+use crate::store::{Cause, InputHash, Receipt, StoreError};
+use crate::stored::{Stored, instant};
+use cityos_domain::event::Kind;
+use cityos_domain::ids::CommandId;
+use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// How many reads run at once; further ones wait.
+const READERS_MAX: usize = 8;
+
+const EVENTS: &str = "SELECT position, partition, kind, id, version, event_id, type, schema_version, at, \
+     recorded_at, body, meta FROM events";
+
+/// Connections for reading, opened when they are first needed.
+pub struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    room: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub fn new(path: &Path) -> Self {
+        let room = Arc::new(Semaphore::new(READERS_MAX));
+        Readers { path: path.to_owned(), idle: Mutex::default(), room }
+    }
+
+    /// Does `work` with a connection, on a thread that may block.
+    pub async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let room = self.room.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let readers = self.clone();
+        let read = move || {
+            let _room = room;
+            let idle = readers.idle().pop();
+            let connection = idle.map_or_else(|| open_reader(&readers.path), Ok)?;
+            let result = work(&connection);
+            readers.idle().push(connection);
+            result
+        };
+        blocking(read).await
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().expect("nothing panics while it holds the list")
+    }
+}
+
+/// The log after a position.
+pub fn log(connection: &Connection, after: Position, limit: u32) -> Result<Vec<Envelope>, StoreError> {
+    let sql = format!("{EVENTS} WHERE position > ?1 ORDER BY position LIMIT ?2");
+    events(connection, &sql, params![integer(after.0), limit])
+}
+
+/// One stream after a version.
+pub fn stream(
+    connection: &Connection,
+    stream: StreamId,
+    after: Version,
+    limit: u32,
+) -> Result<Vec<Envelope>, StoreError> {
+    let sql = format!(
+        "{EVENTS} WHERE partition = ?1 AND kind = ?2 AND id = ?3 AND version > ?4 ORDER BY version LIMIT ?5"
+    );
+    let StreamId { partition, kind, id } = stream;
+    events(
+        connection,
+        &sql,
+        params![partition.id().as_bytes(), kind.name(), id.as_bytes(), integer(after.0), limit],
+    )
+}
+
+fn events(connection: &Connection, sql: &str, params: impl Params) -> Result<Vec<Envelope>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failure)?;
+    let mut rows = statement.query(params).map_err(failure)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next().map_err(failure)? {
+        events.push(stored(row).map_err(failure)?.decode()?);
+    }
+    Ok(events)
+}
+
+fn stored<'a>(row: &'a Row<'_>) -> rusqlite::Result<Stored<'a>> {
+    Ok(Stored {
+        position: row.get::<_, i64>(0)? as u64,
+        partition: uuid(row, 1)?,
+        kind: row.get_ref(2)?.as_str()?,
+        id: uuid(row, 3)?,
+        version: row.get::<_, i64>(4)? as u64,
+        event_id: uuid(row, 5)?,
+        type_name: row.get_ref(6)?.as_str()?,
+        schema_version: row.get(7)?,
+        at: row.get(8)?,
+        recorded_at: row.get(9)?,
+        body: row.get_ref(10)?.as_str()?,
+        meta: row.get_ref(11)?.as_str()?,
+    })
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get(column).map(Uuid::from_bytes)
+}
+
+/// What fits SQLite's integers: no position or version ever comes near their end.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The position of the newest event.
+pub fn head(connection: &Connection) -> rusqlite::Result<Position> {
+    tail(connection).map(|(position, _)| Position(position))
+}
+
+/// Position and time of the newest event.
+pub fn tail(connection: &Connection) -> rusqlite::Result<(u64, i64)> {
+    let mut statement = connection
+        .prepare_cached("SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1")?;
+    let tail = statement.query_row([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))).optional()?;
+    Ok(tail.unwrap_or((0, i64::MIN)))
+}
+
+/// What a command left behind.
+pub fn receipt(
+    connection: &Connection,
+    partition: Partition,
+    command: CommandId,
+) -> Result<Option<Receipt>, StoreError> {
+    let sql =
+        "SELECT input, position, versions, recorded_at FROM receipts WHERE partition = ?1 AND command = ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(failure)?;
+    let row = statement.query_row(params![partition.id().as_bytes(), command.0.as_bytes()], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get(3)?))
+    });
+    let Some((input, position, versions, recorded_at)) = row.optional().map_err(failure)? else {
+        return Ok(None);
+    };
+    Ok(Some(Receipt {
+        command,
+        input: InputHash(input),
+        position: Position(position as u64),
+        versions: versions_from_text(partition, &versions).map_err(StoreError::Database)?,
+        recorded_at: instant(recorded_at).map_err(StoreError::Database)?,
+    }))
+}
+
+/// The streams a command wrote, as a receipt keeps them.
+pub fn versions_text(versions: &[(StreamId, Version)]) -> String {
+    let rows: Vec<_> =
+        versions.iter().map(|(stream, version)| (stream.kind.name(), stream.id, version)).collect();
+    serde_json::to_string(&rows).expect("names, ids and numbers are JSON")
+}
+
+fn versions_from_text(partition: Partition, text: &str) -> Result<Vec<(StreamId, Version)>, Cause> {
+    let rows: Vec<(String, Uuid, Version)> = serde_json::from_str(text).map_err(Cause::new)?;
+    let stream = |(kind, id, version): (String, Uuid, Version)| {
+        let known = Kind::from_name(&kind).ok_or_else(|| Cause::new(format!("there is no kind `{kind}`")))?;
+        Ok((StreamId { partition, kind: known, id }, version))
+    };
+    rows.into_iter().map(stream).collect()
+}
