@@ -413,7 +413,8 @@ impl Aggregate for SagaRun {
                 let run = match (direction, kind) {
                     (Direction::Forward, FailureKind::Unknown) => run.marked(step, Mark::Unsure),
                     (Direction::Forward, FailureKind::Permanent) => run.marked(step, Mark::Ahead),
-                    (Direction::Forward, FailureKind::Transient) | (Direction::Back, _) => run,
+                    (Direction::Forward, FailureKind::Transient) => run.in_part(step),
+                    (Direction::Back, _) => run,
                 };
                 let stand = retry_at.map_or(Stand::Ready, |at| Stand::Retrying { at });
                 Run { stand, attempts: *attempt, failures, ..run }

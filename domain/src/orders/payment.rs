@@ -190,9 +190,11 @@ pub enum Payment {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Held {
     order: OrderId,
-    method: Method,
+    /// How it is paid.
+    pub method: Method,
     currency: Currency,
-    reference: String,
+    /// The provider's reference of the authorisation.
+    pub reference: String,
     expires_at: Option<DateTime<Utc>>,
     expired: bool,
     /// What is neither captured nor released, per part.
@@ -200,7 +202,8 @@ pub struct Held {
 }
 
 impl Payment {
-    fn held(&self) -> Result<&Held, Rejection> {
+    /// What is known of it, if it was authorised.
+    pub fn held(&self) -> Result<&Held, Rejection> {
         match self {
             Payment::Unknown => Err(Rejection::Unknown),
             Payment::Authorised(held) => Ok(held),

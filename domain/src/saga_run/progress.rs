@@ -25,7 +25,7 @@ pub enum SagaRun {
 pub enum Mark {
     /// It was not done.
     Ahead,
-    /// An attempt may have done it.
+    /// An attempt may have done it, or some of it.
     Unsure,
     /// It is done.
     Done,
@@ -105,8 +105,6 @@ pub struct Task {
     pub attempt: u32,
     /// How many attempts failed before, as far as the saga's patience goes.
     pub failures: u32,
-    /// Whether an earlier attempt may have done the step: ask before doing it again.
-    pub unsure: bool,
 }
 
 /// What is to be done about a run.
@@ -182,14 +180,8 @@ impl Run {
     }
 
     pub(super) fn task(&self, attempt: u32) -> Task {
-        let (step, mark) = &self.steps[self.current().expect("a live run has a next step")];
-        Task {
-            step: step.name.clone(),
-            direction: self.direction,
-            attempt,
-            failures: self.failures,
-            unsure: *mark == Mark::Unsure,
-        }
+        let (step, _) = &self.steps[self.current().expect("a live run has a next step")];
+        Task { step: step.name.clone(), direction: self.direction, attempt, failures: self.failures }
     }
 
     /// The step there is no way back from, if the run has passed one or may have.
@@ -243,6 +235,12 @@ impl Run {
         } else {
             Event::Parked { reason }
         }
+    }
+
+    /// A step that failed for now may have come part of the way: where it can be undone, it will be.
+    pub(super) fn in_part(self, step: &str) -> Self {
+        let undoable = |(planned, _): &(PlannedStep, Mark)| planned.name == step && planned.way == Way::Back;
+        if self.steps.iter().any(undoable) { self.marked(step, Mark::Unsure) } else { self }
     }
 
     pub(super) fn marked(mut self, step: &str, mark: Mark) -> Self {

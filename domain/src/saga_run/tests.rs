@@ -171,8 +171,16 @@ fn a_step_that_may_have_happened_is_undone_like_one_that_did() {
     let mut run = Rehearsed::started();
     run.attempt().unwrap();
     run.fail(FailureKind::Unknown, Some(TimeDelta::zero()));
-    assert!(run.task().unsure);
+    assert_eq!(run.live().steps[0].1, Mark::Unsure);
     run.fail(FailureKind::Transient, None);
+    assert_eq!(run.live().to_undo(), ["reserve"]);
+}
+
+#[test]
+fn a_step_that_failed_for_now_may_have_come_part_of_the_way_and_is_undone_too() {
+    let mut run = Rehearsed::started();
+    let events = run.fail(FailureKind::Transient, None);
+    assert_eq!(events[1..], [turned()]);
     assert_eq!(run.live().to_undo(), ["reserve"]);
 }
 

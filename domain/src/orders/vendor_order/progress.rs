@@ -29,7 +29,8 @@ pub struct Part {
     pub lines: Vec<LineLeft>,
     /// What is left of it amounts to this.
     pub totals: Totals,
-    capture: CaptureMoment,
+    /// When it is captured.
+    pub capture: CaptureMoment,
     shipment: Shipment,
     money: Taking,
 }
@@ -103,7 +104,8 @@ impl Part {
         delivered && self.money == Taking::Captured
     }
 
-    fn capturable(&self) -> Result<(), Rejection> {
+    /// Why its money cannot be taken now, if it cannot.
+    pub fn capturable(&self) -> Result<(), Rejection> {
         match (self.shipment, self.capture) {
             (Shipment::Canceled, _) => Err(Rejection::Canceled),
             (Shipment::Open, CaptureMoment::AtShipment) => Err(Rejection::NotShipped),
