@@ -12,5 +12,24 @@ macro_rules! models {
 }
 
 models! {
+    places: Places;
+    tenants: Tenants;
+    stores: Stores;
     vendors: Vendors;
+    customers: Customers;
+    product_categories: ProductCategories;
+    products: Products;
+    offers: Offers;
+    orders: Orders;
+    order_parts: OrderParts;
+    order_lines: OrderLines;
+    payments: Payments;
+    commission_rules: CommissionRules;
+    commissions: Commissions;
+    vendor_balances: VendorBalances;
+    ledger_entries: LedgerEntries;
+    payouts: Payouts;
+    tenant_days: TenantDays;
+    saga_runs: SagaRuns;
+    due_timers: DueTimers;
 }

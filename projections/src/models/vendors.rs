@@ -65,6 +65,8 @@ table! {
             evidence: u32,
             /// The account they are paid to, as the transfer provider calls it.
             payout_account: Option<String>,
+            /// The version of its stream.
+            version: u64,
         }
     }
 }
@@ -99,7 +101,7 @@ impl ReadModel for Vendors {
     fn evolve(row: Option<Vendor>, id: &VendorId, event: &Envelope) -> Result<Option<Vendor>, Unfit> {
         let Event::Vendor(happened) = &event.event else { return Ok(row) };
         use vendor::Event as E;
-        let vendor = match happened {
+        let mut vendor = match happened {
             E::Applied { handle, name, contact } => {
                 known(row, *id, event.at, VendorStatus::Applied, (handle, name, contact))
             }
@@ -121,6 +123,7 @@ impl ReadModel for Vendors {
             E::Terminated { reason } => decided(row, VendorStatus::Terminated, reason)?,
             E::KycChanged { status, .. } => Vendor { kyc: *status, ..existing(row)? },
         };
+        vendor.version = event.version.0;
         Ok(Some(vendor))
     }
 }
@@ -144,6 +147,7 @@ fn known(
         reason: None,
         evidence: row.as_ref().map_or(0, |row| row.evidence),
         payout_account: row.and_then(|row| row.payout_account),
+        version: 0,
     }
 }
 

@@ -1,0 +1,169 @@
+//! The tenants of the city. The rows lie in the platform's partition: it is the city's list of them, and a tenant
+//! finds itself in it by its own id.
+
+use crate::fields::{json, named};
+use crate::model::{Keys, ReadModel, Unfit, existing};
+use crate::row::table;
+use chrono::{DateTime, Utc};
+use cityos_domain::calendar::Zone;
+use cityos_domain::event::Event;
+use cityos_domain::foundation::tenant::{self, Policies, Tier};
+use cityos_domain::foundation::tenancy;
+use cityos_domain::ids::{PlaceId, StoreId, TenantId};
+use cityos_domain::log::{Envelope, Partition};
+use cityos_domain::money::Currency;
+use cityos_domain::text::{LocalText, Locale, Slug};
+use serde::{Deserialize, Serialize};
+
+/// Where a tenant stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantStatus {
+    /// Registered, not trading yet.
+    Provisioning,
+    /// Trading.
+    Active,
+    /// May not trade for now.
+    Suspended,
+    /// Takes no new orders and winds up.
+    Closing,
+    /// Over.
+    Closed,
+}
+
+named!(TenantStatus, Tier);
+json!(Policies);
+
+table! {
+    /// A tenant.
+    pub struct Tenant {
+        key {
+            /// Its id.
+            tenant: TenantId,
+        }
+        indexed {
+            /// Unique in the city.
+            slug: Slug,
+            /// Where it stands.
+            status: TenantStatus,
+            /// The subcategory it belongs to.
+            subcategory: Option<PlaceId>,
+            /// When it was registered.
+            registered_at: DateTime<Utc>,
+        }
+        plain {
+            /// Its name.
+            name: LocalText,
+            /// Where its days begin and end.
+            zone: Zone,
+            /// The locale used where none is asked for.
+            locale: Locale,
+            /// Its main currency.
+            currency: Currency,
+            /// Its subscription tier.
+            tier: Tier,
+            /// What it decided for itself.
+            policies: Policies,
+            /// When payouts run next by themselves, if they do.
+            payouts_next_at: Option<DateTime<Utc>>,
+            /// The store that is meant where none is named.
+            default_store: Option<StoreId>,
+            /// Why it is suspended, was resumed, or closes.
+            reason: Option<String>,
+            /// The version of the tenant's stream; 0 until its partition is provisioned.
+            version: u64,
+        }
+    }
+}
+
+/// The tenants.
+pub struct Tenants;
+
+impl ReadModel for Tenants {
+    const NAME: &'static str = "tenants";
+    const VERSION: u32 = 1;
+    type Row = Tenant;
+
+    fn partition(_: &Envelope) -> Partition {
+        Partition::Platform
+    }
+
+    fn keys(event: &Envelope) -> Keys<TenantId> {
+        let (Event::Tenancy(_) | Event::Tenant(_)) = &event.event else { return Keys::None };
+        Keys::One(TenantId(event.stream.id))
+    }
+
+    fn evolve(row: Option<Tenant>, id: &TenantId, event: &Envelope) -> Result<Option<Tenant>, Unfit> {
+        if let Event::Tenancy(tenancy::Event::Registered {
+            slug,
+            name,
+            subcategory,
+            zone,
+            locale,
+            currency,
+            tier,
+        }) = &event.event
+        {
+            return Ok(Some(Tenant {
+                tenant: *id,
+                slug: slug.clone(),
+                status: TenantStatus::Provisioning,
+                subcategory: *subcategory,
+                registered_at: event.at,
+                name: name.clone(),
+                zone: *zone,
+                locale: locale.clone(),
+                currency: *currency,
+                tier: *tier,
+                policies: Policies::default(),
+                payouts_next_at: None,
+                default_store: None,
+                reason: None,
+                version: 0,
+            }));
+        }
+        let Event::Tenant(happened) = &event.event else { return Ok(row) };
+        use tenant::Event as E;
+        let mut tenant = match happened {
+            // The tenant's own stream alone makes the row too: an answer may be folded from it.
+            E::Provisioned { slug, name, subcategory, zone, locale, currency, tier } => Tenant {
+                tenant: *id,
+                slug: slug.clone(),
+                status: TenantStatus::Provisioning,
+                subcategory: *subcategory,
+                registered_at: row.map_or(event.at, |row| row.registered_at),
+                name: name.clone(),
+                zone: *zone,
+                locale: locale.clone(),
+                currency: *currency,
+                tier: *tier,
+                policies: Policies::default(),
+                payouts_next_at: None,
+                default_store: None,
+                reason: None,
+                version: 0,
+            },
+            E::Activated {} => Tenant { status: TenantStatus::Active, ..existing(row)? },
+            E::Suspended { reason } => decided(row, TenantStatus::Suspended, reason)?,
+            E::Resumed { reason } => decided(row, TenantStatus::Active, reason)?,
+            E::ClosingStarted { reason } => decided(row, TenantStatus::Closing, reason)?,
+            E::Closed {} => {
+                Tenant { status: TenantStatus::Closed, payouts_next_at: None, ..existing(row)? }
+            }
+            E::TierChanged { tier } => Tenant { tier: *tier, ..existing(row)? },
+            E::PoliciesChanged { policies, payouts_next_at } => Tenant {
+                policies: policies.clone(),
+                payouts_next_at: *payouts_next_at,
+                ..existing(row)?
+            },
+            E::DefaultStoreChosen { store } => Tenant { default_store: Some(*store), ..existing(row)? },
+            E::PayoutsDue { next_at } => Tenant { payouts_next_at: *next_at, ..existing(row)? },
+        };
+        tenant.version = event.version.0;
+        Ok(Some(tenant))
+    }
+}
+
+fn decided(row: Option<Tenant>, status: TenantStatus, reason: &str) -> Result<Tenant, Unfit> {
+    Ok(Tenant { status, reason: Some(reason.to_owned()), ..existing(row)? })
+}
