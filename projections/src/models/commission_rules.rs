@@ -16,7 +16,7 @@ table! {
     pub struct CommissionRule {
         key {
             /// Its id.
-            rule: RuleId,
+            id: RuleId,
         }
         indexed {
             /// Greater is nearer to the top; 0 for the catch-all.
@@ -79,7 +79,7 @@ impl ReadModel for CommissionRules {
 
 fn listed(rule: &Rule, rank: u64, enabled: bool) -> CommissionRule {
     CommissionRule {
-        rule: rule.id,
+        id: rule.id,
         rank,
         name: rule.name.clone(),
         conditions: rule.conditions.clone(),

@@ -14,7 +14,7 @@ table! {
     pub struct Customer {
         key {
             /// Their id.
-            customer: CustomerId,
+            id: CustomerId,
         }
         indexed {
             /// When they were first known.
@@ -50,7 +50,7 @@ impl ReadModel for Customers {
         let version = event.version.0;
         Ok(Some(match happened {
             E::Registered { guest, contact } => Customer {
-                customer: *id,
+                id: *id,
                 known_since: event.at,
                 guest: *guest,
                 contact: contact.clone(),

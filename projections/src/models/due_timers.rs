@@ -72,7 +72,7 @@ table! {
     pub struct DueTimer {
         key {
             /// Its id.
-            timer: Uuid,
+            id: Uuid,
         }
         across {
             /// When it is due; never, while something else must happen first.
@@ -136,7 +136,7 @@ impl ReadModel for DueTimers {
 
     fn evolve(row: Option<DueTimer>, id: &Uuid, event: &Envelope) -> Result<Option<DueTimer>, Unfit> {
         let Some((purpose, turn)) = turn(event) else { return Ok(row) };
-        let timer = |due_at, seen| Some(DueTimer { timer: *id, due_at, purpose, seen });
+        let timer = |due_at, seen| Some(DueTimer { id: *id, due_at, purpose, seen });
         let seen = row.as_ref().map_or(Seen::Nothing, |row| row.seen);
         Ok(match turn {
             Turn::Keep => row,

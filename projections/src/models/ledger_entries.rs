@@ -37,7 +37,7 @@ table! {
     pub struct LedgerEntry {
         key {
             /// Its id.
-            transaction: TransactionId,
+            id: TransactionId,
         }
         indexed {
             /// Whose ledger.
@@ -144,7 +144,7 @@ fn posted(
         Occasion::Adjusted { reason } => (EntryKind::Adjustment, None, None, Some(reason.clone())),
     };
     LedgerEntry {
-        transaction: transaction.id,
+        id: transaction.id,
         vendor,
         kind,
         posted_at,

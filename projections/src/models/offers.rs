@@ -15,7 +15,7 @@ table! {
     pub struct Offer {
         key {
             /// Its id.
-            offer: OfferId,
+            id: OfferId,
         }
         indexed {
             /// Who sells.
@@ -75,7 +75,7 @@ impl ReadModel for Offers {
         let version = event.version.0;
         Ok(Some(match happened {
             E::Listed { vendor, product, sku, prices, stock_tracked } => Offer {
-                offer: *id,
+                id: *id,
                 vendor: *vendor,
                 product: *product,
                 sku: sku.clone(),

@@ -34,7 +34,7 @@ table! {
     pub struct OrderPart {
         key {
             /// Its id.
-            part: VendorOrderId,
+            id: VendorOrderId,
         }
         indexed {
             /// The order.
@@ -113,7 +113,7 @@ impl ReadModel for OrderParts {
         use vendor_order::Event as E;
         let mut part = match happened {
             E::Placed { belongs, store, customer, payment, date, capture, lines, totals } => OrderPart {
-                part: *id,
+                id: *id,
                 order: belongs.order,
                 vendor: belongs.vendor,
                 customer: *customer,

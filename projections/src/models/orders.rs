@@ -43,7 +43,7 @@ table! {
     pub struct Order {
         key {
             /// Its id.
-            order: OrderId,
+            id: OrderId,
         }
         indexed {
             /// Who buys.
@@ -148,14 +148,14 @@ impl ReadModel for Orders {
 }
 
 fn asked(
-    order: OrderId,
+    id: OrderId,
     at: DateTime<Utc>,
     customer: CustomerId,
     store: StoreId,
     currency: Currency,
 ) -> Order {
     Order {
-        order,
+        id,
         customer,
         store,
         status: OrderStatus::Requested,

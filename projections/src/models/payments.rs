@@ -17,7 +17,7 @@ table! {
     pub struct Payment {
         key {
             /// Its id.
-            payment: PaymentId,
+            id: PaymentId,
         }
         indexed {
             /// The order.
@@ -75,7 +75,7 @@ impl ReadModel for Payments {
         use payment::Event as E;
         let mut payment = match happened {
             E::Authorised { order, method, amount, reference, expires_at, splits } => Payment {
-                payment: *id,
+                id: *id,
                 order: *order,
                 authorised_at: event.at,
                 method: *method,

@@ -36,7 +36,7 @@ table! {
     pub struct Payout {
         key {
             /// Its id.
-            payout: PayoutId,
+            id: PayoutId,
         }
         indexed {
             /// To whom.
@@ -91,7 +91,7 @@ impl ReadModel for Payouts {
         };
         let mut payout = match happened {
             E::Requested { vendor, currency, ordinal, trigger } => Payout {
-                payout: *id,
+                id: *id,
                 vendor: *vendor,
                 status: PayoutStatus::Requested,
                 requested_at: event.at,

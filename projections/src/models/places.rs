@@ -16,7 +16,7 @@ table! {
     pub struct Place {
         key {
             /// Its id.
-            place: PlaceId,
+            id: PlaceId,
         }
         indexed {
             /// The node above; none for a country.
@@ -59,7 +59,7 @@ impl ReadModel for Places {
         use place::Event as E;
         let mut place = match happened {
             E::Created { level, parent, slug, name } => Place {
-                place: *id,
+                id: *id,
                 parent: *parent,
                 level: *level,
                 slug: slug.clone(),

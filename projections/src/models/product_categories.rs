@@ -13,7 +13,7 @@ table! {
     pub struct ProductCategory {
         key {
             /// Its id.
-            category: ProductCategoryId,
+            id: ProductCategoryId,
         }
         indexed {
             /// The category above.
@@ -55,7 +55,7 @@ impl ReadModel for ProductCategories {
         let version = event.version.0;
         Ok(Some(match happened {
             E::Created { parent, slug, name } => ProductCategory {
-                category: *id,
+                id: *id,
                 parent: *parent,
                 slug: slug.clone(),
                 name: name.clone(),

@@ -14,7 +14,7 @@ table! {
     pub struct Product {
         key {
             /// Its id.
-            product: ProductId,
+            id: ProductId,
         }
         indexed {
             /// Unique in the tenant.
@@ -56,7 +56,7 @@ impl ReadModel for Products {
         let version = event.version.0;
         Ok(Some(match happened {
             E::Created { code, title, category, weight_g } => Product {
-                product: *id,
+                id: *id,
                 code: code.clone(),
                 category: *category,
                 created_at: event.at,

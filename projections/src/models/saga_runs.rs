@@ -36,7 +36,7 @@ table! {
     pub struct SagaRun {
         key {
             /// Its id.
-            run: RunId,
+            id: RunId,
         }
         across {
             /// The stream it waits for something to happen to.
@@ -99,7 +99,7 @@ impl ReadModel for SagaRuns {
         use saga_run::Event as E;
         if let E::Started { saga, steps, cause, .. } = happened {
             return Ok(Some(SagaRun {
-                run: *id,
+                id: *id,
                 waiting_id: None,
                 saga: saga.clone(),
                 state: RunState::Running,

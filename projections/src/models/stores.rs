@@ -19,7 +19,7 @@ table! {
     pub struct Store {
         key {
             /// Its id.
-            store: StoreId,
+            id: StoreId,
         }
         indexed {
             /// Unique in the tenant.
@@ -72,7 +72,7 @@ impl ReadModel for Stores {
         use store::Event as E;
         let mut store = match happened {
             E::Opened { slug, name, brand, kind, currencies, locales, regions } => Store {
-                store: *id,
+                id: *id,
                 slug: slug.clone(),
                 open: true,
                 opened_at: event.at,

@@ -39,7 +39,7 @@ table! {
     pub struct Tenant {
         key {
             /// Its id.
-            tenant: TenantId,
+            id: TenantId,
         }
         indexed {
             /// Unique in the city.
@@ -105,7 +105,7 @@ impl ReadModel for Tenants {
         }) = &event.event
         {
             return Ok(Some(Tenant {
-                tenant: *id,
+                id: *id,
                 slug: slug.clone(),
                 status: TenantStatus::Provisioning,
                 subcategory: *subcategory,
@@ -127,7 +127,7 @@ impl ReadModel for Tenants {
         let mut tenant = match happened {
             // The tenant's own stream alone makes the row too: an answer may be folded from it.
             E::Provisioned { slug, name, subcategory, zone, locale, currency, tier } => Tenant {
-                tenant: *id,
+                id: *id,
                 slug: slug.clone(),
                 status: TenantStatus::Provisioning,
                 subcategory: *subcategory,

@@ -42,7 +42,7 @@ table! {
     pub struct Vendor {
         key {
             /// Its id.
-            vendor: VendorId,
+            id: VendorId,
         }
         indexed {
             /// Unique in the tenant.
@@ -131,13 +131,13 @@ impl ReadModel for Vendors {
 /// Who was rejected may apply again: then the row is there already.
 fn known(
     row: Option<Vendor>,
-    vendor: VendorId,
+    id: VendorId,
     at: DateTime<Utc>,
     status: VendorStatus,
     (handle, name, contact): (&Code, &LocalText, &Option<Sealed<Contact>>),
 ) -> Vendor {
     Vendor {
-        vendor,
+        id,
         handle: handle.clone(),
         status,
         known_since: row.as_ref().map_or(at, |row| row.known_since),
