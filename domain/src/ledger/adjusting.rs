@@ -41,7 +41,7 @@ pub struct PostAdjustment {
 impl Intention for PostAdjustment {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
         let Money { minor, currency } = self.amount;
-        if minor == 0 || minor.abs() > AMOUNT_MINOR_MAX {
+        if minor == 0 || !(-AMOUNT_MINOR_MAX..=AMOUNT_MINOR_MAX).contains(&minor) {
             let rule = format!("must be between 1 and {AMOUNT_MINOR_MAX} minor units, given or taken");
             return Err(Rejected::invalid("amount", rule).into());
         }

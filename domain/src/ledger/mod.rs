@@ -9,3 +9,6 @@ pub mod payout;
 pub mod posting;
 mod standing;
 pub mod transactions;
+
+#[cfg(test)]
+mod tests;

@@ -10,3 +10,6 @@ pub mod placing;
 pub mod requesting;
 pub mod shipping;
 pub mod vendor_order;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Months that carry over, adjustments, and payouts that settle every entry once.
+
+use crate::event::Event;
+use crate::ids::{PayoutId, TransactionId, VendorId};
+use crate::ledger::adjusting::{Against, PostAdjustment};
+use crate::ledger::book::{LedgerBook, LedgerOf};
+use crate::ledger::month::{self, Account, Carried, LedgerMonth};
+use crate::ledger::paying_out::{ClaimEntries, FailPayout, RecordSubmitted, RequestPayout, SettlePayout};
+use crate::ledger::payout::{self, Payout, Trigger, payout_id};
+use crate::marketplace::vendor::{self, Vendor};
+use crate::money::Money;
+use crate::rehearsal::id;
+use crate::rehearsal::market::Market;
+use crate::rehearsal::scene::currency;
+use crate::text::Reason;
+use chrono::{TimeDelta, TimeZone, Utc};
+
+fn ledger(code: &str) -> LedgerOf {
+    LedgerOf { vendor: id("ann"), currency: currency(code) }
+}
+
+fn adjust(name: &str, code: &str, minor: i64) -> PostAdjustment {
+    PostAdjustment {
+        transaction: id::<TransactionId>(name),
+        vendor: id("ann"),
+        amount: Money { minor, currency: currency(code) },
+        against: Against::Adjustments,
+        reason: Reason::parse("reason", "goodwill").unwrap(),
+    }
+}
+
+fn request(code: &str) -> RequestPayout {
+    RequestPayout { vendor: id("ann"), currency: currency(code), trigger: Trigger::Manual }
+}
+
+fn market() -> Market {
+    let minimums = [(currency("EUR"), 2500), (currency("USD"), 2500)].into_iter().collect();
+    Market::open().with_policies(|policies| policies.payout_minimum_minor = minimums).with_vendor("ann")
+}
+
+fn with_available(code: &str, minor: i64) -> Market {
+    let mut market = market();
+    market.city.when(&adjust("first", code, minor)).unwrap();
+    market
+}
+
+fn standing(market: &Market, code: &str) -> Carried {
+    let open = market.city.state::<LedgerBook>(ledger(code).book()).open().expect("something was posted");
+    market.city.state::<LedgerMonth>(ledger(code).month(open)).standing().cloned().unwrap()
+}
+
+fn first_payout() -> PayoutId {
+    payout_id(ledger("EUR"), 0)
+}
+
+fn claimed(events: &[Event]) -> Option<(i64, usize)> {
+    events.iter().find_map(|event| {
+        let Event::Payout(payout::Event::Claimed { amount, entries, .. }) = event else { return None };
+        Some((amount.minor, entries.len()))
+    })
+}
+
+#[test]
+fn s18_below_the_minimum_nothing_is_paid_and_it_is_carried() {
+    let mut market = with_available("EUR", 2499);
+    assert_eq!(market.city.refusal(&request("EUR")), "PAYOUT_BELOW_MINIMUM");
+    assert_eq!(market.city.refusal(&request("JPY")), "PAYOUT_BELOW_MINIMUM");
+    market.city.when(&adjust("one more", "EUR", 1)).unwrap();
+    market.city.when(&request("EUR")).unwrap();
+    let events = market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert_eq!(claimed(&events), Some((2500, 2)));
+}
+
+#[test]
+fn s18_currencies_never_net() {
+    let mut market = with_available("EUR", 3000);
+    market.city.when(&adjust("debt", "USD", -1000)).unwrap();
+    market.city.when(&request("EUR")).unwrap();
+    let events = market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert_eq!(claimed(&events), Some((3000, 1)));
+    assert_eq!(market.city.refusal(&request("USD")), "PAYOUT_BELOW_MINIMUM");
+    assert_eq!(standing(&market, "USD").available_minor(), -1000);
+}
+
+#[test]
+fn s18_two_workers_and_an_operator_make_one_payout_of_all_entries() {
+    let mut market = market();
+    for number in 0..137 {
+        market.city.when(&adjust(&format!("entry {number}"), "EUR", 100 + number)).unwrap();
+    }
+    let scheduled = RequestPayout { trigger: Trigger::Schedule, ..request("EUR") };
+    let requested = market.city.race(&[&scheduled, &request("EUR"), &scheduled]);
+    assert_eq!(
+        requested.iter().filter(|result| result.as_ref().is_ok_and(|made| !made.is_empty())).count(),
+        1
+    );
+
+    let claim = ClaimEntries { payout: first_payout() };
+    let claims = market.city.race(&[&claim, &claim, &claim]);
+    let made: Vec<_> = claims.iter().filter_map(|result| claimed(result.as_ref().unwrap())).collect();
+    assert_eq!(made, [((0..137).map(|number| 100 + number).sum(), 137)]);
+    assert_eq!(standing(&market, "EUR").unsettled, []);
+    assert_eq!(market.city.refusal(&request("EUR")), "PAYOUT_BELOW_MINIMUM");
+}
+
+#[test]
+fn s18_a_claim_and_its_payout_are_one_append() {
+    let mut market = with_available("EUR", 3000);
+    market.city.when(&request("EUR")).unwrap();
+    let pending = market.city.begin(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert_eq!(standing(&market, "EUR").unsettled.len(), 1);
+    market.city.append(pending).unwrap();
+    let standing = standing(&market, "EUR");
+    assert_eq!((standing.unsettled.len(), standing.open_payouts.len()), (0, 1));
+    assert_eq!(market.city.state::<Payout>(first_payout()).claim().unwrap().amount.minor, 3000);
+}
+
+#[test]
+fn a_vendor_who_cannot_be_paid_is_not_paid() {
+    let mut market = with_available("EUR", 3000);
+    market.city.when(&request("EUR")).unwrap();
+    let suspended = vendor::Event::Suspended { reason: "complaints".into() };
+    market.city.given::<Vendor>(id::<VendorId>("ann"), [suspended]);
+    assert_eq!(market.city.refusal(&request("EUR")), "VENDOR_PAYOUTS_HELD");
+    market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert!(matches!(market.city.state::<Payout>(first_payout()), Payout::Voided { .. }));
+    assert_eq!(standing(&market, "EUR").unsettled.len(), 1);
+}
+
+#[test]
+fn payouts_held_by_a_suspension_are_asked_for_again_after_it() {
+    let mut market = with_available("EUR", 3000);
+    market.city.when(&request("EUR")).unwrap();
+    let mut suspended = market.clone();
+    suspended.suspend();
+    assert_eq!(suspended.city.refusal(&request("EUR")), "TENANT_SUSPENDED");
+    suspended.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert!(matches!(suspended.city.state::<Payout>(first_payout()), Payout::Voided { .. }));
+
+    market.city.when(&FailPayout { payout: first_payout(), reason: "held".into() }).unwrap();
+    market.city.when(&request("EUR")).unwrap();
+    let events = market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert_eq!(claimed(&events), Some((3000, 1)));
+}
+
+#[test]
+fn a_payout_goes_its_way_once_and_a_paid_one_does_not_fail() {
+    let mut market = with_available("EUR", 3000);
+    let payout = first_payout();
+    let submitted = RecordSubmitted { payout, reference: "tr_1".into() };
+    let failed = FailPayout { payout, reason: "no account".into() };
+    assert_eq!(market.city.refusal(&ClaimEntries { payout }), "PAYOUT_UNKNOWN");
+    market.city.when(&request("EUR")).unwrap();
+    assert_eq!(market.city.refusal(&submitted), "PAYOUT_NOT_NOW");
+    market.city.when(&ClaimEntries { payout }).unwrap();
+    assert_eq!(market.city.refusal(&SettlePayout { payout }), "PAYOUT_NOT_NOW");
+    market.city.when(&submitted).unwrap();
+    assert_eq!(market.city.when(&submitted).unwrap(), []);
+    let other = RecordSubmitted { payout, reference: "tr_2".into() };
+    assert_eq!(market.city.refusal(&other), "PAYOUT_OTHER_REFERENCE");
+    market.city.when(&SettlePayout { payout }).unwrap();
+    assert_eq!(market.city.when(&SettlePayout { payout }).unwrap(), []);
+    assert_eq!(market.city.when(&ClaimEntries { payout }).unwrap(), []);
+    assert_eq!(market.city.refusal(&failed), "PAYOUT_NOT_NOW");
+    let standing = standing(&market, "EUR");
+    assert_eq!(standing.balance_minor(Account::VendorPaid), -3000);
+    assert_eq!(standing.balance_minor(Account::VendorInTransit), 0);
+}
+
+#[test]
+fn a_failed_payout_makes_its_entries_available_for_the_next() {
+    let mut market = with_available("EUR", 3000);
+    let payout = first_payout();
+    let failed = FailPayout { payout, reason: "no account".into() };
+    market.city.when(&request("EUR")).unwrap();
+    market.city.when(&ClaimEntries { payout }).unwrap();
+    market.city.when(&failed).unwrap();
+    assert_eq!(market.city.when(&failed).unwrap(), []);
+    assert_eq!(standing(&market, "EUR").available_minor(), 3000);
+    market.city.when(&request("EUR")).unwrap();
+    let events = market.city.when(&ClaimEntries { payout: payout_id(ledger("EUR"), 1) }).unwrap();
+    assert_eq!(claimed(&events), Some((3000, 1)));
+}
+
+#[test]
+fn what_a_vendor_owes_is_made_up_from_what_comes_next() {
+    let mut market = with_available("EUR", -2200);
+    market.city.when(&adjust("earned", "EUR", 5000)).unwrap();
+    market.city.when(&request("EUR")).unwrap();
+    let events = market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert_eq!(claimed(&events), Some((2800, 2)));
+}
+
+#[test]
+fn an_adjustment_needs_an_amount_and_a_vendor() {
+    let mut market = market();
+    assert_eq!(market.city.refusal(&adjust("none", "EUR", 0)), "INVALID_INPUT");
+    assert_eq!(market.city.refusal(&adjust("much", "EUR", i64::MIN)), "INVALID_INPUT");
+    let stranger = PostAdjustment { vendor: id("ghost"), ..adjust("a", "EUR", 1) };
+    assert_eq!(market.city.refusal(&stranger), "VENDOR_UNKNOWN");
+}
+
+#[test]
+fn a_month_hands_everything_on_and_an_earlier_date_goes_into_the_open_one() {
+    let mut market = with_available("EUR", 3000);
+    market.city.when(&request("EUR")).unwrap();
+    market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    market.city.when(&adjust("left", "EUR", 70)).unwrap();
+    let january = standing(&market, "EUR");
+
+    market.city.set_time(Utc.with_ymd_and_hms(2026, 3, 1, 0, 0, 0).unwrap());
+    let events = market.city.when(&adjust("march", "EUR", 5)).unwrap();
+    let carried = events.iter().find_map(|event| {
+        let Event::Ledger(month::Event::Opened { carried, .. }) = event else { return None };
+        Some(carried.clone())
+    });
+    assert_eq!(carried, Some(january));
+    market.city.pass(TimeDelta::days(-1));
+    market.city.when(&adjust("late", "EUR", 2)).unwrap();
+    let march = standing(&market, "EUR");
+    assert_eq!(market.city.state::<LedgerBook>(ledger("EUR").book()).open().unwrap().to_string(), "2026-03");
+    assert_eq!((march.available_minor(), march.unsettled.len(), march.payouts), (77, 3, 1));
+    market.city.when(&FailPayout { payout: first_payout(), reason: "closed".into() }).unwrap();
+    assert_eq!(standing(&market, "EUR").available_minor(), 3077);
+}
+
+#[test]
+fn two_first_transactions_of_a_month_open_it_once() {
+    let mut market = with_available("EUR", 3000);
+    market.city.set_time(Utc.with_ymd_and_hms(2026, 2, 1, 0, 0, 0).unwrap());
+    let results = market.city.race(&[&adjust("one", "EUR", 1), &adjust("two", "EUR", 2)]);
+    assert!(results.iter().all(Result::is_ok));
+    assert_eq!(standing(&market, "EUR").available_minor(), 3003);
+}
