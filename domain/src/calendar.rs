@@ -105,3 +105,35 @@ impl std::fmt::Display for Month {
         write!(f, "{:04}-{:02}", self.year, self.month)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(zone: &str, hour: u8, after: &str) -> String {
+        let zone = Zone::parse("zone", zone).unwrap();
+        zone.next_at_hour(hour, after.parse().unwrap()).to_rfc3339()
+    }
+
+    #[test]
+    fn an_hour_comes_once_a_day_and_never_at_the_moment_it_comes_after() {
+        assert_eq!(next("Asia/Riyadh", 6, "2026-01-05T02:59:59Z"), "2026-01-05T03:00:00+00:00");
+        assert_eq!(next("Asia/Riyadh", 6, "2026-01-05T03:00:00Z"), "2026-01-06T03:00:00+00:00");
+        assert_eq!(next("America/Sao_Paulo", 23, "2026-01-31T23:30:00Z"), "2026-02-01T02:00:00+00:00");
+    }
+
+    #[test]
+    fn an_hour_the_clocks_skip_comes_right_after_the_gap() {
+        assert_eq!(next("Europe/Berlin", 2, "2026-03-28T12:00:00Z"), "2026-03-29T01:00:00+00:00");
+        assert_eq!(next("Europe/Berlin", 2, "2026-03-29T01:00:00Z"), "2026-03-30T00:00:00+00:00");
+        assert_eq!(next("Australia/Lord_Howe", 2, "2026-10-03T12:00:00Z"), "2026-10-03T15:30:00+00:00");
+        assert_eq!(next("Pacific/Apia", 9, "2011-12-30T05:00:00Z"), "2011-12-30T10:00:00+00:00");
+    }
+
+    #[test]
+    fn an_hour_the_clocks_show_twice_comes_the_first_time_only() {
+        assert_eq!(next("Europe/Berlin", 2, "2026-10-24T12:00:00Z"), "2026-10-25T00:00:00+00:00");
+        assert_eq!(next("Europe/Berlin", 2, "2026-10-25T00:00:00Z"), "2026-10-26T01:00:00+00:00");
+        assert_eq!(next("Europe/Berlin", 2, "2026-10-25T00:30:00Z"), "2026-10-26T01:00:00+00:00");
+    }
+}

@@ -3,6 +3,9 @@
 //! It keeps the promises of the real log that decisions depend on: an append fails where a stream the
 //! decision relied on has moved, and every event survives its stored form.
 
+pub mod market;
+pub mod scene;
+
 use crate::aggregate::Aggregate;
 use crate::event::Event;
 use crate::ids::{CommandId, TenantId, derive};

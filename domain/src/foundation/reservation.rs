@@ -64,7 +64,16 @@ pub fn free(city: &mut Workspace, scope: Scope, name: &str, owner: Uuid) -> Resu
     city.send::<Reservation>(id, &Command::Free { owner })
 }
 
-fn id(scope: Scope, name: &str) -> Uuid {
+/// Whose `name` is, if it is anybody's.
+pub fn owner(city: &mut Workspace, scope: Scope, name: &str) -> Result<Option<Uuid>, Stop> {
+    match &*city.see::<Reservation>(id(scope, name))? {
+        Reservation::Free => Ok(None),
+        Reservation::Taken { owner } => Ok(Some(*owner)),
+    }
+}
+
+/// The id of the stream of a name.
+pub fn id(scope: Scope, name: &str) -> Uuid {
     derive(&["reservation", &scope.key(), name])
 }
 

@@ -147,3 +147,27 @@ impl Aggregate for Customer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearsal::{City, id};
+    use crate::workspace::Tell;
+
+    #[test]
+    fn a_customer_is_registered_once_and_reached_as_they_said_last() {
+        let mut city = City::market();
+        let customer: CustomerId = id("someone");
+        let change = |ciphertext: &str| {
+            let contact = Sealed::new(id("a person"), ciphertext.into());
+            Tell::<Customer> { id: customer, command: Command::ChangeContact { contact } }
+        };
+        assert_eq!(city.refusal(&change("aaaa")), "CUSTOMER_UNKNOWN");
+        assert_eq!(Customer::Unknown.can_buy(), Err(Rejection::Unknown));
+        let register = RegisterCustomer { id: customer, guest: true, contact: None };
+        city.must(&register).must(&change("aaaa"));
+        assert_eq!(city.refusal(&register), "CUSTOMER_EXISTS");
+        assert_eq!(city.when(&change("aaaa")), Ok(Vec::new()), "already so");
+        assert_eq!(city.state::<Customer>(customer).can_buy(), Ok(()));
+    }
+}
