@@ -2,7 +2,7 @@
 
 use super::{charging, order, part, percent};
 use crate::event::Event;
-use crate::ids::{OrderId, PayoutId, TransactionId, VendorOrderId};
+use crate::ids::{OrderId, PayoutId, TransactionId, VendorId, VendorOrderId};
 use crate::ledger::adjusting::{Against, PostAdjustment};
 use crate::ledger::book::{LedgerBook, LedgerOf};
 use crate::ledger::month::{self, Account, LedgerMonth, Occasion, Transaction};
@@ -48,30 +48,30 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let at = || 0_usize..8;
+    let at = || 0_usize..6;
     let vendor = || 0..VENDORS.len();
-    let ordinal = || 0_u32..3;
+    let ordinal = || 0_u32..2;
     let bearer = prop_oneof![Just(Bearer::Vendor), Just(Bearer::Marketplace)];
     let lines = prop::collection::vec((0..OFFERS.len(), 1_u32..4), 1..4);
     prop_oneof![
-        4 => (lines, 0_i64..2000, bearer)
+        3 => (lines, 0_i64..2000, bearer)
             .prop_map(|(lines, discount, bearer)| Act::Buy { lines, discount, bearer }),
-        3 => (at(), 1_u32..4, prop::option::of(0_u32..4))
+        2 => (at(), 1_u32..4, prop::option::of(0_u32..4))
             .prop_map(|(at, line, quantity)| Act::CancelUnits { at, line, quantity }),
         1 => at().prop_map(|at| Act::CancelPart { at }),
-        5 => at().prop_map(|at| Act::Ship { at }),
-        5 => at().prop_map(|at| Act::Capture { at }),
+        8 => at().prop_map(|at| Act::Ship { at }),
+        8 => at().prop_map(|at| Act::Capture { at }),
         1 => at().prop_map(|at| Act::FailCapture { at }),
-        5 => at().prop_map(|at| Act::Deliver { at }),
-        2 => at().prop_map(|at| Act::Release { at }),
+        8 => at().prop_map(|at| Act::Deliver { at }),
+        4 => at().prop_map(|at| Act::Release { at }),
         1 => at().prop_map(|at| Act::Expire { at }),
-        1 => (vendor(), -500_i64..500).prop_map(|(vendor, minor)| Act::Adjust { vendor, minor }),
-        4 => vendor().prop_map(|vendor| Act::Request { vendor }),
-        4 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Claim { vendor, ordinal }),
-        3 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Submit { vendor, ordinal }),
-        3 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Settle { vendor, ordinal }),
-        1 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Fail { vendor, ordinal }),
-        2 => (1_i64..20).prop_map(|days| Act::Pass { days }),
+        2 => (vendor(), -500_i64..1500).prop_map(|(vendor, minor)| Act::Adjust { vendor, minor }),
+        6 => vendor().prop_map(|vendor| Act::Request { vendor }),
+        8 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Claim { vendor, ordinal }),
+        8 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Submit { vendor, ordinal }),
+        8 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Settle { vendor, ordinal }),
+        2 => (vendor(), ordinal()).prop_map(|(vendor, ordinal)| Act::Fail { vendor, ordinal }),
+        3 => (1_i64..6).prop_map(|days| Act::Pass { days }),
     ]
 }
 
@@ -151,58 +151,68 @@ fn on(transaction: &Transaction, account: Account) -> i64 {
 #[derive(Default)]
 struct Sums {
     by_account: BTreeMap<Account, i64>,
-    by_vendor: BTreeMap<(LedgerVendor, Account), i64>,
+    by_vendor: BTreeMap<(VendorId, Account), i64>,
     entries: BTreeMap<TransactionId, i64>,
     claims: BTreeMap<PayoutId, (i64, Vec<TransactionId>)>,
-    over: Vec<PayoutId>,
+    failed: Vec<PayoutId>,
     captured: BTreeMap<OrderId, [i64; 4]>,
     paid: BTreeMap<OrderId, i64>,
-    authorised: BTreeMap<VendorOrderId, i64>,
+    held: BTreeMap<VendorOrderId, i64>,
 }
-
-type LedgerVendor = crate::ids::VendorId;
 
 impl Sums {
     fn of(market: &Market) -> Self {
         let mut sums = Sums::default();
         for envelope in market.city.log() {
-            match &envelope.event {
-                Event::Ledger(month::Event::Posted { vendor, transaction, .. }) => {
-                    sums.add(*vendor, transaction);
-                }
-                Event::Payment(payment::Event::Authorised { splits, .. }) => {
-                    sums.authorised.extend(splits.iter().map(|split| (split.part, split.minor)));
-                }
-                Event::Payment(payment::Event::Captured { order, part, minor, .. }) => {
-                    *sums.paid.entry(*order).or_default() += minor;
-                    *sums.authorised.get_mut(part).unwrap() -= minor;
-                }
-                Event::Payment(payment::Event::Released { part, minor, .. }) => {
-                    *sums.authorised.get_mut(part).unwrap() -= minor;
-                }
-                Event::VendorOrder(vendor_order::Event::Captured { belongs, totals, .. }) => {
-                    let sum = sums.captured.entry(belongs.order).or_default();
-                    let parts = [
-                        totals.payable_minor(),
-                        totals.earnings_minor(),
-                        totals.commission_minor,
-                        totals.marketplace_discount_minor,
-                    ];
-                    sum.iter_mut().zip(parts).for_each(|(sum, minor)| *sum += minor);
-                }
-                Event::Payout(payout::Event::Failed { .. }) => {
-                    sums.over.push(PayoutId(envelope.stream.id));
-                }
-                Event::Payout(payout::Event::Claimed { amount, entries, .. }) => {
-                    sums.claims.insert(PayoutId(envelope.stream.id), (amount.minor, entries.clone()));
-                }
-                _ => {}
+            let event = &envelope.event;
+            if let Event::Ledger(month::Event::Posted { vendor, transaction, .. }) = event {
+                sums.add(*vendor, transaction);
+            } else if let Event::Payment(event) = event {
+                sums.add_payment(event);
+            } else if let Event::Payout(event) = event {
+                sums.add_payout(PayoutId(envelope.stream.id), event);
+            } else if let Event::VendorOrder(vendor_order::Event::Captured { belongs, totals, .. }) = event {
+                let sum = sums.captured.entry(belongs.order).or_default();
+                let parts = [
+                    totals.payable_minor(),
+                    totals.earnings_minor(),
+                    totals.commission_minor,
+                    totals.marketplace_discount_minor,
+                ];
+                sum.iter_mut().zip(parts).for_each(|(sum, minor)| *sum += minor);
             }
         }
         sums
     }
 
-    fn add(&mut self, vendor: LedgerVendor, transaction: &Transaction) {
+    fn add_payment(&mut self, event: &payment::Event) {
+        match event {
+            payment::Event::Authorised { splits, .. } => {
+                self.held.extend(splits.iter().map(|split| (split.part, split.minor)));
+            }
+            payment::Event::Captured { order, part, minor, .. } => {
+                *self.paid.entry(*order).or_default() += minor;
+                *self.held.get_mut(part).unwrap() -= minor;
+            }
+            payment::Event::Released { part, minor, .. } => *self.held.get_mut(part).unwrap() -= minor,
+            payment::Event::Expired { .. } => {}
+        }
+    }
+
+    fn add_payout(&mut self, id: PayoutId, event: &payout::Event) {
+        match event {
+            payout::Event::Claimed { amount, entries, .. } => {
+                self.claims.insert(id, (amount.minor, entries.clone()));
+            }
+            payout::Event::Failed { .. } => self.failed.push(id),
+            payout::Event::Requested { .. }
+            | payout::Event::Submitted { .. }
+            | payout::Event::Paid { .. }
+            | payout::Event::Voided { .. } => {}
+        }
+    }
+
+    fn add(&mut self, vendor: VendorId, transaction: &Transaction) {
         assert_eq!(transaction.legs.iter().map(|leg| leg.minor).sum::<i64>(), 0);
         for leg in &transaction.legs {
             *self.by_account.entry(leg.account).or_default() += leg.minor;
@@ -216,15 +226,12 @@ impl Sums {
 
     fn check(&self, market: &Market) {
         assert_eq!(self.by_account.values().sum::<i64>(), 0);
-        assert!(
-            self.authorised.values().all(|left| *left >= 0),
-            "no more is taken or given back than was held"
-        );
+        assert!(self.held.values().all(|left| *left >= 0), "no more is taken or given back than was held");
 
         let mut settled: Vec<TransactionId> = Vec::new();
         for (payout, (amount, entries)) in &self.claims {
             assert_eq!(*amount, entries.iter().map(|entry| self.entries[entry]).sum::<i64>());
-            if !self.over.contains(payout) {
+            if !self.failed.contains(payout) {
                 settled.extend(entries);
             }
         }
@@ -256,10 +263,10 @@ impl Sums {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn s18_whatever_happens_the_money_adds_up(acts in prop::collection::vec(act(), 1..120), hold_days in 0_u16..10) {
+    fn s18_whatever_happens_the_money_adds_up(acts in prop::collection::vec(act(), 1..240), hold_days in 0_u16..4) {
         let market = Market::open().with_policies(|policies| policies.hold_days = hold_days);
         let market = market.with_vendor("ann").with_vendor("bob");
         let market = market.with_offer_and_freight("ann", "cup", 1005, 99).with_stock("ann", "chair", 333, 12);
