@@ -3,6 +3,9 @@
 
 use crate::store::{Cause, StoreError};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use std::fs::{OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +17,9 @@ const OPEN_ATTEMPTS_MAX: u32 = 50;
 
 /// The pause between two such attempts.
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// The mode of files with secrets.
+const OWNER_ONLY: u32 = 0o600;
 
 /// What a file's tables are. Its statements make a table `about` with the one row `schema_version`.
 pub struct Schema {
@@ -53,6 +59,12 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
     }
     check(&connection, schema)?;
     Ok(connection)
+}
+
+/// Makes an empty file that only its owner may read, or takes the others' rights from the one that is there.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).mode(OWNER_ONLY).open(path)?;
+    file.set_permissions(Permissions::from_mode(OWNER_ONLY))
 }
 
 /// Opens an existing file for reading beside its writers.

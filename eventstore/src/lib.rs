@@ -1,12 +1,16 @@
 //! How events are kept: the port, its backends and the contract they pass, the executor of commands, and the
 //! key store with what is sealed under its keys. Knows streams and events, not what they mean.
 
+pub mod backup;
 pub mod clock;
-#[cfg(feature = "contract")]
+#[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod database;
 pub mod executor;
+pub mod keys;
 pub mod memory;
+pub mod sealing;
 pub mod sqlite;
 pub mod store;
 mod stored;
+pub mod tokens;

@@ -1,0 +1,89 @@
+//! Backups are whole, are taken beside writers, and overwrite nothing.
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::contract::{append, assert_streams_count_up, stream, tenant, whole_log};
+use crate::keys::{KeyFile, KeyStore, Secret};
+use crate::sqlite::SqliteStore;
+use crate::store::EventStore;
+use cityos_domain::log::Position;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+fn log_in(data: &Path) -> SqliteStore {
+    SqliteStore::open(&data.join(LOG_FILE), Arc::new(SystemClock)).unwrap()
+}
+
+fn keys_in(data: &Path) -> KeyFile {
+    KeyFile::open(&data.join(KEYS_FILE)).unwrap()
+}
+
+fn copies_in(folder: &TempDir) -> Copies {
+    Copies { log: folder.path().join("log.copy"), keys: folder.path().join("keys.copy") }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_taken_while_the_log_grows_restores_to_a_whole_beginning_of_it() {
+    let (data, shelf) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copies = copies_in(&shelf);
+    let store = log_in(data.path());
+    let secret = keys_in(data.path()).secret(Secret::InputHash).await.unwrap();
+    let growing = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let name = stream(tenant("a"), "shelf");
+            for index in 0..200 {
+                let writes = [(name, "one"), (name, "two")];
+                store.append(append(&index.to_string(), &[(name, index * 2)], &writes)).await.unwrap();
+            }
+        }
+    });
+    store.changed(Position(20), std::time::Duration::from_secs(60)).await;
+    let (from, to) = (data.path().to_owned(), copies.clone());
+    tokio::task::spawn_blocking(move || backup(&from, &to)).await.unwrap().unwrap();
+    growing.await.unwrap();
+
+    let home = shelf.path().join("restored");
+    restore(&copies, &home).unwrap();
+    let all = whole_log(&store, 100).await;
+    let restored = whole_log(&log_in(&home), 100).await;
+    assert!(restored.len() >= 20 && restored.len().is_multiple_of(2), "{} events", restored.len());
+    assert_eq!(restored, all[..restored.len()]);
+    assert_streams_count_up(&restored);
+    assert_eq!(keys_in(&home).secret(Secret::InputHash).await.unwrap(), secret);
+}
+
+#[test]
+fn nothing_is_overwritten_and_a_failed_copy_leaves_nothing() {
+    let (data, shelf) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copies = copies_in(&shelf);
+    drop(log_in(data.path()));
+    let without_keys = backup(data.path(), &copies);
+    assert!(matches!(without_keys, Err(BackupError::Database { .. })), "{without_keys:?}");
+    assert_eq!(fs::read_dir(shelf.path()).unwrap().count(), 0);
+
+    drop(keys_in(data.path()));
+    backup(data.path(), &copies).unwrap();
+    assert!(matches!(backup(data.path(), &copies), Err(BackupError::Exists(_))));
+    assert!(matches!(restore(&copies, data.path()), Err(BackupError::NotEmpty(_))));
+}
+
+#[test]
+fn a_damaged_or_mistaken_copy_is_not_restored() {
+    let (data, shelf) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copies = copies_in(&shelf);
+    drop((log_in(data.path()), keys_in(data.path())));
+    backup(data.path(), &copies).unwrap();
+    let home = shelf.path().join("restored");
+
+    fs::rename(&copies.log, shelf.path().join("aside")).unwrap();
+    fs::write(&copies.log, "not a database at all, but long enough to be taken for one".repeat(100)).unwrap();
+    assert!(matches!(restore(&copies, &home), Err(BackupError::Database { .. })));
+
+    let mut bytes = fs::read(shelf.path().join("aside")).unwrap();
+    let end = bytes.len() - 4096;
+    bytes[end..].fill(0xff);
+    fs::write(&copies.log, bytes).unwrap();
+    assert!(restore(&copies, &home).is_err());
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+}

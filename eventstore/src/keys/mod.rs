@@ -1,0 +1,78 @@
+//! Keys: those that personal data is sealed under and the installation's own. They live apart from the log, in
+//! no backup of it, so that destroying a key forgets a person.
+
+mod key;
+mod sqlite;
+
+pub use key::Key;
+pub use sqlite::KeyFile;
+pub(crate) use sqlite::SCHEMA;
+
+use crate::store::StoreError;
+use async_trait::async_trait;
+use cityos_domain::ids::{PersonId, TenantId};
+
+/// The most persons one look-up finds.
+pub const FOUND_PERSONS_MAX: u32 = 1_000;
+
+/// Where keys are kept.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// The key of a person, made when it is first asked for. It is durable before this returns. Fails with
+    /// [`KeyError::Forgotten`] for a person who was forgotten: nobody gets a second key.
+    async fn person_key(&self, tenant: TenantId, person: PersonId) -> Result<Key, KeyError>;
+
+    /// The key of a person, if there is one.
+    async fn find_person_key(&self, tenant: TenantId, person: PersonId) -> Result<Option<Key>, KeyError>;
+
+    /// Has a person found under a keyed hash of something they are known by. May be repeated.
+    async fn add_lookup(&self, tenant: TenantId, person: PersonId, hash: [u8; 32]) -> Result<(), KeyError>;
+
+    /// The persons known under this hash, at most [`FOUND_PERSONS_MAX`].
+    async fn find_persons(&self, tenant: TenantId, hash: [u8; 32]) -> Result<Vec<PersonId>, KeyError>;
+
+    /// Destroys a person's key and everything they are found under, for good. May be repeated.
+    async fn forget(&self, tenant: TenantId, person: PersonId) -> Result<(), KeyError>;
+
+    /// One of the installation's own keys, made when it is first asked for and durable before this returns.
+    async fn secret(&self, secret: Secret) -> Result<Key, KeyError>;
+}
+
+/// The installation's own keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Secret {
+    /// Encrypts the positions that clients see.
+    PositionTokens,
+    /// Hashes what commands were given.
+    InputHash,
+    /// Hashes what persons are looked up by.
+    PersonLookups,
+    /// Signs the tokens an installation issues itself for development.
+    DevelopmentTokens,
+}
+
+impl Secret {
+    /// The name it is kept under. Never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Secret::PositionTokens => "position-tokens",
+            Secret::InputHash => "input-hash",
+            Secret::PersonLookups => "person-lookups",
+            Secret::DevelopmentTokens => "development-tokens",
+        }
+    }
+}
+
+/// Why something stays closed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The person's key is destroyed, and with it everything sealed under it.
+    #[error("the person was forgotten")]
+    Forgotten,
+    /// The ciphertext was made for another tenant, person or field, or is damaged.
+    #[error("the sealed value does not belong here")]
+    Foreign,
+    /// The key store could not.
+    #[error("the key store could not be used")]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,166 @@
+//! The key store in one SQLite file that only its owner may read.
+
+use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyStore, Secret};
+use crate::database::{self, Schema, blocking, failure};
+use crate::store::{Cause, StoreError};
+use async_trait::async_trait;
+use cityos_domain::ids::{PersonId, TenantId};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use uuid::Uuid;
+
+/// The tables of the key store.
+pub(crate) const SCHEMA: Schema =
+    Schema { version: 1, sql: include_str!("../../../schemas/keys.sqlite.sql") };
+
+/// A key store in a file. Clones share it.
+#[derive(Clone)]
+pub struct KeyFile {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl KeyFile {
+    /// Opens the key store at `path` and makes it, readable for its owner alone, where there is none.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        // SQLite gives the files beside it the same mode.
+        database::create_private(path).map_err(|error| StoreError::Database(Cause::new(error)))?;
+        let connection = database::open(path, &SCHEMA)?;
+        connection.pragma_update(None, "secure_delete", true).map_err(failure)?;
+        Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    async fn transaction<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.connection.clone();
+        blocking(move || {
+            let mut connection = shared.lock().expect("nothing panics while it holds the connection");
+            work(&mut connection).map_err(failure)
+        })
+        .await
+    }
+}
+
+/// The row of a person: `None` without one, `Some(None)` for one who was forgotten.
+fn find_key(connection: &Connection, tenant: Uuid, person: Uuid) -> rusqlite::Result<Option<Option<Key>>> {
+    let mut statement =
+        connection.prepare_cached("SELECT key FROM persons WHERE tenant = ?1 AND person = ?2")?;
+    let key = statement.query_row(params![tenant.as_bytes(), person.as_bytes()], |row| {
+        Ok(row.get::<_, Option<[u8; 32]>>(0)?.map(Key::from_bytes))
+    });
+    key.optional()
+}
+
+#[async_trait]
+impl KeyStore for KeyFile {
+    async fn person_key(
+        &self,
+        TenantId(tenant): TenantId,
+        PersonId(person): PersonId,
+    ) -> Result<Key, KeyError> {
+        let make = move |transaction: &Transaction<'_>| {
+            if let Some(found) = find_key(transaction, tenant, person)? {
+                return Ok(found);
+            }
+            let key = Key::random();
+            transaction.execute(
+                "INSERT INTO persons (tenant, person, key) VALUES (?1, ?2, ?3)",
+                params![tenant.as_bytes(), person.as_bytes(), key.bytes()],
+            )?;
+            Ok(Some(key))
+        };
+        let found = self.run(move |connection| find_key(connection, tenant, person)).await?;
+        let key = if let Some(found) = found { found } else { self.transaction(make).await? };
+        key.ok_or(KeyError::Forgotten)
+    }
+
+    async fn find_person_key(
+        &self,
+        TenantId(tenant): TenantId,
+        PersonId(person): PersonId,
+    ) -> Result<Option<Key>, KeyError> {
+        Ok(self.run(move |connection| find_key(connection, tenant, person)).await?.flatten())
+    }
+
+    async fn add_lookup(
+        &self,
+        TenantId(tenant): TenantId,
+        PersonId(person): PersonId,
+        hash: [u8; 32],
+    ) -> Result<(), KeyError> {
+        let add = move |transaction: &Transaction<'_>| {
+            let forgotten = find_key(transaction, tenant, person)? == Some(None);
+            if !forgotten {
+                transaction.execute(
+                    "INSERT INTO lookups (tenant, hash, person) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                    params![tenant.as_bytes(), hash, person.as_bytes()],
+                )?;
+            }
+            Ok(forgotten)
+        };
+        if self.transaction(add).await? { Err(KeyError::Forgotten) } else { Ok(()) }
+    }
+
+    async fn find_persons(
+        &self,
+        TenantId(tenant): TenantId,
+        hash: [u8; 32],
+    ) -> Result<Vec<PersonId>, KeyError> {
+        let find = move |connection: &mut Connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT person FROM lookups WHERE tenant = ?1 AND hash = ?2 LIMIT ?3")?;
+            let persons = statement
+                .query_map(params![tenant.as_bytes(), hash, FOUND_PERSONS_MAX], |row| {
+                    Ok(PersonId(Uuid::from_bytes(row.get(0)?)))
+                })?;
+            persons.collect()
+        };
+        Ok(self.run(find).await?)
+    }
+
+    async fn forget(&self, TenantId(tenant): TenantId, PersonId(person): PersonId) -> Result<(), KeyError> {
+        let forget = move |transaction: &Transaction<'_>| {
+            let of_person = params![tenant.as_bytes(), person.as_bytes()];
+            transaction.execute(
+                "INSERT INTO persons (tenant, person, key) VALUES (?1, ?2, NULL) \
+                 ON CONFLICT (tenant, person) DO UPDATE SET key = NULL",
+                of_person,
+            )?;
+            transaction.execute("DELETE FROM lookups WHERE tenant = ?1 AND person = ?2", of_person)
+        };
+        self.transaction(forget).await?;
+        // The key is overwritten in the file, but the write-ahead log still has pages that held it.
+        let checkpoint = |connection: &mut Connection| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+        };
+        if self.run(checkpoint).await? { Err(StoreError::Busy.into()) } else { Ok(()) }
+    }
+
+    async fn secret(&self, secret: Secret) -> Result<Key, KeyError> {
+        let find_or_make = move |transaction: &Transaction<'_>| {
+            transaction.execute(
+                "INSERT INTO secrets (name, key) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+                params![secret.name(), Key::random().bytes()],
+            )?;
+            transaction.query_row("SELECT key FROM secrets WHERE name = ?1", [secret.name()], |row| {
+                row.get(0).map(Key::from_bytes)
+            })
+        };
+        Ok(self.transaction(find_or_make).await?)
+    }
+}

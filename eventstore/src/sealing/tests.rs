@@ -1,0 +1,129 @@
+//! What is sealed opens only where it belongs, and never again once the person is forgotten.
+
+use super::*;
+use crate::keys::{KeyFile, KeyStore};
+use cityos_domain::ids::derive;
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+
+const NAME: &str = "Amal Haddad";
+
+struct Desk {
+    folder: TempDir,
+    keys: KeyFile,
+    sealer: Sealer,
+    tenant: TenantId,
+    person: PersonId,
+}
+
+fn desk() -> Desk {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = KeyFile::open(&folder.path().join("keys.db")).unwrap();
+    let sealer = Sealer::new(Arc::new(keys.clone()));
+    let (tenant, person) = (TenantId(derive(&["tenant"])), PersonId(derive(&["person"])));
+    Desk { folder, keys, sealer, tenant, person }
+}
+
+async fn sealed_name(desk: &Desk) -> Sealed<String> {
+    desk.sealer.seal(desk.tenant, desk.person, "name", &NAME.to_owned()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_sealed_value_opens_with_the_key_that_was_kept() {
+    let desk = desk();
+    let sealed = sealed_name(&desk).await;
+    assert!(!sealed.ciphertext.contains(NAME));
+    assert_ne!(sealed.ciphertext, sealed_name(&desk).await.ciphertext, "equal values do not show");
+    let reopened = Sealer::new(Arc::new(KeyFile::open(&desk.folder.path().join("keys.db")).unwrap()));
+    assert_eq!(reopened.open(desk.tenant, "name", &sealed).await.unwrap(), NAME);
+}
+
+#[tokio::test]
+async fn another_tenant_person_or_field_does_not_open_it() {
+    let desk = desk();
+    let sealed = sealed_name(&desk).await;
+    let (stranger, elsewhere) = (PersonId(derive(&["stranger"])), TenantId(derive(&["elsewhere"])));
+    // Even one who has a key where the value is taken to.
+    desk.keys.person_key(desk.tenant, stranger).await.unwrap();
+    desk.keys.person_key(elsewhere, desk.person).await.unwrap();
+
+    let as_strangers = Sealed::new(stranger, sealed.ciphertext.clone());
+    let mut altered = sealed.ciphertext.clone().into_bytes();
+    altered[40] = if altered[40] == b'A' { b'B' } else { b'A' };
+    let altered = Sealed::new(desk.person, String::from_utf8(altered).unwrap());
+    let cases = [
+        (elsewhere, "name", &sealed),
+        (desk.tenant, "email", &sealed),
+        (desk.tenant, "name", &as_strangers),
+        (desk.tenant, "name", &altered),
+    ];
+    for (tenant, field, sealed) in cases {
+        let refused = desk.sealer.open(tenant, field, sealed).await;
+        assert!(matches!(refused, Err(KeyError::Foreign)), "{field}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_person_stays_forgotten() {
+    let desk = desk();
+    let sealed = sealed_name(&desk).await;
+    let key = desk.keys.person_key(desk.tenant, desk.person).await.unwrap();
+    desk.sealer.remember(desk.tenant, desk.person, "email", "amal@example.org").await.unwrap();
+
+    desk.keys.forget(desk.tenant, desk.person).await.unwrap();
+    desk.keys.forget(desk.tenant, desk.person).await.unwrap();
+
+    assert!(matches!(desk.sealer.open(desk.tenant, "name", &sealed).await, Err(KeyError::Forgotten)));
+    let anew = desk.sealer.seal(desk.tenant, desk.person, "name", &NAME.to_owned()).await;
+    assert!(matches!(anew, Err(KeyError::Forgotten)));
+    assert_eq!(desk.sealer.find(desk.tenant, "email", "amal@example.org").await.unwrap(), []);
+    let found_again = desk.sealer.remember(desk.tenant, desk.person, "email", "amal@example.org").await;
+    assert!(matches!(found_again, Err(KeyError::Forgotten)));
+    for file in std::fs::read_dir(desk.folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(32).any(|window| window == key.bytes()), "the key is still on the disk");
+    }
+}
+
+#[tokio::test]
+async fn a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone() {
+    let desk = desk();
+    let namesake = PersonId(derive(&["namesake"]));
+    for person in [desk.person, namesake, desk.person] {
+        desk.sealer.remember(desk.tenant, person, "email", "amal@example.org").await.unwrap();
+    }
+    let mut found = desk.sealer.find(desk.tenant, "email", "amal@example.org").await.unwrap();
+    found.sort();
+    let mut both = [desk.person, namesake];
+    both.sort();
+    assert_eq!(found, both);
+    let elsewhere = TenantId(derive(&["elsewhere"]));
+    assert_eq!(desk.sealer.find(elsewhere, "email", "amal@example.org").await.unwrap(), []);
+    assert_eq!(desk.sealer.find(desk.tenant, "phone", "amal@example.org").await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_that_need_a_key_first_agree_on_it() {
+    let desk = desk();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let keys = KeyFile::open(&desk.folder.path().join("keys.db")).unwrap();
+        let (tenant, person) = (desk.tenant, desk.person);
+        asking.spawn(async move {
+            (keys.person_key(tenant, person).await.unwrap(), keys.secret(Secret::InputHash).await.unwrap())
+        });
+    }
+    let keys = asking.join_all().await;
+    assert!(keys.iter().all(|pair| *pair == keys[0]));
+    assert_ne!(keys[0].0, keys[0].1);
+}
+
+#[tokio::test]
+async fn nobody_but_the_owner_may_read_the_key_files() {
+    let desk = desk();
+    sealed_name(&desk).await;
+    for file in std::fs::read_dir(desk.folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+    }
+}
