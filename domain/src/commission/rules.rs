@@ -76,6 +76,19 @@ pub enum Fee {
     },
 }
 
+impl Fee {
+    /// A plain share of the goods without tax.
+    pub fn percent(rate: Rate) -> Self {
+        Fee::Percent {
+            rate,
+            basis: Basis::Net,
+            floor_minor: BTreeMap::new(),
+            cap_minor: BTreeMap::new(),
+            includes_freight: false,
+        }
+    }
+}
+
 /// Which lines a rule is for: all dimensions must match, each by any of its values; an empty one matches all.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Conditions {
@@ -255,13 +268,7 @@ pub fn catch_all() -> RuleId {
 
 impl Default for CommissionRules {
     fn default() -> Self {
-        let fee = Fee::Percent {
-            rate: Rate { millionths: 0 },
-            basis: Basis::Net,
-            floor_minor: BTreeMap::new(),
-            cap_minor: BTreeMap::new(),
-            includes_freight: false,
-        };
+        let fee = Fee::percent(Rate { millionths: 0 });
         let rule = Rule { id: catch_all(), name: "catch-all".into(), conditions: Conditions::default(), fee };
         CommissionRules { version: 0, top_down: Vec::new(), catch_all: Listed { rule, enabled: false } }
     }

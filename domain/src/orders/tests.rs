@@ -5,7 +5,7 @@ mod earning;
 mod placing;
 mod sums;
 
-use crate::commission::rules::{Basis, Command, CommissionRules, Fee};
+use crate::commission::rules::{Command, CommissionRules, Fee};
 use crate::event::Event;
 use crate::ids::{OrderId, TenantId, VendorOrderId};
 use crate::money::Rate;
@@ -14,7 +14,6 @@ use crate::orders::vendor_order::{self, VendorOrder};
 use crate::rehearsal::id;
 use crate::rehearsal::market::Market;
 use crate::workspace::Tell;
-use std::collections::BTreeMap;
 
 fn order(name: &str) -> OrderId {
     id(name)
@@ -26,13 +25,7 @@ fn part(name: &str, vendor: &str) -> VendorOrderId {
 }
 
 fn percent(percent: &str) -> Fee {
-    Fee::Percent {
-        rate: Rate::parse_percent("rate", percent).unwrap(),
-        basis: Basis::Net,
-        floor_minor: BTreeMap::new(),
-        cap_minor: BTreeMap::new(),
-        includes_freight: false,
-    }
+    Fee::percent(Rate::parse_percent("rate", percent).unwrap())
 }
 
 /// Takes `fee` of everything sold from now on.

@@ -2,12 +2,9 @@
 
 use super::*;
 use crate::rehearsal::id;
+use crate::rehearsal::scene::currency;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-
-fn currency(code: &str) -> Currency {
-    Currency::parse("currency", code).unwrap()
-}
 
 fn sale(code: &str, minor: i64, quantity: u32) -> Sale<'static> {
     Sale {
@@ -28,13 +25,7 @@ fn percent(percent: &str) -> Rate {
 }
 
 fn share(rate: &str) -> Fee {
-    Fee::Percent {
-        rate: percent(rate),
-        basis: Basis::Net,
-        floor_minor: BTreeMap::new(),
-        cap_minor: BTreeMap::new(),
-        includes_freight: false,
-    }
+    Fee::percent(percent(rate))
 }
 
 fn tiered(mode: TierMode) -> Fee {

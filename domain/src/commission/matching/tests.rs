@@ -2,23 +2,14 @@
 
 use super::*;
 use crate::aggregate::Aggregate;
-use crate::commission::rules::{Basis, Event, catch_all};
+use crate::commission::rules::{Event, catch_all};
 use crate::ids::{ProductId, VendorId};
-use crate::money::{Currency, Rate};
+use crate::money::Rate;
 use crate::rehearsal::id;
-
-fn currency(code: &str) -> Currency {
-    Currency::parse("currency", code).unwrap()
-}
+use crate::rehearsal::scene::currency;
 
 fn percent(percent: &str) -> Fee {
-    Fee::Percent {
-        rate: Rate::parse_percent("rate", percent).unwrap(),
-        basis: Basis::Net,
-        floor_minor: BTreeMap::new(),
-        cap_minor: BTreeMap::new(),
-        includes_freight: false,
-    }
+    Fee::percent(Rate::parse_percent("rate", percent).unwrap())
 }
 
 fn rule(name: &str, conditions: Conditions, fee: Fee) -> Rule {

@@ -1,11 +1,8 @@
 //! What may be put into the list, and what may not.
 
 use super::*;
+use crate::rehearsal::scene::currency;
 use crate::rehearsal::{beginning, id};
-
-fn currency(code: &str) -> Currency {
-    Currency::parse("currency", code).unwrap()
-}
 
 fn rule(name: &str, fee: Fee) -> Rule {
     Rule { id: id(name), name: name.into(), conditions: Conditions::default(), fee }
