@@ -387,7 +387,7 @@ impl Aggregate for SagaRun {
 
     fn evolve(self, event: &Event) -> Self {
         if let Event::Started { saga, steps, input, cause } = event {
-            return SagaRun::Live(Run {
+            return SagaRun::Live(Box::new(Run {
                 saga: saga.clone(),
                 input: input.clone(),
                 memo: Value::Null,
@@ -398,10 +398,11 @@ impl Aggregate for SagaRun {
                 turned: None,
                 attempts: 0,
                 failures: 0,
-            });
+            }));
         }
         let SagaRun::Live(run) = self else { return self };
-        SagaRun::Live(match event {
+        let run = *run;
+        SagaRun::Live(Box::new(match event {
             Event::Started { .. } => run,
             Event::Attempted { attempt, lease_until, .. } => {
                 Run { stand: Stand::Attempting { lease_until: *lease_until }, attempts: *attempt, ..run }
@@ -436,7 +437,7 @@ impl Aggregate for SagaRun {
             Event::Retried {} => Run { stand: Stand::Ready, failures: 0, ..run },
             Event::Skipped { step } => run.marked(step, Mark::Skipped),
             Event::Ended { outcome } => return SagaRun::Ended(*outcome),
-        })
+        }))
     }
 }
 

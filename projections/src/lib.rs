@@ -14,12 +14,14 @@ mod reads;
 mod rebuild;
 pub mod replay;
 pub mod row;
+#[cfg(test)]
+mod rehearsal;
 mod sqlite;
 
 pub use model::{AnyModel, Keys, ReadModel, Unfit};
 pub use poison::{Frozen, frozen, retry_frozen};
 pub use projector::{ProjectError, Projector};
-pub use query::{Cursor, Filter, Page, Query, Sort, by_keys};
+pub use query::{Cursor, Filter, PAGE_ROWS_MAX, Page, Query, Sort, by_keys};
 pub use reads::{ReadError, ReadStore};
 pub use rebuild::{Digest, RebuildError, Rebuilt, digest, rebuild};
 pub use replay::replay;

@@ -15,7 +15,7 @@ pub enum SagaRun {
     #[default]
     Absent,
     /// Going on, going back, waiting or parked.
-    Live(Run),
+    Live(Box<Run>),
     /// Over.
     Ended(Outcome),
 }

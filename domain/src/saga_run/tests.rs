@@ -34,7 +34,7 @@ impl Rehearsed {
 
     fn live(&self) -> Run {
         let SagaRun::Live(run) = self.state() else { panic!("the run is over") };
-        run
+        *run
     }
 
     fn tell(&mut self, command: Command) -> Result<Vec<Event>, String> {

@@ -1,0 +1,129 @@
+//! Takes the money for a vendor's part when it ships, or at placement where the tenant says so, and writes down
+//! that it was taken. The goods are on their way by then: a refusal is noted on the part and waits for an operator.
+
+use crate::context::Context;
+use crate::saga::{Failure, Policy, Progress, Saga};
+use async_trait::async_trait;
+use cityos_domain::event::Event;
+use cityos_domain::foundation::tenant::CaptureMoment;
+use cityos_domain::ids::VendorOrderId;
+use cityos_domain::money::Money;
+use cityos_domain::orders::capturing::{RecordCapture, RecordCaptureFailure};
+use cityos_domain::orders::payment::{Method, Payment};
+use cityos_domain::orders::vendor_order::{self, VendorOrder};
+use cityos_domain::rejection::Rejected;
+use cityos_domain::saga_run::{FailureKind, Way};
+use cityos_domain::workspace::Decided;
+use serde::{Deserialize, Serialize};
+
+/// The saga.
+pub struct Capture;
+
+/// Its steps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The provider takes the money.
+    Capture,
+    /// Part, payment and ledger say so.
+    Record,
+}
+
+/// Of which part, and what moment has come.
+#[derive(Serialize, Deserialize)]
+pub struct Input {
+    part: VendorOrderId,
+    moment: CaptureMoment,
+}
+
+/// What the provider said; nothing where it was not this run's moment.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Memo {
+    capture: Option<String>,
+}
+
+#[async_trait]
+impl Saga for Capture {
+    const NAME: &'static str = "capture";
+    type Step = Step;
+    type Input = Input;
+    type Memo = Memo;
+    const STEPS: &'static [(&'static str, Step)] = &[("capture", Step::Capture), ("record", Step::Record)];
+
+    fn starts_on(event: &Decided) -> Option<Input> {
+        let Event::VendorOrder(happened) = &event.event else { return None };
+        let moment = match happened {
+            vendor_order::Event::Placed { capture: CaptureMoment::AtPlacement, .. } => {
+                CaptureMoment::AtPlacement
+            }
+            vendor_order::Event::Shipped { .. } => CaptureMoment::AtShipment,
+            vendor_order::Event::Placed { capture: CaptureMoment::AtShipment, .. }
+            | vendor_order::Event::UnitsCanceled { .. }
+            | vendor_order::Event::Canceled { .. }
+            | vendor_order::Event::Captured { .. }
+            | vendor_order::Event::CaptureFailed { .. }
+            | vendor_order::Event::Delivered { .. }
+            | vendor_order::Event::EarningsReleased { .. } => return None,
+        };
+        Some(Input { part: VendorOrderId(event.stream.id), moment })
+    }
+
+    fn policy(step: Step) -> Policy {
+        match step {
+            Step::Capture => Policy::REMOTE.way(Way::Onward),
+            Step::Record => Policy::LOCAL.way(Way::Onward),
+        }
+    }
+
+    async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
+        let id = input.part;
+        match step {
+            Step::Capture => {
+                let (part, _) = cx.load::<VendorOrder>(id).await?;
+                let part = part.known().map_err(Rejected::from)?;
+                // A part captured at placement ships too: its money is the other run's business.
+                if part.capture == input.moment {
+                    part.capturable().map_err(Rejected::from)?;
+                    let (payment, _) = cx.load::<Payment>(part.payment).await?;
+                    let held = payment.held().map_err(Rejected::from)?;
+                    let amount =
+                        Money { minor: part.totals.payable_minor(), currency: part.belongs.currency };
+                    memo.capture = Some(match held.method {
+                        Method::External => held.reference.clone(),
+                        Method::Provider => take(id, &held.reference, amount, cx).await?,
+                    });
+                }
+            }
+            Step::Record => {
+                if let Some(reference) = memo.capture.clone() {
+                    cx.tell(&RecordCapture { part: id, reference }).await?;
+                }
+            }
+        }
+        Ok(Progress::Done)
+    }
+
+    async fn undo(step: Step, _: &Input, _: &Memo, _: &Context) -> Result<(), Failure> {
+        match step {
+            Step::Capture | Step::Record => Ok(()),
+        }
+    }
+
+    #[cfg(feature = "rehearsal")]
+    fn rehearsals() -> Vec<crate::rehearsal::Rehearsal> {
+        crate::rehearsal::orders::captures()
+    }
+}
+
+async fn take(
+    part: VendorOrderId,
+    authorisation: &str,
+    amount: Money,
+    cx: &Context,
+) -> Result<String, Failure> {
+    let (payments, key) = (cx.payments(), cx.key());
+    let taken = cx.once(payments.find(&key), payments.capture(&key, authorisation, amount)).await;
+    if let Err(Failure { kind: FailureKind::Permanent, code, error }) = &taken {
+        cx.tell(&RecordCaptureFailure { part, reason: format!("{code}: {error}") }).await?;
+    }
+    taken
+}

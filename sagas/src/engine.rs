@@ -1,0 +1,306 @@
+//! Finds what is due and has it done: runs to drive, and the other timers. What is due is asked of the read models,
+//! never kept here, so that any process may take over at any moment. Nothing here sleeps for a business reason.
+
+use crate::ports::Ports;
+use crate::registry::Registry;
+use crate::timers;
+use crate::wakes::Wakes;
+use chrono::{DateTime, TimeDelta, Utc};
+use cityos_domain::log::{Partition, Position};
+use cityos_eventstore::clock::Clock;
+use cityos_eventstore::executor::{ExecuteError, Executor};
+use cityos_eventstore::store::StoreError;
+use cityos_projections::models::due_timers::{DueTimer, DueTimers, Timer};
+use cityos_projections::{ProjectError, Projector, Query, ReadError, ReadStore};
+use futures_util::StreamExt;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// How many timers one look finds at most.
+const WORKS_MAX: usize = 1_000;
+
+/// How many timers are fired at once where nothing else is set.
+const CONCURRENCY: usize = 16;
+
+/// How long a step may take. Well within the lease of its attempt.
+const CALL_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a timer is left alone whose firing changed nothing, or failed.
+const HELD_FOR: TimeDelta = TimeDelta::seconds(30);
+
+/// How long the engine waits for the read models to show what it has done before it asks them again anyway.
+const PROJECTION_LAG_MAX: Duration = Duration::from_secs(5);
+
+/// How long an idle engine waits before it looks again, woken or not.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// How many rounds of catching up and driving [`settle`] makes at most.
+const SETTLE_ROUNDS_MAX: usize = 10_000;
+
+/// Why the engine could not do its work. All of it may be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The log could not be read.
+    #[error("the log could not be read")]
+    Log(#[from] StoreError),
+    /// A command could not be carried out.
+    #[error("a command could not be carried out")]
+    Command(#[from] ExecuteError),
+    /// The read models could not be asked.
+    #[error("the read models could not be asked")]
+    Reads(#[from] ReadError),
+    /// The read models could not be moved on.
+    #[error("the read models could not be moved on")]
+    Projection(#[from] ProjectError),
+    /// What was to come to rest did not.
+    #[error("there was still something due after {SETTLE_ROUNDS_MAX} rounds")]
+    Restless,
+}
+
+/// Drives sagas and fires timers. Clones are the same engine; several engines, in one process or many, may work on
+/// one log.
+#[derive(Clone)]
+pub struct Engine(Arc<Parts>);
+
+struct Parts {
+    executor: Executor,
+    registry: Arc<Registry>,
+    reads: ReadStore,
+    projector: Projector,
+    ports: Ports,
+    concurrency: usize,
+    call_limit: Duration,
+    wakes: Wakes,
+    /// Timers that are left alone for a while.
+    held: Mutex<HashMap<Due, DateTime<Utc>>>,
+}
+
+/// One timer at one due time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Due {
+    /// The timer.
+    pub(crate) timer: Uuid,
+    /// When it is due.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// Something to be done now.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) due: Due,
+    pub(crate) partition: Partition,
+    pub(crate) what: Timer,
+}
+
+impl Engine {
+    /// An engine that carries out commands with `executor`, finds what is due in `reads`, which `projector` moves,
+    /// and calls the outside world through `ports`.
+    pub fn new(
+        executor: Executor,
+        registry: Arc<Registry>,
+        reads: ReadStore,
+        projector: Projector,
+        ports: Ports,
+    ) -> Self {
+        Engine(Arc::new(Parts {
+            executor,
+            registry,
+            reads,
+            projector,
+            ports,
+            concurrency: CONCURRENCY,
+            call_limit: CALL_LIMIT,
+            wakes: Wakes::default(),
+            held: Mutex::default(),
+        }))
+    }
+
+    /// With at most so many timers fired at once. Before the engine is cloned.
+    pub fn with_concurrency(self, concurrency: usize) -> Self {
+        self.with(|parts| parts.concurrency = concurrency.max(1))
+    }
+
+    /// With steps cut off after so long; at most the default. Before the engine is cloned.
+    pub fn with_call_limit(self, call_limit: Duration) -> Self {
+        self.with(|parts| parts.call_limit = call_limit.min(CALL_LIMIT))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(Arc::get_mut(&mut self.0).expect("an engine is set up before it is cloned"));
+        self
+    }
+
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.0.executor
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(crate) fn reads(&self) -> &ReadStore {
+        &self.0.reads
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.0.ports
+    }
+
+    pub(crate) fn call_limit(&self) -> Duration {
+        self.0.call_limit
+    }
+
+    pub(crate) fn shown_to(&self) -> Position {
+        self.0.projector.position()
+    }
+
+    fn clock(&self) -> &Arc<dyn Clock> {
+        self.0.executor.clock()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock().now()
+    }
+
+    /// Moves the read models to the end of the log, does everything that is due then, and says how much of it
+    /// changed anything. What fails is logged and left for later.
+    pub async fn drive_due(&self) -> Result<usize, EngineError> {
+        self.0.projector.catch_up().await?;
+        let works = self.due(WORKS_MAX, &BTreeSet::new()).await?;
+        let fired = futures_util::stream::iter(works).map(|work| self.fire(work));
+        let fired: Vec<_> = fired.buffer_unordered(self.0.concurrency).collect().await;
+        Ok(fired.into_iter().flatten().count())
+    }
+
+    /// Does what falls due, as it falls due, until `shutdown` ends; then finishes what it has begun. Someone must
+    /// move the read models meanwhile.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut tasks = JoinSet::new();
+        let mut under_way = BTreeSet::new();
+        loop {
+            let head = self.0.projector.position();
+            let free = self.0.concurrency - tasks.len();
+            match self.due(free, &under_way).await {
+                Ok(works) => {
+                    for work in works {
+                        under_way.insert(work.due);
+                        let (engine, due) = (self.clone(), work.due);
+                        tasks.spawn(async move {
+                            if let Some(position) = engine.fire(work).await {
+                                engine.shown(position).await;
+                            }
+                            due
+                        });
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "what is due cannot be found");
+                }
+            }
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(done) = tasks.join_next() => {
+                    under_way.remove(&done.expect("steps' panics are caught, and nobody aborts them"));
+                }
+                () = self.something_due(head) => {}
+            }
+        }
+        tasks.join_all().await;
+    }
+
+    /// Returns when the read models have moved beyond `head`, when the next timer falls due, and now and then.
+    async fn something_due(&self, head: Position) {
+        let next = match self.next_due_after(self.now()).await {
+            Ok(Some(at)) => at,
+            Ok(None) | Err(_) => DateTime::<Utc>::MAX_UTC,
+        };
+        tokio::select! {
+            _ = self.0.projector.reached(Position(head.0 + 1), IDLE_MAX) => {}
+            () = self.clock().wait_until(next) => {}
+        }
+    }
+
+    /// When the first timer falls due after `after`, as far as the read models know.
+    pub async fn next_due_after(&self, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, EngineError> {
+        let later = Query::<DueTimers>::everywhere()
+            .filter(DueTimer::due_at().from(Some(after + TimeDelta::microseconds(1))))
+            .sort(DueTimer::due_at().ascending())
+            .first(1);
+        Ok(later.fetch(self.reads()).await?.first().and_then(|row| row.due_at))
+    }
+
+    /// At most `limit` things to be done now, without those under way or held.
+    async fn due(&self, limit: usize, under_way: &BTreeSet<Due>) -> Result<Vec<Work>, EngineError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let now = self.now();
+        let held: BTreeSet<Due> = {
+            let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.retain(|_, until| *until > now);
+            held.keys().copied().collect()
+        };
+        let mut works = self.0.wakes.follow(self).await?;
+        // What is held or under way still stands first in the table: so many rows more are asked for.
+        let rows = Query::<DueTimers>::everywhere()
+            .filter(DueTimer::due_at().below(Some(now + TimeDelta::microseconds(1))))
+            .sort(DueTimer::due_at().ascending())
+            .first(limit.saturating_add(held.len() + under_way.len()));
+        for (partition, row) in rows.fetch_with_partition(self.reads()).await? {
+            let due = Due { timer: row.id, at: row.due_at.unwrap_or(now) };
+            works.insert(due, Work { due, partition, what: row.purpose });
+        }
+        works.retain(|due, _| !under_way.contains(due) && !held.contains(due));
+        Ok(works.into_values().take(limit).collect())
+    }
+
+    /// Does one thing. `None`: nothing was changed, or it failed; then it is left alone for a while.
+    async fn fire(&self, work: Work) -> Option<Position> {
+        let due = work.due;
+        match timers::fire(self, &work).await {
+            Ok(reached) => {
+                // A run that is looked at for nothing is not a timer that stays due.
+                if !self.0.wakes.done(due).await && reached.is_none() {
+                    self.hold(due);
+                }
+                reached
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, what = ?work.what, "a timer could not be fired");
+                self.hold(due);
+                None
+            }
+        }
+    }
+
+    fn hold(&self, due: Due) {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.insert(due, self.now() + HELD_FOR);
+    }
+
+    /// Returns when the read models show what was done, so that it is not found due again.
+    async fn shown(&self, position: Position) {
+        match self.0.projector.reached(position, PROJECTION_LAG_MAX).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(position = position.0, "the read models lag behind the sagas"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the read models cannot be asked");
+            }
+        }
+    }
+}
+
+/// Drives until nothing is due any more at the time it is: for tests, and for commands that wait for their sagas.
+pub async fn settle(engine: &Engine) -> Result<Position, EngineError> {
+    for _ in 0..SETTLE_ROUNDS_MAX {
+        if engine.drive_due().await? == 0 {
+            return Ok(engine.0.projector.catch_up().await?);
+        }
+    }
+    Err(EngineError::Restless)
+}

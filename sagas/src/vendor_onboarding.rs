@@ -1,0 +1,180 @@
+//! Takes a seller from application or invitation to a decision: opens an account to pay them to, and waits for the
+//! review. Who is rejected, or not decided on within 30 days, has the account closed again.
+
+use crate::context::{Context, asked};
+use crate::saga::{Failure, Policy, Progress, Saga};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use cityos_domain::aggregate::Aggregate;
+use cityos_domain::event::Event;
+use cityos_domain::ids::VendorId;
+use cityos_domain::marketplace::vendor::{self, Command, Profile, Stage, Vendor};
+use cityos_domain::rejection::Rejected;
+use cityos_domain::saga_run::Way;
+use cityos_domain::text::Reason;
+use cityos_domain::workspace::{Decided, Tell};
+use serde::{Deserialize, Serialize};
+
+/// How long a decision may take.
+const DECIDED_WITHIN: TimeDelta = TimeDelta::days(30);
+
+/// The code of a run whose vendor somebody rejected.
+const VENDOR_REJECTED: &str = "VENDOR_REJECTED";
+
+/// The saga.
+pub struct VendorOnboarding;
+
+/// Its steps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The vendor gives what is needed; the way back rejects them.
+    Begin,
+    /// The transfer provider has an account for them.
+    OpenAccount,
+    /// The vendor knows it.
+    LinkAccount,
+    /// Somebody decides.
+    AwaitReview,
+}
+
+/// Who, and since when.
+#[derive(Serialize, Deserialize)]
+pub struct Input {
+    vendor: VendorId,
+    since: DateTime<Utc>,
+}
+
+/// What the provider said.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Memo {
+    account: Option<String>,
+}
+
+#[async_trait]
+impl Saga for VendorOnboarding {
+    const NAME: &'static str = "vendor_onboarding";
+    type Step = Step;
+    type Input = Input;
+    type Memo = Memo;
+    const STEPS: &'static [(&'static str, Step)] = &[
+        ("begin", Step::Begin),
+        ("open_account", Step::OpenAccount),
+        ("link_account", Step::LinkAccount),
+        ("await_review", Step::AwaitReview),
+    ];
+
+    fn starts_on(event: &Decided) -> Option<Input> {
+        let Event::Vendor(vendor::Event::Applied { .. } | vendor::Event::Invited { .. }) = &event.event
+        else {
+            return None;
+        };
+        Some(Input { vendor: VendorId(event.stream.id), since: event.at })
+    }
+
+    fn policy(step: Step) -> Policy {
+        match step {
+            Step::Begin | Step::LinkAccount => Policy::LOCAL,
+            Step::OpenAccount => Policy::REMOTE,
+            // It only looks: nothing of it is to be undone, but what came before is.
+            Step::AwaitReview => Policy::LOCAL.way(Way::Pivot),
+        }
+    }
+
+    async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
+        let id = input.vendor;
+        match step {
+            Step::Begin => tell(cx, id, Command::StartOnboarding).await?,
+            Step::OpenAccount => {
+                let (transfers, key) = (cx.transfers(), cx.key());
+                let open = transfers.open_account(&key, cx.partition(), id);
+                memo.account = Some(cx.once(transfers.find(&key), open).await?);
+            }
+            Step::LinkAccount => {
+                let account = memo.account.clone().unwrap_or_default();
+                let (vendor, _) = cx.load::<Vendor>(id).await?;
+                let linked = vendor.known().map_err(Rejected::from)?.payout_account.as_ref();
+                if linked.is_some_and(|linked| *linked != account) {
+                    let busy = "the account of the application before is still being closed";
+                    return Err(Failure::transient("PAYOUT_ACCOUNT_OPEN", busy));
+                }
+                tell(cx, id, Command::OpenPayoutAccount { account }).await?;
+            }
+            Step::AwaitReview => return review(input, cx).await,
+        }
+        Ok(Progress::Done)
+    }
+
+    async fn undo(step: Step, input: &Input, memo: &Memo, cx: &Context) -> Result<(), Failure> {
+        let id = input.vendor;
+        match step {
+            Step::Begin => {
+                let (code, _) = cx.turned().unwrap_or_default();
+                // Who was rejected may have applied again by now: that application is not this run's to end.
+                if code == VENDOR_REJECTED {
+                    return Ok(());
+                }
+                let evidence = match &*cx.load::<Vendor>(id).await?.0 {
+                    Vendor::Known(Profile { stage, evidence, .. }) if undecided(*stage) => *evidence,
+                    Vendor::Known(_) | Vendor::Unknown => return Ok(()),
+                };
+                let reason = Reason::parse("reason", &format!("the onboarding ended: {code}"))?;
+                tell(cx, id, Command::Reject { reason, evidence }).await
+            }
+            Step::OpenAccount => {
+                let transfers = cx.transfers();
+                let account = match &memo.account {
+                    Some(account) => Some(account.clone()),
+                    None => asked(transfers.find(&cx.forward_key()).await)?,
+                };
+                if let Some(account) = account {
+                    let key = cx.key();
+                    cx.once(transfers.find(&key), transfers.close_account(&key, &account)).await?;
+                }
+                Ok(())
+            }
+            Step::LinkAccount => {
+                let (vendor, _) = cx.load::<Vendor>(id).await?;
+                let linked = vendor.known().ok().and_then(|vendor| vendor.payout_account.as_ref());
+                // Who applied again has an account of the new application by now.
+                if linked.is_some() && linked == memo.account.as_ref() {
+                    tell(cx, id, Command::ClosePayoutAccount).await?;
+                }
+                Ok(())
+            }
+            Step::AwaitReview => Ok(()),
+        }
+    }
+
+    #[cfg(feature = "rehearsal")]
+    fn rehearsals() -> Vec<crate::rehearsal::Rehearsal> {
+        crate::rehearsal::vendors::onboardings()
+    }
+}
+
+async fn tell(cx: &Context, id: VendorId, command: Command) -> Result<(), Failure> {
+    cx.tell(&Tell::<Vendor> { id, command }).await
+}
+
+fn undecided(stage: Stage) -> bool {
+    match stage {
+        Stage::Applied | Stage::Invited | Stage::Onboarding | Stage::ReadyForReview => true,
+        Stage::Approved | Stage::Suspended | Stage::Rejected | Stage::Terminated => false,
+    }
+}
+
+async fn review(input: &Input, cx: &Context) -> Result<Progress, Failure> {
+    let (vendor, seen) = cx.load::<Vendor>(input.vendor).await?;
+    let until = input.since + DECIDED_WITHIN;
+    match vendor.known().map_err(Rejected::from)?.stage {
+        Stage::Approved | Stage::Suspended => Ok(Progress::Done),
+        Stage::Rejected => Err(Failure::permanent(VENDOR_REJECTED, "the vendor was rejected")),
+        Stage::Terminated => Err(Failure::permanent("VENDOR_TERMINATED", "the vendor was terminated")),
+        Stage::Applied | Stage::Invited | Stage::Onboarding | Stage::ReadyForReview if cx.at() >= until => {
+            Err(Failure::permanent("VENDOR_REVIEW_EXPIRED", "nobody decided in time"))
+        }
+        Stage::Applied | Stage::Invited | Stage::Onboarding | Stage::ReadyForReview => {
+            let on = Vendor::stream(cx.partition(), input.vendor);
+            Ok(Progress::Wait { on, seen, until })
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Finds the runs whose wait may be over: it follows the log and asks who waits for the streams that moved. What
+//! it finds is only a reason to look; whether the wait is over is decided when the run is driven.
+
+use crate::engine::{Due, Engine, EngineError, Work};
+use cityos_domain::event::Event;
+use cityos_domain::ids::{RunId, derive};
+use cityos_domain::log::{Envelope, Partition, Position};
+use cityos_domain::saga_run;
+use cityos_projections::models::due_timers::Timer;
+use cityos_projections::models::saga_runs::{SagaRun, SagaRuns};
+use cityos_projections::{PAGE_ROWS_MAX, Query};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// How many events are looked through at once.
+const EVENTS_MAX: u32 = 1_000;
+
+/// How far the log was followed, and the runs found that were not driven since.
+#[derive(Default)]
+pub(crate) struct Wakes(Mutex<Found>);
+
+#[derive(Default)]
+struct Found {
+    /// `None` before the first look, which finds every run that waits.
+    followed: Option<Position>,
+    works: BTreeMap<Due, Work>,
+}
+
+impl Wakes {
+    /// Follows the log as far as the read models have come, and gives all that is not [done](Wakes::done).
+    pub(crate) async fn follow(&self, engine: &Engine) -> Result<BTreeMap<Due, Work>, EngineError> {
+        let mut found = self.0.lock().await;
+        let shown = engine.shown_to();
+        match found.followed {
+            None => {
+                for (partition, run) in all_waiting(engine).await? {
+                    found.add(engine, partition, run, shown);
+                }
+                found.followed = Some(shown);
+            }
+            Some(mut from) => {
+                while from < shown {
+                    let page = engine.executor().store().read_all(from, EVENTS_MAX).await?;
+                    // Beyond what the read models show it cannot be asked yet who waits.
+                    let events = page.events.iter().filter(|event| event.position <= shown);
+                    let (began, moved) = look_through(events);
+                    let woken = if moved.is_empty() { vec![] } else { waiting_for(engine, moved).await? };
+                    from = page.scanned_to.min(shown);
+                    for (partition, run) in began.into_iter().chain(woken) {
+                        found.add(engine, partition, run, from);
+                    }
+                    found.followed = Some(from);
+                }
+            }
+        }
+        Ok(found.works.clone())
+    }
+
+    /// What was found was done; whether it was found here.
+    pub(crate) async fn done(&self, due: Due) -> bool {
+        self.0.lock().await.works.remove(&due).is_some()
+    }
+}
+
+impl Found {
+    /// Each place in the log is a reason of its own: a run may be woken again while it is looked at.
+    fn add(&mut self, engine: &Engine, partition: Partition, run: RunId, place: Position) {
+        let timer = derive(&["wake", &run.to_string(), &place.0.to_string()]);
+        let due = Due { timer, at: engine.now() };
+        self.works.insert(due, Work { due, partition, what: Timer::DriveRun { run } });
+    }
+}
+
+/// The runs that began to wait, for what they wait for may have come before they said so; and the streams that moved.
+fn look_through<'e>(
+    events: impl Iterator<Item = &'e Envelope>,
+) -> (BTreeSet<(Partition, RunId)>, BTreeSet<Uuid>) {
+    let (mut began, mut moved) = (BTreeSet::new(), BTreeSet::new());
+    for envelope in events {
+        if let Event::SagaRun(event) = &envelope.event {
+            if matches!(event, saga_run::Event::Waiting { .. }) {
+                began.insert((envelope.stream.partition, RunId(envelope.stream.id)));
+            }
+        } else {
+            moved.insert(envelope.stream.id);
+        }
+    }
+    (began, moved)
+}
+
+/// The runs that wait for one of these streams.
+async fn waiting_for(
+    engine: &Engine,
+    streams: BTreeSet<Uuid>,
+) -> Result<Vec<(Partition, RunId)>, EngineError> {
+    let waiting =
+        Query::<SagaRuns>::everywhere().filter(SagaRun::waiting_id().is_in(streams.into_iter().map(Some)));
+    let rows = waiting.fetch_with_partition(engine.reads()).await?;
+    Ok(rows.into_iter().map(|(partition, row)| (partition, row.id)).collect())
+}
+
+/// The runs that wait for anything.
+async fn all_waiting(engine: &Engine) -> Result<Vec<(Partition, RunId)>, EngineError> {
+    let mut found = Vec::new();
+    let mut from = RunId::default();
+    loop {
+        let waiting = Query::<SagaRuns>::everywhere()
+            .filter(SagaRun::waiting_id().is_set())
+            .filter(SagaRun::id().from(from))
+            .sort(SagaRun::id().ascending());
+        let rows = waiting.fetch_with_partition(engine.reads()).await?;
+        let full = rows.len() == PAGE_ROWS_MAX;
+        found.extend(rows.iter().map(|(partition, row)| (*partition, row.id)));
+        match rows.last() {
+            // Run ids are unique in the city: the next page begins with the last of this one.
+            Some((_, last)) if full => from = last.id,
+            Some(_) | None => return Ok(found),
+        }
+    }
+}
