@@ -294,3 +294,6 @@ impl Executor {
         self.shared.queues[queue].clone().lock_owned().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,18 +61,24 @@ async fn race(backend: &dyn Backend, writers: usize, instances: usize) {
     assert!(log.is_sorted_by_key(|event| event.recorded_at));
 }
 
-/// Appends to two of the shared streams at a time; gives what was acknowledged.
 async fn write(store: Arc<dyn EventStore>, writer: usize, commands: usize) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for command in 0..commands {
-        let one = stream(tenant("a"), &((writer + command) % STREAMS).to_string());
-        let other = stream(tenant("a"), &((writer * 5 + command + 1) % STREAMS).to_string());
-        let streams = if one == other { vec![one] } else { vec![one, other] };
-        let texts: Vec<_> = (0..streams.len()).map(|part| format!("{writer}/{command}/{part}")).collect();
-        append_somehow(&*store, &streams, &texts).await;
-        acknowledged.extend(texts);
+        acknowledged.extend(append_among_others(&*store, &writer.to_string(), command).await);
     }
     acknowledged
+}
+
+/// Appends to one or two of the streams that all writers share, again and again until it is done. Gives what
+/// the events say: writer, command, and the event's place and number among those of the append.
+pub async fn append_among_others(store: &dyn EventStore, writer: &str, command: usize) -> Vec<String> {
+    let shared = |index: usize| stream(tenant("a"), &(index % STREAMS).to_string());
+    let mut streams = vec![shared(writer.len() + command), shared(7 * command)];
+    streams.dedup();
+    let part = |part| format!("{writer}/{command}/{part}/{}", streams.len());
+    let texts: Vec<_> = (1..=streams.len()).map(part).collect();
+    append_somehow(store, &streams, &texts).await;
+    texts
 }
 
 async fn append_somehow(store: &dyn EventStore, streams: &[StreamId], texts: &[String]) {

@@ -238,3 +238,6 @@ pub fn forget_receipts(
     let deleted = connection.execute(FORGET_RECEIPTS, params![before.timestamp_micros(), at_most]);
     Ok(deleted.map_err(failure)? as u32)
 }
+
+#[cfg(test)]
+mod tests;
