@@ -1,5 +1,5 @@
-//! One page of the log folded into one build of a model: group by key, load, fold in memory, write in bulk and move
-//! the checkpoint, all inside the caller's transaction.
+//! One page of the log folded into one build of a model: group by key, load, fold in memory, write in bulk
+//! and move the checkpoint, all inside the caller's transaction.
 
 use crate::model::{AnyModel, Folded, StoredKey, StoredRow};
 use crate::reads::ReadError;
@@ -24,8 +24,8 @@ impl Poison {
     }
 }
 
-/// Folds what `page` has beyond the build's checkpoint into it. Keys that are poisoned come back; what fits them is
-/// written all the same. `false`: the build has come further already, nothing was done.
+/// Folds what `page` has beyond the build's checkpoint into it. Keys that are poisoned come back; what fits
+/// them is written all the same. `false`: the build has come further already, nothing was done.
 pub(crate) fn apply(
     conn: &Connection,
     model: &dyn AnyModel,
@@ -82,8 +82,8 @@ pub(crate) fn by_key<'e>(
     groups
 }
 
-/// Writes the rows in bulk. Where the database refuses that, one by one: a row it refuses stays as it was, and
-/// the first of its events in this page counts as the one that did not fit.
+/// Writes the rows in bulk. Where the database refuses that, one by one: a row it refuses stays as it was,
+/// and the first of its events in this page counts as the one that did not fit.
 fn write(
     conn: &Connection,
     build: &Build,

@@ -1,5 +1,5 @@
-//! Which Rust types may be columns, and as what they are stored: the plain ones, ids, text forms of the domain's
-//! own words, enums by name, and JSON for what is only ever shown whole.
+//! Which Rust types may be columns, and as what they are stored: the plain ones, ids, text forms of the
+//! domain's own words, enums by name, and JSON for what is only ever shown whole.
 
 use crate::row::{Field, Type, Unreadable, Value};
 use chrono::{DateTime, NaiveDate, Utc};

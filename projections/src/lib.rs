@@ -12,10 +12,10 @@ mod projector;
 mod query;
 mod reads;
 mod rebuild;
-pub mod replay;
-pub mod row;
 #[cfg(test)]
 mod rehearsal;
+pub mod replay;
+pub mod row;
 mod sqlite;
 
 pub use model::{AnyModel, Keys, ReadModel, Unfit};

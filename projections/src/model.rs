@@ -1,5 +1,5 @@
-//! What a read model is: which rows an event touches, and what each of them becomes. Pure; the runtime does all
-//! I/O, in bulk.
+//! What a read model is: which rows an event touches, and what each of them becomes. Pure; the runtime does
+//! all I/O, in bulk.
 
 use crate::row::{ColumnSpec, Field, Row, RowKey, Unreadable, Value};
 use cityos_domain::log::{Envelope, Partition};
@@ -14,15 +14,15 @@ pub trait ReadModel: Send + Sync + 'static {
     /// The table's name. Never changes.
     const NAME: &'static str;
 
-    /// Counts up when `keys` or `evolve` change their meaning, or a JSON column its shape. Together with the columns it
-    /// makes the fingerprint: a changed one is a new table, filled from the start of the log.
+    /// Counts up when `keys` or `evolve` change their meaning, or a JSON column its shape. Together with the
+    /// columns it makes the fingerprint: a changed one is a new table, filled from the start of the log.
     const VERSION: u32;
 
     /// A row.
     type Row: Row;
 
-    /// The partition whose rows the event touches: its own, so that no fold can mix two tenants. Only the city's
-    /// register of tenants says otherwise.
+    /// The partition whose rows the event touches: its own, so that no fold can mix two tenants. Only the
+    /// city's register of tenants says otherwise.
     fn partition(event: &Envelope) -> Partition {
         event.stream.partition
     }
@@ -30,7 +30,8 @@ pub trait ReadModel: Send + Sync + 'static {
     /// Which rows the event touches. Looks nothing up.
     fn keys(event: &Envelope) -> Keys<KeyOf<Self>>;
 
-    /// What the row of `key` becomes; `None` is a row that is not there. Asked only for keys that `keys` named.
+    /// What the row of `key` becomes; `None` is a row that is not there. Asked only for keys that `keys`
+    /// named.
     fn evolve(
         row: Option<Self::Row>,
         key: &KeyOf<Self>,

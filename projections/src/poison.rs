@@ -1,5 +1,5 @@
-//! Rows at which the fold stopped because an event did not fit: to look at, and to fold anew once it is known why.
-//! Such a row stays at its last good version, and the later events of its key wait.
+//! Rows at which the fold stopped because an event did not fit: to look at, and to fold anew once it is known
+//! why. Such a row stays at its last good version, and the later events of its key wait.
 
 use crate::apply::by_key;
 use crate::model::{AnyModel, Folded, StoredKey, StoredRow};
@@ -35,8 +35,8 @@ pub async fn frozen(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<V
     Ok(poisons.into_iter().map(shown).collect())
 }
 
-/// Folds the frozen rows of a model anew, from the start of the log. Those that every event fits now are live again;
-/// how many that were. May be repeated, and done while a projector runs.
+/// Folds the frozen rows of a model anew, from the start of the log. Those that every event fits now are live
+/// again; how many that were. May be repeated, and done while a projector runs.
 pub async fn retry_frozen(
     store: &dyn EventStore,
     reads: &ReadStore,
@@ -85,3 +85,6 @@ pub async fn retry_frozen(
     }
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
-//! Moves the read models along the log: a page is read once for all of them, and written with their checkpoints in
-//! one transaction. Two processes may do this at once; the one overtaken goes on from where the other has come.
+//! Moves the read models along the log: a page is read once for all of them, and written with their
+//! checkpoints in one transaction. Two processes may do this at once; the one overtaken goes on from where
+//! the other has come.
 
 use crate::apply::{Poison, apply};
 use crate::model::AnyModel;
@@ -58,8 +59,8 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// Makes sure that every model has its table. One whose fingerprint is new starts at the beginning of the log; the
-    /// others stay where they are.
+    /// Makes sure that every model has its table. One whose fingerprint is new starts at the beginning of the
+    /// log; the others stay where they are.
     pub async fn new(
         store: Arc<dyn EventStore>,
         reads: ReadStore,
@@ -98,8 +99,8 @@ impl Projector {
 
     /// Reads one page for each place at which models stand, and writes it. `false`: there was none.
     pub async fn step(&self) -> Result<bool, ProjectError> {
-        // Models that are behind (a new fingerprint) do not hold up those at the head: each place gets its page, and
-        // who comes up to another's place shares its pages from there on.
+        // Models that are behind (a new fingerprint) do not hold up those at the head: each place gets its
+        // page, and who comes up to another's place shares its pages from there on.
         let places: BTreeSet<Position> = self.positions.borrow().iter().copied().collect();
         let mut moved = false;
         for from in places {
@@ -141,8 +142,8 @@ impl Projector {
         Ok(())
     }
 
-    /// Follows the log until `shutdown` ends, and then finishes the page at hand. Failures of log or database are
-    /// logged and tried again.
+    /// Follows the log until `shutdown` ends, and then finishes the page at hand. Failures of log or database
+    /// are logged and tried again.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut pause = PAUSE_MIN;
@@ -170,8 +171,8 @@ impl Projector {
         }
     }
 
-    /// Waits until every model has come to `position`, at most so long; whether they have. Needs someone, here or in
-    /// another process, who moves them.
+    /// Waits until every model has come to `position`, at most so long; whether they have. Needs someone,
+    /// here or in another process, who moves them.
     pub async fn reached(&self, position: Position, at_most: Duration) -> Result<bool, ReadError> {
         let deadline = Instant::now() + at_most;
         let mut positions = self.positions.subscribe();
@@ -206,3 +207,6 @@ impl Projector {
 fn least(positions: &[Position]) -> Position {
     positions.iter().min().copied().unwrap_or(Position::START)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
-//! Questions to one table: filters and sorts over declared columns, keyset pages in both directions, counts and
-//! sums. The partition is the first argument: a question without it does not compile.
+//! Questions to one table: filters and sorts over declared columns, keyset pages in both directions, counts
+//! and sums. The partition is the first argument: a question without it does not compile.
 
 use crate::model::{KeyOf, ReadModel};
 use crate::reads::{ReadError, ReadStore};
-use crate::row::{Column, Field, Row, RowKey, Value};
+use crate::row::{Column, Field, Role, Row, RowKey, Type, Value};
 use crate::sqlite;
 use cityos_domain::log::Partition;
 use serde::{Deserialize, Serialize};
@@ -93,16 +93,16 @@ impl<R, T: Field> Column<R, T, true> {
     }
 }
 
-/// An order of rows: by one column, rows that are equal there by their key; rows without a value come before all
-/// others when ascending, after them when descending.
+/// An order of rows: by one column, rows that are equal there by their key; rows without a value come before
+/// all others when ascending, after them when descending.
 pub struct Sort<R> {
     pub(crate) column: Option<&'static str>,
     pub(crate) descending: bool,
     row: PhantomData<fn() -> R>,
 }
 
-/// A place between two rows of a sorted table: the sorted value, then the key (with the partition in front where the
-/// question spans partitions). It stays a place when its row is gone.
+/// A place between two rows of a sorted table: the sorted value, then the key (with the partition in front
+/// where the question spans partitions). It stays a place when its row is gone.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Cursor(pub(crate) Vec<Value>);
 
@@ -132,8 +132,8 @@ impl<M: ReadModel> Query<M> {
         Query { partition: Some(partition), ..Self::everywhere() }
     }
 
-    /// Rows of all partitions: for the workings of the platform itself (what is due, which runs wait), never for
-    /// an answer to a tenant.
+    /// Rows of all partitions: for the workings of the platform itself (what is due, which runs wait), never
+    /// for an answer to a tenant.
     pub fn everywhere() -> Self {
         Query {
             partition: None,
@@ -236,9 +236,12 @@ impl<M: ReadModel> Query<M> {
     /// A cursor may come from outside: one made for another order is refused, never misread.
     fn check(&self) -> Result<(), ReadError> {
         let columns = M::Row::COLUMNS;
-        let too_many = |filter: &Filter<M::Row>| matches!(&filter.test, Test::In(values) if values.len() > IN_VALUES_MAX);
-        if self.filters.iter().any(too_many) {
-            return Err(ReadError::TooManyValues);
+        for filter in &self.filters {
+            if let Test::In(values) = &filter.test
+                && values.len() > IN_VALUES_MAX
+            {
+                return Err(ReadError::TooManyValues);
+            }
         }
         let mut places: Vec<_> = Vec::new();
         if let Some(sorted) = self.sort.column {
@@ -246,12 +249,12 @@ impl<M: ReadModel> Query<M> {
             places.push((column.kind, column.nullable));
         }
         if self.partition.is_none() {
-            places.push((crate::row::Type::Uuid, false));
+            places.push((Type::Uuid, false));
         }
-        let key = columns.iter().filter(|column| column.role == crate::row::Role::Key);
+        let key = columns.iter().filter(|column| column.role == Role::Key);
         places.extend(key.map(|column| (column.kind, false)));
         let fits = |cursor: &Cursor| {
-            let admitted = |(value, (kind, nullable)): (&Value, &(crate::row::Type, bool))| {
+            let admitted = |(value, (kind, nullable)): (&Value, &(Type, bool))| {
                 kind.admits(value) && (*nullable || *value != Value::Null)
             };
             cursor.0.len() == places.len() && cursor.0.iter().zip(&places).all(admitted)
@@ -276,3 +279,6 @@ pub async fn by_keys<M: ReadModel>(
     let found = reads.read(move |conn| sqlite::rows_of::<M>(conn, &keys)).await?;
     Ok(found.into_iter().map(|row| (row.key(), row)).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,8 @@ impl ReadStore {
         tokio::task::spawn_blocking(blocking).await.map_err(|_| ReadError::Stopped)?
     }
 
-    /// Does `work` in one transaction that no other process writes beside: all of it, or, on an error, nothing.
+    /// Does `work` in one transaction that no other process writes beside: all of it, or, on an error,
+    /// nothing.
     pub(crate) async fn write<T: Send + 'static, E: From<ReadError> + Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,

@@ -1,5 +1,6 @@
-//! Builds a model anew beside its live table, and switches to it in one transaction. An unfinished build is gone on
-//! with, by whoever comes; a rebuild stops at an event that does not fit. It publishes nothing and commands nobody.
+//! Builds a model anew beside its live table, and switches to it in one transaction. An unfinished build is
+//! gone on with, by whoever comes; a rebuild stops at an event that does not fit. It publishes nothing and
+//! commands nobody.
 
 use crate::apply::{Poison, apply};
 use crate::model::AnyModel;
@@ -107,7 +108,8 @@ fn canonical(value: &Value) -> (u8, Vec<u8>) {
 }
 
 /// Rebuilds a model from the whole log and switches to the result; the table before it is kept until the next
-/// rebuild. `progress` is told after each page how far it has come. Where it was broken off, the next call goes on.
+/// rebuild. `progress` is told after each page how far it has come. Where it was broken off, the next call
+/// goes on.
 pub async fn rebuild(
     store: &dyn EventStore,
     reads: &ReadStore,
@@ -159,3 +161,6 @@ pub async fn rebuild(
     }
     Err(RebuildError::Outrun)
 }
+
+#[cfg(test)]
+mod tests;

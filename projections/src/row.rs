@@ -1,4 +1,5 @@
-//! Rows: typed columns declared once with [`table!`], and the few kinds of values every database has natively.
+//! Rows: typed columns declared once with [`table!`], and the few kinds of values every database has
+//! natively.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -189,9 +190,9 @@ pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     fn from_values(values: impl IntoIterator<Item = Value>) -> Result<Self, Unreadable>;
 }
 
-/// Declares a row: its key, the columns it may be found and sorted by (`across` those for which all partitions are
-/// searched at once), and the rest. Each column gets a function of its name that stands for it in queries; what
-/// is plain can only be summed.
+/// Declares a row: its key, the columns it may be found and sorted by (`across` those for which all
+/// partitions are searched at once), and the rest. Each column gets a function of its name that stands for it
+/// in queries; what is plain can only be summed.
 macro_rules! table {
     (
         $(#[$doc:meta])*

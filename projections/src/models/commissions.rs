@@ -1,4 +1,5 @@
-//! What the marketplace keeps, line by line: frozen when placed, reversed when canceled, captured with the money.
+//! What the marketplace keeps, line by line: frozen when placed, reversed when canceled, captured with the
+//! money.
 
 use super::order_lines::{line, lines_of};
 use crate::model::{Keys, ReadModel, Unfit, existing};

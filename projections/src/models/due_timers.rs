@@ -1,5 +1,6 @@
-//! What is due, and when. A timer is here from the event that sets it to the event that settles it; firing it is a
-//! command whose id derives from timer and due time, so it does not matter how often or by whom it is seen.
+//! What is due, and when. A timer is here from the event that sets it to the event that settles it; firing it
+//! is a command whose id derives from timer and due time, so it does not matter how often or by whom it is
+//! seen.
 
 use crate::fields::json;
 use crate::model::{Keys, ReadModel, Unfit};

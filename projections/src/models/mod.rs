@@ -33,3 +33,6 @@ models! {
     saga_runs: SagaRuns;
     due_timers: DueTimers;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! A tenant's figures by day and currency. Every amount counts on the business day its own event names: what is
-//! captured later than it was placed is in another day's row.
+//! A tenant's figures by day and currency. Every amount counts on the business day its own event names: what
+//! is captured later than it was placed is in another day's row.
 
 use crate::model::{Keys, ReadModel, Unfit};
 use crate::row::table;

@@ -1,5 +1,5 @@
-//! The tenants of the city. The rows lie in the platform's partition: it is the city's list of them, and a tenant
-//! finds itself in it by its own id.
+//! The tenants of the city. The rows lie in the platform's partition: it is the city's list of them, and a
+//! tenant finds itself in it by its own id.
 
 use crate::fields::{json, named};
 use crate::model::{Keys, ReadModel, Unfit, existing};

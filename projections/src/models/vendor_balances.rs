@@ -39,8 +39,8 @@ table! {
 /// The balances.
 pub struct VendorBalances;
 
-/// What a transaction adds to what the vendor is owed on `account`, in minor units: accounts of debts grow by credits,
-/// which are negative.
+/// What a transaction adds to what the vendor is owed on `account`, in minor units: accounts of debts grow by
+/// credits, which are negative.
 pub(super) fn owed(transaction: &Transaction, account: Account) -> i64 {
     let on_account = |leg: &&Leg| leg.account == account;
     transaction.legs.iter().filter(on_account).map(|leg| -leg.minor).sum()

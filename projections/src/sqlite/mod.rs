@@ -1,5 +1,5 @@
-//! Everything that is SQLite's own: how values are stored and how statements are spelled. The rest of the crate
-//! knows only models, keys, rows and questions.
+//! Everything that is SQLite's own: how values are stored and how statements are spelled. The rest of the
+//! crate knows only models, keys, rows and questions.
 
 mod rows;
 mod select;

@@ -1,5 +1,6 @@
-//! Which tables there are: the builds of each model, how far each has come, which one is live, and which of their
-//! keys are frozen. Readers go through a view named after model and fingerprint, which always shows the live build.
+//! Which tables there are: the builds of each model, how far each has come, which one is live, and which of
+//! their keys are frozen. Readers go through a view named after model and fingerprint, which always shows the
+//! live build.
 
 use super::{PARTITION, quoted, storage};
 use crate::apply::Poison;

@@ -1,0 +1,174 @@
+use super::*;
+use crate::models::REGISTRY;
+use crate::models::orders::Orders;
+use crate::models::vendors::{Vendor, Vendors};
+use crate::query::{Query, by_keys};
+use crate::rehearsal::Stage;
+use crate::replay::replay;
+use crate::{history, rebuild};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+#[tokio::test]
+async fn rebuilt_equals_grown_for_every_model_whatever_the_pages_and_restarts() {
+    for seed in 1..=4_u32 {
+        let mut stage = Stage::empty();
+        let count = stage.history.events().len();
+        let mut written = 0;
+        let mut turn = seed;
+        while written < count {
+            turn = turn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let to = (written + 1 + (turn >> 16) as usize % 90).min(count);
+            stage.history.write(&*stage.store, written, to).await;
+            written = to;
+            let projector = stage.projector().await.with_pages_of(1 + (turn >> 24) % 40);
+            if turn.is_multiple_of(3) {
+                projector.step().await.unwrap();
+                stage.restart();
+            } else {
+                assert_eq!(projector.catch_up().await.unwrap().0, written as u64);
+            }
+        }
+        stage.projector().await.catch_up().await.unwrap();
+        for model in REGISTRY {
+            let rebuilt = rebuild(&*stage.store, &stage.reads, *model, |_| {}).await.unwrap();
+            assert_eq!(rebuilt.before, rebuilt.now, "{} (seed {seed})", model.name());
+            assert!(rebuilt.now.rows > 0, "{}", model.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_come_back_from_the_database_as_they_were_folded() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let folded = replay::<Orders>(stage.history.events()).unwrap();
+    let own = history::partition("souk");
+    let keys: Vec<_> =
+        folded.keys().filter(|(partition, _)| *partition == own).map(|(_, key)| *key).collect();
+    let rows = by_keys::<Orders>(&stage.reads, own, keys.clone()).await.unwrap();
+    assert_eq!(rows.len(), keys.len());
+    for (key, row) in rows {
+        assert_eq!(folded[&(own, key)], row);
+    }
+}
+
+#[tokio::test]
+async fn two_processes_may_move_the_same_models() {
+    let stage = Stage::set().await;
+    let here = stage.projector().await.with_pages_of(7);
+    let there =
+        Projector::new(stage.store.clone(), stage.reopened(), REGISTRY).await.unwrap().with_pages_of(5);
+    let (one, other) = tokio::join!(here.catch_up(), there.catch_up());
+    assert_eq!(one.unwrap(), other.unwrap());
+    let together = stage.digests().await;
+    let alone = Stage::set().await;
+    alone.projector().await.catch_up().await.unwrap();
+    assert_eq!(together, alone.digests().await);
+}
+
+#[tokio::test]
+async fn a_model_that_is_new_starts_at_the_beginning_and_holds_up_no_other() {
+    let stage = Stage::set().await;
+    let old: &[&dyn AnyModel] = &REGISTRY[1..];
+    let leaked: &'static [&'static dyn AnyModel] = Box::leak(old.to_vec().into_boxed_slice());
+    stage.projector_of(leaked).await.catch_up().await.unwrap();
+    let all = stage.projector().await.with_pages_of(10);
+    assert_eq!(all.position(), Position::START);
+    let head = stage.store.head().await.unwrap();
+    all.step().await.unwrap();
+    let positions = all.positions.borrow().clone();
+    assert_eq!(positions[0], Position(10));
+    assert!(positions[1..].iter().all(|position| *position == head));
+    assert_eq!(all.catch_up().await.unwrap(), head);
+}
+
+#[tokio::test]
+async fn statements_grow_with_pages_and_rows_not_with_events() {
+    let stage = Stage::set().await;
+    let projector = stage.projector().await;
+    let before = stage.reads.statements_written();
+    projector.catch_up().await.unwrap();
+    let (statements, events) = (stage.reads.statements_written() - before, stage.history.events().len());
+    // Per model: where it is, its checkpoint, its frozen keys, and a few batches of rows loaded and written.
+    assert!(statements < 20 * REGISTRY.len() as u64, "{statements} statements for {events} events");
+}
+
+#[tokio::test]
+async fn reading_ones_own_write_waits_for_it_and_gives_up_in_time() {
+    let stage = Stage::set().await;
+    let projector = stage.projector().await;
+    let head = stage.store.head().await.unwrap();
+    let moment = Duration::from_millis(1);
+    assert!(!projector.reached(head, moment).await.unwrap());
+    let moving = projector.clone();
+    let (reached, caught_up) =
+        tokio::join!(projector.reached(head, Duration::from_secs(60)), moving.catch_up());
+    assert!(reached.unwrap());
+    assert_eq!(caught_up.unwrap(), head);
+    let rows = Query::<Vendors>::new(history::partition("bazaar"))
+        .filter(Vendor::handle().starts_with("lamp"))
+        .fetch(&stage.reads)
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+#[tokio::test]
+async fn another_process_may_do_the_moving() {
+    let stage = Stage::set().await;
+    let here = stage.projector().await;
+    let there = Projector::new(stage.store.clone(), stage.reopened(), REGISTRY).await.unwrap();
+    let head = there.catch_up().await.unwrap();
+    assert!(here.reached(head, Duration::from_secs(60)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_projector_follows_the_log_until_it_is_told_to_stop() {
+    let stage = Stage::empty();
+    let projector = stage.projector().await;
+    let (stop, running) = run(&projector);
+    stage.history.write(&*stage.store, 0, 50).await;
+    assert!(projector.reached(Position(50), Duration::from_secs(60)).await.unwrap());
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn read_models_of_a_longer_log_are_refused() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let shorter = Stage::empty();
+    shorter.history.write(&*shorter.store, 0, 10).await;
+    let refused = Projector::new(shorter.store.clone(), stage.reads.clone(), REGISTRY).await;
+    assert!(matches!(refused.err(), Some(ProjectError::AheadOfLog)));
+}
+
+#[tokio::test]
+async fn a_database_that_fails_for_a_while_is_written_again_without_a_restart() {
+    let stage = Stage::set().await;
+    let projector = stage.projector().await;
+    let rename = async |from: &'static str, to: &'static str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        let renamed: Result<(), ReadError> =
+            stage.reads.write(move |conn| Ok(conn.execute_batch(&sql)?)).await;
+        renamed.unwrap();
+    };
+    rename("live", "lost").await;
+    assert!(projector.catch_up().await.is_err());
+    let (stop, running) = run(&projector);
+    let head = stage.store.head().await.unwrap();
+    assert!(projector.reached(head, Duration::from_secs(1)).await.is_err());
+    rename("lost", "live").await;
+    assert!(projector.reached(head, Duration::from_secs(60)).await.unwrap());
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+/// Starts a projector; whoever holds the sender can stop it.
+fn run(projector: &Projector) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let projector = projector.clone();
+    let running = async move { projector.run(async move { stopped.await.unwrap_or(()) }).await };
+    (stop, tokio::spawn(running))
+}

@@ -1,0 +1,197 @@
+use super::*;
+use crate::history::{self, id};
+use crate::models::offers::{Offer, Offers};
+use crate::models::products::{Product, Products};
+use crate::models::saga_runs::{RunState, SagaRun, SagaRuns};
+use crate::models::tenant_days::{TenantDay, TenantDays};
+use crate::models::vendors::{Vendor, VendorStatus, Vendors};
+use crate::rehearsal::Stage;
+use cityos_domain::ids::VendorId;
+use cityos_domain::money::Currency;
+
+async fn projected() -> Stage {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    stage
+}
+
+fn bazaar() -> Partition {
+    history::partition("bazaar")
+}
+
+fn handles(rows: &[Vendor]) -> Vec<&str> {
+    rows.iter().map(|vendor| vendor.handle.as_str()).collect()
+}
+
+#[tokio::test]
+async fn no_query_of_one_partition_sees_another() {
+    let stage = projected().await;
+    for name in ["bazaar", "souk"] {
+        let own = history::partition(name);
+        assert_eq!(Query::<Vendors>::new(own).count(&stage.reads).await.unwrap(), 5);
+    }
+    let strangers = history::partition("nobody");
+    assert_eq!(Query::<Vendors>::new(strangers).count(&stage.reads).await.unwrap(), 0);
+    let keys = [id::<VendorId>("potter")];
+    assert!(by_keys::<Vendors>(&stage.reads, strangers, keys).await.unwrap().is_empty());
+    assert_eq!(by_keys::<Vendors>(&stage.reads, bazaar(), keys).await.unwrap().len(), 1);
+    assert_eq!(Query::<Vendors>::everywhere().count(&stage.reads).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn filters_meet_and_sorts_order() {
+    let stage = projected().await;
+    let query = || Query::<Vendors>::new(bazaar());
+    let by_handle = query().sort(Vendor::handle().descending()).fetch(&stage.reads).await.unwrap();
+    assert_eq!(handles(&by_handle), ["weaver", "smith", "potter", "lamp-maker", "carver"]);
+    let approved = query()
+        .filter(Vendor::status().is(VendorStatus::Approved))
+        .sort(Vendor::handle().ascending())
+        .fetch(&stage.reads)
+        .await
+        .unwrap();
+    assert_eq!(handles(&approved), ["lamp-maker", "potter"]);
+    let either = query()
+        .filter(Vendor::status().is_in([VendorStatus::Applied, VendorStatus::Terminated]))
+        .filter(Vendor::handle().starts_with("car"))
+        .fetch(&stage.reads)
+        .await
+        .unwrap();
+    assert_eq!(handles(&either), ["carver"]);
+    let from = Vendor::handle().from(either[0].handle.clone());
+    let below = Vendor::handle().below(approved[1].handle.clone());
+    assert_eq!(query().filter(from).filter(below).count(&stage.reads).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn pages_meet_end_to_end_in_both_directions() {
+    let stage = projected().await;
+    let sorted = || Query::<Vendors>::new(bazaar()).sort(Vendor::status().descending());
+    let all = sorted().page(&stage.reads).await.unwrap();
+    assert!(!all.more);
+    let wanted: Vec<_> = all.rows.iter().map(|(_, row)| row.clone()).collect();
+    let (mut forward, mut after) = (Vec::new(), None);
+    loop {
+        let query = sorted().first(2);
+        let query = if let Some(cursor) = after { query.after(cursor) } else { query };
+        let page = query.page(&stage.reads).await.unwrap();
+        after = page.rows.last().map(|(cursor, _)| cursor.clone());
+        forward.extend(page.rows.into_iter().map(|(_, row)| row));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(forward, wanted);
+    let last = sorted().last(2).page(&stage.reads).await.unwrap();
+    assert!(last.more);
+    let before = sorted().last(2).before(last.rows[0].0.clone()).fetch(&stage.reads).await.unwrap();
+    assert_eq!(before, wanted[1..3]);
+    let between = sorted()
+        .after(all.rows[0].0.clone())
+        .before(all.rows[3].0.clone())
+        .fetch(&stage.reads)
+        .await
+        .unwrap();
+    assert_eq!(between, wanted[1..3]);
+}
+
+#[tokio::test]
+async fn rows_without_a_value_are_paged_over_like_others() {
+    let stage = projected().await;
+    for descending in [false, true] {
+        let category = Product::category();
+        let sort = || if descending { category.descending() } else { category.ascending() };
+        let query = || Query::<Products>::everywhere().sort(sort());
+        let all = query().page(&stage.reads).await.unwrap().rows;
+        let without: Vec<_> = all.iter().map(|(_, product)| product.category.is_none()).collect();
+        let expected = if descending {
+            [false, false, false, false, true, true]
+        } else {
+            [true, true, false, false, false, false]
+        };
+        assert_eq!(without, expected);
+        for (place, (cursor, _)) in all.iter().enumerate() {
+            let rest = query().after(cursor.clone()).page(&stage.reads).await.unwrap().rows;
+            assert_eq!(rest, all[place + 1..]);
+            let rest = query().before(cursor.clone()).page(&stage.reads).await.unwrap().rows;
+            assert_eq!(rest, all[..place]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_platform_finds_what_waits_in_every_partition() {
+    let stage = projected().await;
+    let weaver = id::<VendorId>("weaver").0;
+    let waiting = Query::<SagaRuns>::everywhere().filter(SagaRun::waiting_id().is(Some(weaver)));
+    let found = waiting.fetch_with_partition(&stage.reads).await.unwrap();
+    let partitions: std::collections::BTreeSet<_> = found.iter().map(|(partition, _)| *partition).collect();
+    assert_eq!(partitions, [bazaar(), history::partition("souk")].into());
+    assert!(found.iter().all(|(_, run)| run.state == RunState::Waiting));
+}
+
+#[tokio::test]
+async fn sums_are_taken_by_group() {
+    let stage = projected().await;
+    let sums = Query::<TenantDays>::new(bazaar())
+        .sums_by(&stage.reads, TenantDay::currency(), [TenantDay::lines(), TenantDay::captured_lines()])
+        .await
+        .unwrap();
+    let (currency, [lines, captured]): (Currency, _) = sums[0];
+    assert_eq!((sums.len(), currency, lines, captured), (1, history::brl(), 4, 2));
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_is_refused() {
+    let stage = projected().await;
+    let by_status = Query::<Vendors>::new(bazaar()).sort(Vendor::status().ascending()).first(1);
+    let cursor = by_status.page(&stage.reads).await.unwrap().rows.remove(0).0;
+    let text = serde_json::to_string(&cursor).unwrap();
+    let cursor: Cursor = serde_json::from_str(&text).unwrap();
+    let others = [
+        Query::<Vendors>::new(bazaar()),
+        Query::<Vendors>::new(bazaar()).sort(Vendor::known_since().ascending()),
+        Query::<Vendors>::everywhere().sort(Vendor::status().ascending()),
+    ];
+    for query in others {
+        let refused = query.after(cursor.clone()).fetch(&stage.reads).await;
+        assert!(matches!(refused, Err(ReadError::ForeignCursor)));
+    }
+    let too_many = Vendor::id().is_in(vec![id("x"); IN_VALUES_MAX + 1]);
+    let refused = Query::<Vendors>::new(bazaar()).filter(too_many).fetch(&stage.reads).await;
+    assert!(matches!(refused, Err(ReadError::TooManyValues)));
+}
+
+#[tokio::test]
+async fn a_page_and_a_load_by_keys_are_one_statement_each() {
+    let stage = projected().await;
+    let before = stage.reads.statements_read();
+    let offers =
+        Query::<Offers>::new(bazaar()).filter(Offer::on_sale().is(true)).fetch(&stage.reads).await.unwrap();
+    let sellers = offers.iter().map(|offer| offer.vendor);
+    let vendors = by_keys::<Vendors>(&stage.reads, bazaar(), sellers).await.unwrap();
+    assert_eq!((offers.len(), vendors.len()), (2, 2));
+    assert_eq!(stage.reads.statements_read() - before, 2);
+}
+
+#[tokio::test]
+async fn a_sorted_page_is_read_off_an_index() {
+    let stage = projected().await;
+    let plans = stage
+        .reads
+        .read(|conn| {
+            let view =
+                format!("vendors_{}", crate::AnyModel::fingerprint(&crate::model::Erased::<Vendors>::new()));
+            let sql = format!(
+                "EXPLAIN QUERY PLAN SELECT * FROM \"{view}\" WHERE partition = ? AND (handle, id) > (?, ?) \
+                 ORDER BY handle, id LIMIT 10"
+            );
+            let mut statement = conn.prepare(&sql)?;
+            let plan = statement.query_map(["", "", ""], |row| row.get::<_, String>(3))?;
+            Ok(plan.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await
+        .unwrap();
+    assert_eq!(plans.len(), 1, "{plans:?}");
+    assert!(plans[0].contains("SEARCH") && plans[0].contains("_handle"), "{plans:?}");
+}

@@ -1,0 +1,102 @@
+use super::*;
+use crate::models::REGISTRY;
+use crate::rehearsal::Stage;
+
+async fn half_built(stage: &Stage, model: &'static dyn AnyModel, pages: usize) {
+    // A rebuild whose future is dropped after some pages: what a killed process leaves.
+    let mut seen = 0;
+    for _ in 0..pages {
+        let page = stage.store.read_all(Position(seen), 20).await.unwrap();
+        seen = page.scanned_to.0;
+        let built: Result<_, ReadError> = stage
+            .reads
+            .write(move |conn| {
+                let next = sqlite::next_build(conn, model)?;
+                let mut poisoned = Vec::new();
+                apply(conn, model, &next, &page, &mut poisoned)?;
+                assert!(poisoned.is_empty());
+                Ok(())
+            })
+            .await;
+        built.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_was_broken_off_is_gone_on_with() {
+    let mut stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    for model in REGISTRY {
+        half_built(&stage, *model, 5).await;
+    }
+    stage.restart();
+    for model in REGISTRY {
+        let mut told = Vec::new();
+        let rebuilt = rebuild(&*stage.store, &stage.reads, *model, |at| told.push(at)).await.unwrap();
+        assert_eq!(rebuilt.before, rebuilt.now, "{}", model.name());
+        assert_eq!(told, [rebuilt.now.position], "one more page was enough");
+    }
+}
+
+#[tokio::test]
+async fn rebuilding_twice_and_at_once_while_a_projector_runs_ends_with_the_same_rows() {
+    let stage = Stage::set().await;
+    let projector = stage.projector().await.with_pages_of(9);
+    let model = REGISTRY[REGISTRY.len() - 1];
+    let there = stage.reopened();
+    let (grown, one, other) = tokio::join!(
+        projector.catch_up(),
+        rebuild(&*stage.store, &stage.reads, model, |_| {}),
+        rebuild(&*stage.store, &there, model, |_| {}),
+    );
+    grown.unwrap();
+    let rows = [one.unwrap().now, other.unwrap().now];
+    assert!(rows[0].same_rows(&rows[1]));
+    projector.catch_up().await.unwrap();
+    let again = rebuild(&*stage.store, &stage.reads, model, |_| {}).await.unwrap();
+    assert!(again.before.same_rows(&rows[0]));
+    assert!(again.now.same_rows(&rows[0]));
+}
+
+#[tokio::test]
+async fn rows_that_do_not_belong_are_told_apart_and_gone_after_the_rebuild() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let model = REGISTRY[0];
+    let good = digest(&stage.reads, model).await.unwrap();
+    let tampered: Result<_, ReadError> = stage
+        .reads
+        .write(move |conn| {
+            let table = sqlite::live_build(conn, model)?.table();
+            Ok(conn.execute(&format!("UPDATE \"{table}\" SET children = children + 1"), [])?)
+        })
+        .await;
+    assert!(tampered.unwrap() > 0);
+    let rebuilt = rebuild(&*stage.store, &stage.reads, model, |_| {}).await.unwrap();
+    assert!(!rebuilt.before.same_rows(&rebuilt.now));
+    assert_eq!(rebuilt.now, good);
+    assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
+}
+
+#[tokio::test]
+async fn only_the_live_table_and_the_one_before_it_are_kept() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let model = REGISTRY[0];
+    for _ in 0..4 {
+        rebuild(&*stage.store, &stage.reads, model, |_| {}).await.unwrap();
+    }
+    let tables = stage
+        .reads
+        .read(move |conn| {
+            let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE ?";
+            let pattern = format!("{}\\_%", model.name());
+            Ok(conn.query_row(&format!("{sql} ESCAPE '\\'"), [pattern], |row| row.get::<_, i64>(0))?)
+        })
+        .await;
+    assert_eq!(
+        tables.unwrap(),
+        3,
+        "the live one, the one before it, and the one before that until the next rebuild"
+    );
+}
