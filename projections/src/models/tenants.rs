@@ -94,7 +94,17 @@ impl ReadModel for Tenants {
     }
 
     fn evolve(row: Option<Tenant>, id: &TenantId, event: &Envelope) -> Result<Option<Tenant>, Unfit> {
-        if let Event::Tenancy(tenancy::Event::Registered {
+        // Either of the two makes the row, so that an answer may be folded from the tenant's own stream alone.
+        let row = if let Event::Tenancy(tenancy::Event::Registered {
+            slug,
+            name,
+            subcategory,
+            zone,
+            locale,
+            currency,
+            tier,
+        })
+        | Event::Tenant(tenant::Event::Provisioned {
             slug,
             name,
             subcategory,
@@ -104,29 +114,7 @@ impl ReadModel for Tenants {
             tier,
         }) = &event.event
         {
-            return Ok(Some(Tenant {
-                id: *id,
-                slug: slug.clone(),
-                status: TenantStatus::Provisioning,
-                subcategory: *subcategory,
-                registered_at: event.at,
-                name: name.clone(),
-                zone: *zone,
-                locale: locale.clone(),
-                currency: *currency,
-                tier: *tier,
-                policies: Policies::default(),
-                payouts_next_at: None,
-                default_store: None,
-                reason: None,
-                version: 0,
-            }));
-        }
-        let Event::Tenant(happened) = &event.event else { return Ok(row) };
-        use tenant::Event as E;
-        let mut tenant = match happened {
-            // The tenant's own stream alone makes the row too: an answer may be folded from it.
-            E::Provisioned { slug, name, subcategory, zone, locale, currency, tier } => Tenant {
+            Some(Tenant {
                 id: *id,
                 slug: slug.clone(),
                 status: TenantStatus::Provisioning,
@@ -142,7 +130,14 @@ impl ReadModel for Tenants {
                 default_store: None,
                 reason: None,
                 version: 0,
-            },
+            })
+        } else {
+            row
+        };
+        let Event::Tenant(happened) = &event.event else { return Ok(row) };
+        use tenant::Event as E;
+        let mut tenant = match happened {
+            E::Provisioned { .. } => existing(row)?,
             E::Activated {} => Tenant { status: TenantStatus::Active, ..existing(row)? },
             E::Suspended { reason } => decided(row, TenantStatus::Suspended, reason)?,
             E::Resumed { reason } => decided(row, TenantStatus::Active, reason)?,
