@@ -108,7 +108,7 @@ impl Saga for Capture {
         }
     }
 
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals() -> Vec<crate::rehearsal::Rehearsal> {
         crate::rehearsal::orders::captures()
     }

@@ -122,7 +122,7 @@ impl Saga for Checkout {
         }
     }
 
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals() -> Vec<crate::rehearsal::Rehearsal> {
         crate::rehearsal::orders::checkouts()
     }

@@ -6,7 +6,7 @@ mod driving;
 pub mod engine;
 pub mod ports;
 pub mod registry;
-#[cfg(feature = "rehearsal")]
+#[cfg(any(test, feature = "rehearsal"))]
 pub mod rehearsal;
 pub mod saga;
 mod sweep;

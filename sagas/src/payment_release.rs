@@ -70,7 +70,7 @@ impl Saga for PaymentRelease {
         }
     }
 
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals() -> Vec<crate::rehearsal::Rehearsal> {
         crate::rehearsal::orders::releases()
     }

@@ -25,6 +25,8 @@ pub struct PayoutSaga;
 /// Its steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// The payout has an end whatever happens: the way back from here ends it.
+    Answer,
     /// Entries are claimed.
     Claim,
     /// The money is sent.
@@ -62,6 +64,7 @@ impl Saga for PayoutSaga {
     type Input = Input;
     type Memo = Memo;
     const STEPS: &'static [(&'static str, Step)] = &[
+        ("answer", Step::Answer),
         ("claim", Step::Claim),
         ("transfer", Step::Transfer),
         ("submit", Step::Submit),
@@ -75,7 +78,7 @@ impl Saga for PayoutSaga {
 
     fn policy(step: Step) -> Policy {
         match step {
-            Step::Claim => Policy::LOCAL,
+            Step::Answer | Step::Claim => Policy::LOCAL,
             Step::Transfer => Policy::REMOTE.way(Way::Pivot).delays_s(TRANSFER_DELAYS_S),
             Step::Submit | Step::Settle => Policy::LOCAL.way(Way::Onward),
         }
@@ -84,6 +87,7 @@ impl Saga for PayoutSaga {
     async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
         let payout = input.payout;
         match step {
+            Step::Answer => {}
             Step::Claim => {
                 cx.tell(&ClaimEntries { payout }).await?;
                 let (claimed, _) = cx.load::<Payout>(payout).await?;
@@ -113,7 +117,7 @@ impl Saga for PayoutSaga {
 
     async fn undo(step: Step, input: &Input, _: &Memo, cx: &Context) -> Result<(), Failure> {
         match step {
-            Step::Claim => {
+            Step::Answer | Step::Claim => {
                 let reason = cx.turned().map_or_else(String::new, |(code, why)| format!("{code}: {why}"));
                 cx.tell(&FailPayout { payout: input.payout, reason }).await
             }
@@ -121,7 +125,7 @@ impl Saga for PayoutSaga {
         }
     }
 
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals() -> Vec<crate::rehearsal::Rehearsal> {
         crate::rehearsal::payouts::payouts()
     }

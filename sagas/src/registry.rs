@@ -97,7 +97,7 @@ pub trait AnySaga: Send + Sync {
     async fn undo(&self, run: &Run, cx: &Context) -> Result<(), Failure>;
 
     /// [`Saga::rehearsals`].
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals(&self) -> Vec<crate::rehearsal::Rehearsal>;
 }
 
@@ -157,7 +157,7 @@ impl<S: Saga> AnySaga for Erased<S> {
         S::undo(Self::step(&cx.task.step), &input, &memo, cx).await
     }
 
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals(&self) -> Vec<crate::rehearsal::Rehearsal> {
         S::rehearsals()
     }
@@ -178,4 +178,28 @@ fn to_json(value: &impl Serialize) -> Value {
 
 fn from_json<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
     T::deserialize(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_of_sagas_and_of_their_steps_are_unique_and_every_plan_has_a_step() {
+        let names: BTreeSet<_> = sagas().iter().map(|saga| saga.name()).collect();
+        assert_eq!(names.len(), sagas().len());
+        for saga in sagas() {
+            let plan = saga.plan();
+            let steps: BTreeSet<_> = plan.iter().map(|step| &step.name).collect();
+            assert!(!plan.is_empty() && steps.len() == plan.len(), "{}", saga.name());
+        }
+    }
+
+    #[test]
+    fn every_saga_is_rehearsed() {
+        for saga in sagas() {
+            assert!(!saga.rehearsals().is_empty(), "{}", saga.name());
+        }
+    }
 }

@@ -24,7 +24,8 @@ pub const REMOTE_DELAYS_S: &[u32] = &[2, 10, 60, 600];
 pub const UNDO_DELAYS_S: &[u32] = &[2, 10, 60, 600, 3_600, 21_600];
 
 /// Work that spans aggregates and the outside world. Every method may be called again after it succeeded, and
-/// must then leave things as they are.
+/// must then leave things as they are. What was refused is not undone: where the cause of a run must come to an end
+/// in any case, the first step does nothing, and its way back is that end.
 #[async_trait]
 pub trait Saga: Send + Sync + 'static {
     /// Its name in the log. Never changes.
@@ -61,7 +62,7 @@ pub trait Saga: Send + Sync + 'static {
     ) -> Result<(), Failure>;
 
     /// Situations in which the saga is tried out, so that every step is reached, and undone where it can be.
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals() -> Vec<crate::rehearsal::Rehearsal>;
 }
 

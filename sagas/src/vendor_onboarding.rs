@@ -145,7 +145,7 @@ impl Saga for VendorOnboarding {
         }
     }
 
-    #[cfg(feature = "rehearsal")]
+    #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals() -> Vec<crate::rehearsal::Rehearsal> {
         crate::rehearsal::vendors::onboardings()
     }

@@ -22,9 +22,6 @@ use cityos_domain::rehearsal::id;
 use cityos_domain::text::{Code, LocalText, Locale, Reason, Slug};
 use cityos_domain::workspace::{Intention, Tell};
 
-/// The currency everything costs.
-pub const CURRENCY: &str = "EUR";
-
 /// How many units of the offer there are.
 const STOCK: u32 = 5;
 
@@ -46,32 +43,38 @@ pub fn partition() -> Partition {
     Partition::Tenant(tenant())
 }
 
-pub(super) fn vendor() -> VendorId {
-    id("vendor")
+/// Its vendor.
+pub fn vendor() -> VendorId {
+    id("miller")
 }
 
-pub(super) fn order() -> OrderId {
+/// An order.
+pub fn order() -> OrderId {
     id("order")
 }
 
-pub(super) fn part() -> VendorOrderId {
-    part_id(order(), vendor())
+/// The vendor's part of an order.
+pub fn part(order: OrderId) -> VendorOrderId {
+    part_id(order, vendor())
 }
 
-pub(super) fn currency() -> Currency {
-    Currency::parse("currency", CURRENCY).expect(VALID)
+/// The currency everything costs.
+pub fn currency() -> Currency {
+    Currency::parse("currency", "EUR").expect(VALID)
 }
 
-pub(super) fn reason(text: &str) -> Reason {
+/// A reason.
+pub fn reason(text: &str) -> Reason {
     Reason::parse("reason", text).expect(VALID)
 }
 
 /// Someone wants something done in the tenant's partition.
-pub(super) fn wish(intention: impl Intention + 'static) -> Act {
+pub fn wish(intention: impl Intention + 'static) -> Act {
     Act::Tell { partition: partition(), intention: Box::new(intention) }
 }
 
-pub(super) fn tell<A: Aggregate>(id: A::Id, command: A::Command) -> Act
+/// Someone tells one aggregate of the tenant's partition something.
+pub fn tell<A: Aggregate>(id: A::Id, command: A::Command) -> Act
 where
     A::Id: Send + Sync,
     A::Command: Send + Sync,
@@ -79,7 +82,8 @@ where
     wish(Tell::<A> { id, command })
 }
 
-pub(super) fn registration() -> Act {
+/// The tenant is registered.
+pub fn registration() -> Act {
     let registration = Registration {
         slug: Slug::parse("slug", "harbour").expect(VALID),
         name: text("Harbour"),
@@ -94,16 +98,17 @@ pub(super) fn registration() -> Act {
 }
 
 /// The tenant, open and active.
-pub(super) fn opened() -> Vec<Act> {
+pub fn opened() -> Vec<Act> {
     vec![registration(), Act::Settle]
 }
 
-pub(super) fn introduction() -> Introduction {
-    Introduction { handle: code("miller"), name: text("Miller"), contact: None }
+/// How a vendor of this name introduces itself.
+pub fn introduction(name: &str) -> Introduction {
+    Introduction { handle: code(name), name: text(name), contact: None }
 }
 
 /// The tenant with a vendor who may sell and be paid, and an offer that is in stock.
-pub(super) fn stocked(policies: Policies) -> Vec<Act> {
+pub fn stocked(policies: Policies) -> Vec<Act> {
     let mut acts = opened();
     acts.push(tell::<Tenant>(tenant(), tenant::Command::ChangePolicies(policies)));
     acts.push(wish(OpenStore {
@@ -118,15 +123,7 @@ pub(super) fn stocked(policies: Policies) -> Vec<Act> {
             regions: vec![],
         },
     }));
-    acts.push(wish(ApplyAsVendor { id: vendor(), introduction: introduction() }));
-    acts.push(Act::Settle);
-    acts.extend(approval());
-    for status in [KycStatus::Pending, KycStatus::Verified] {
-        acts.push(tell::<Vendor>(
-            vendor(),
-            vendor::Command::ChangeKyc { status, reason: reason("papers seen") },
-        ));
-    }
+    acts.extend(seller("miller"));
     acts.push(wish(CreateProduct {
         id: id::<ProductId>("lamp"),
         code: code("lamp"),
@@ -151,18 +148,30 @@ pub(super) fn stocked(policies: Policies) -> Vec<Act> {
     acts
 }
 
-/// The vendor submits everything and is approved.
-pub(super) fn approval() -> Vec<Act> {
+/// A vendor of this name who may sell and be paid.
+pub fn seller(name: &str) -> Vec<Act> {
+    let vendor = id(name);
+    let mut acts = vec![wish(ApplyAsVendor { id: vendor, introduction: introduction(name) }), Act::Settle];
+    acts.extend(approval(vendor));
+    for status in [KycStatus::Pending, KycStatus::Verified] {
+        let papers = vendor::Command::ChangeKyc { status, reason: reason("papers seen") };
+        acts.push(tell::<Vendor>(vendor, papers));
+    }
+    acts
+}
+
+/// A vendor submits everything and is approved.
+pub fn approval(vendor: VendorId) -> Vec<Act> {
     vec![
-        tell::<Vendor>(vendor(), vendor::Command::SubmitForReview),
+        tell::<Vendor>(vendor, vendor::Command::SubmitForReview),
         Act::Settle,
-        tell::<Vendor>(vendor(), vendor::Command::Approve { evidence: 1 }),
+        tell::<Vendor>(vendor, vendor::Command::Approve { evidence: 1 }),
         Act::Settle,
     ]
 }
 
 /// The customer wants so many units.
-pub(super) fn request(quantity: u32) -> Act {
+pub fn request(order: OrderId, quantity: u32) -> Act {
     let line = RequestedLine { offer: offer(), quantity, expected_unit: None, freight_minor: None };
     let cart = Cart {
         store: store(),
@@ -172,7 +181,7 @@ pub(super) fn request(quantity: u32) -> Act {
         discount: None,
         reference: None,
     };
-    wish(RequestOrder { order: order(), cart })
+    wish(RequestOrder { order, cart })
 }
 
 fn store() -> StoreId {

@@ -1,13 +1,11 @@
 //! Situations in which sagas are tried out. Each saga names its own; whoever plays them makes every step fail, lose
 //! its answer, happen twice, or die half-way, and looks whether the end is the same.
 
-mod market;
+pub mod market;
 pub mod orders;
 pub mod payouts;
 pub mod tenants;
 pub mod vendors;
-
-pub use market::{CURRENCY, partition, tenant};
 
 use chrono::TimeDelta;
 use cityos_domain::log::Partition;

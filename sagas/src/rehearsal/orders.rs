@@ -1,6 +1,6 @@
 //! Orders being bought, captured and canceled.
 
-use super::market::{part, reason, request, stocked, tell, tenant, vendor, wish};
+use super::market::{order, part, reason, request, stocked, tell, tenant, vendor, wish};
 use super::{Act, End, Rehearsal};
 use cityos_domain::foundation::tenant::{self, CaptureMoment, Policies, Tenant};
 use cityos_domain::marketplace::vendor::{self, Vendor};
@@ -17,25 +17,25 @@ pub fn checkouts() -> Vec<Rehearsal> {
         Rehearsal {
             name: "an order is bought",
             setting: stocked(Policies::default()),
-            acts: vec![request(2), Act::Settle],
+            acts: vec![request(order(), 2), Act::Settle],
             end: End::Completed,
         },
         Rehearsal {
             name: "more is wanted than there is",
             setting: stocked(Policies::default()),
-            acts: vec![request(6), Act::Settle],
+            acts: vec![request(order(), 6), Act::Settle],
             end: End::Compensated,
         },
         Rehearsal {
             name: "the tenant is suspended before the order is placed",
             setting: stocked(Policies::default()),
-            acts: vec![request(2), suspended, Act::Settle],
+            acts: vec![request(order(), 2), suspended, Act::Settle],
             end: End::Compensated,
         },
         Rehearsal {
             name: "the vendor is suspended before the order is placed",
             setting: stocked(Policies::default()),
-            acts: vec![request(2), vendor_suspended, Act::Settle],
+            acts: vec![request(order(), 2), vendor_suspended, Act::Settle],
             end: End::Compensated,
         },
     ]
@@ -54,7 +54,7 @@ pub fn captures() -> Vec<Rehearsal> {
         Rehearsal {
             name: "a part is captured when it is placed, and then ships",
             setting: stocked(at_placement),
-            acts: vec![request(2), Act::Settle, ship(), Act::Settle],
+            acts: vec![request(order(), 2), Act::Settle, ship(), Act::Settle],
             end: End::Completed,
         },
     ]
@@ -62,7 +62,8 @@ pub fn captures() -> Vec<Rehearsal> {
 
 /// For giving held money back.
 pub fn releases() -> Vec<Rehearsal> {
-    let cancel = CancelUnits { part: part(), line: 1, quantity: Some(1), cause: CancelCause::Customer };
+    let cancel =
+        CancelUnits { part: part(order()), line: 1, quantity: Some(1), cause: CancelCause::Customer };
     vec![Rehearsal {
         name: "a unit is canceled",
         setting: bought(Policies::default()),
@@ -74,10 +75,10 @@ pub fn releases() -> Vec<Rehearsal> {
 /// A marketplace in which two units were bought.
 pub(super) fn bought(policies: Policies) -> Vec<Act> {
     let mut acts = stocked(policies);
-    acts.extend([request(2), Act::Settle]);
+    acts.extend([request(order(), 2), Act::Settle]);
     acts
 }
 
 pub(super) fn ship() -> Act {
-    wish(ShipPart { part: part(), tracking: None })
+    wish(ShipPart { part: part(order()), tracking: None })
 }

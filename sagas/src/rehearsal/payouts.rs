@@ -1,6 +1,6 @@
 //! Vendors being paid.
 
-use super::market::{currency, part, reason, tell, vendor, wish};
+use super::market::{currency, order, part, reason, tell, vendor, wish};
 use super::orders::{bought, ship};
 use super::{Act, End, Rehearsal};
 use cityos_domain::foundation::tenant::Policies;
@@ -30,8 +30,8 @@ pub fn payouts() -> Vec<Rehearsal> {
 }
 
 /// A marketplace in which two units were bought, captured and delivered.
-fn earned() -> Vec<Act> {
+pub fn earned() -> Vec<Act> {
     let mut acts = bought(Policies::default());
-    acts.extend([ship(), Act::Settle, wish(DeliverPart { part: part() }), Act::Settle]);
+    acts.extend([ship(), Act::Settle, wish(DeliverPart { part: part(order()) }), Act::Settle]);
     acts
 }

@@ -7,14 +7,14 @@ use cityos_domain::marketplace::vendor::{ApplyAsVendor, Command, InviteVendor, V
 
 /// For the onboarding of vendors.
 pub fn onboardings() -> Vec<Rehearsal> {
-    let apply = || wish(ApplyAsVendor { id: vendor(), introduction: introduction() });
-    let invite = wish(InviteVendor { id: vendor(), introduction: introduction() });
+    let apply = || wish(ApplyAsVendor { id: vendor(), introduction: introduction("miller") });
+    let invite = wish(InviteVendor { id: vendor(), introduction: introduction("miller") });
     let reject = Command::Reject { reason: reason("not for us"), evidence: 0 };
     vec![
         Rehearsal {
             name: "a vendor applies and is approved",
             setting: opened(),
-            acts: [apply(), Act::Settle].into_iter().chain(approval()).collect(),
+            acts: [apply(), Act::Settle].into_iter().chain(approval(vendor())).collect(),
             end: End::Completed,
         },
         Rehearsal {
