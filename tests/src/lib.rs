@@ -1,1 +1,1 @@
-//! placeholder
+//! What the tests from outside share.

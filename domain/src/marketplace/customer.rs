@@ -23,6 +23,11 @@ pub struct Contact {
     pub address: Vec<String>,
 }
 
+impl Contact {
+    /// To which field a sealed contact is bound.
+    pub const FIELD: &str = "contact";
+}
+
 /// What may be asked of a customer.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {

@@ -1,0 +1,23 @@
+# The two commands of a newcomer are `make run` and `make test`.
+
+CARGO ?= cargo
+DATA ?= ./data
+
+.PHONY: run test test-fast bench schemas
+
+run: ## Build, load the sample city into $(DATA) and serve it on 127.0.0.1:8080.
+	$(CARGO) build --release --locked --package cityos-gateway
+	$(CARGO) run --release --locked --quiet --package cityos-gateway -- --data-dir $(DATA) serve --sample
+
+test: ## Every test.
+	$(CARGO) test --workspace --locked
+
+test-fast: ## The inner loop: rules, store, read models.
+	$(CARGO) test --locked --package cityos-domain --package cityos-eventstore --package cityos-projections
+
+bench: ## The table of ratios against the limit.
+	$(CARGO) build --release --locked --package cityos-gateway --package cityos-tests
+	$(CARGO) run --release --locked --package cityos-tests --bin bench
+
+schemas: ## Rewrite the generated files in schemas/ after a change that readers of old data survive.
+	CITYOS_UPDATE_SCHEMAS=1 $(CARGO) test --locked --package cityos-gateway --package cityos-tests schema

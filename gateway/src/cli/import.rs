@@ -1,0 +1,95 @@
+//! `cityos import`: brings in sellers, products and orders from CSV files.
+
+use crate::import::{self, Commands, Plan, Target};
+use crate::settings::Settings;
+use anyhow::Context;
+use cityos_domain::calendar::Zone;
+use cityos_domain::money::{Currency, Rate};
+use cityos_domain::text::Slug;
+use cityos_eventstore::clock::SystemClock;
+use cityos_eventstore::executor::Executor;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The exit code where some rows were refused and everything else was brought in.
+const SOME_REJECTED: u8 = 3;
+
+/// Brings in sellers, products and orders from CSV files. Running it again changes nothing; stopped anywhere
+/// and run again it goes on. Exits with 3 where rows were refused.
+#[derive(Args)]
+pub struct Import {
+    /// Slug of the tenant; it is made if there is none.
+    #[arg(long)]
+    tenant: String,
+    /// IANA time zone of the tenant, such as America/Sao_Paulo.
+    #[arg(long)]
+    timezone: String,
+    /// ISO 4217 code of the tenant's currency.
+    #[arg(long)]
+    currency: String,
+    /// CSV with seller_id and optionally zip_prefix, city, state.
+    #[arg(long, value_name = "FILE")]
+    sellers: PathBuf,
+    /// CSV with product_id and optionally category, weight_g.
+    #[arg(long, value_name = "FILE")]
+    products: PathBuf,
+    /// CSV with order_id, line, product_id, seller_id, unit_price, freight, currency, ship_by, order_status and
+    /// optionally purchased_at, approved_at, delivered_at.
+    #[arg(long, value_name = "FILE")]
+    order_lines: PathBuf,
+    /// What the marketplace takes of the goods, in percent, where the tenant has no commission yet.
+    #[arg(long, value_name = "PERCENT")]
+    commission_percent: Option<String>,
+    /// Where refused rows go.
+    #[arg(long, value_name = "FILE", default_value = "rejects.csv")]
+    rejects: PathBuf,
+}
+
+impl Import {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        let target = Target {
+            slug: Slug::parse("--tenant", &self.tenant)?,
+            zone: Zone::parse("--timezone", &self.timezone)?,
+            currency: Currency::parse("--currency", &self.currency)?,
+            commission: self
+                .commission_percent
+                .as_deref()
+                .map(|percent| Rate::parse_percent("--commission-percent", percent))
+                .transpose()?,
+        };
+        let plan = import::plan(
+            import::sellers(&self.sellers)?,
+            import::products(&self.products)?,
+            import::order_lines(&self.order_lines)?,
+        );
+        let stores = crate::app::Stores::open(&settings, Arc::new(SystemClock)).await?;
+        let executor = Executor::new(stores.log.clone(), Arc::new(SystemClock), Arc::new(()));
+        let commands = Commands::new(executor, stores.input_key);
+        let begun = Instant::now();
+        let bar = bar(&plan)?;
+        let (report, refused) =
+            import::run(&commands, &stores.sealer, &target, &plan, || bar.inc(1)).await?;
+        bar.finish_and_clear();
+        let seconds = begun.elapsed().as_secs_f64();
+        println!("{report}");
+        println!("{} commands in {seconds:.1} s: {:.0} a second", report.commands, report.commands as f64 / seconds);
+        let mut rejects = plan.rejects;
+        rejects.extend(refused);
+        match import::write_rejects(&self.rejects, &rejects).context("writing the rejects")? {
+            None => Ok(ExitCode::SUCCESS),
+            Some(path) => {
+                println!("{} rows were refused: see {}", rejects.len(), path.display());
+                Ok(ExitCode::from(SOME_REJECTED))
+            }
+        }
+    }
+}
+
+fn bar(plan: &Plan) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {per_sec}, {eta} left")?;
+    Ok(ProgressBar::new(plan.orders.len() as u64).with_style(style))
+}

@@ -1,0 +1,257 @@
+//! What the orders stand on: the tenant with its store and commission, the product categories and products.
+
+use super::commands::Commands;
+use super::files::Product;
+use super::plan::Plan;
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use cityos_domain::calendar::Zone;
+use cityos_domain::commission::rules::{self, Basis, CommissionRules, Fee};
+use cityos_domain::foundation::reservation::{self, Scope};
+use cityos_domain::foundation::store::{OpenStore, Opening, StoreKind};
+use cityos_domain::foundation::tenancy::{RegisterTenant, Registration};
+use cityos_domain::foundation::tenant::{self, ProvisionTenant, Tenant, Tier};
+use cityos_domain::ids::{ProductCategoryId, ProductId, StoreId, TenantId, derive};
+use cityos_domain::log::Partition;
+use cityos_domain::marketplace::product::CreateProduct;
+use cityos_domain::marketplace::product_category::CreateCategory;
+use cityos_domain::money::{Currency, Rate};
+use cityos_domain::text::{Code, LocalText, Locale, Slug};
+use cityos_domain::workspace::{Intention, Stop, Workspace};
+use cityos_eventstore::executor::Executed;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many products go in at once: they do not depend on each other.
+const PRODUCTS_AT_ONCE: usize = 32;
+
+/// The locale of names that come without one.
+const LOCALE: &str = "en";
+
+/// Into which tenant things are brought.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The tenant's slug; the tenant is made if there is none.
+    pub slug: Slug,
+    /// Its time zone, where it is made.
+    pub zone: Zone,
+    /// Its currency, where it is made.
+    pub currency: Currency,
+    /// What the marketplace takes of the goods, where the tenant has no commission yet.
+    pub commission: Option<Rate>,
+}
+
+/// What the orders need to know of the tenant.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The store orders go to.
+    pub store: StoreId,
+    /// Ids by code.
+    pub products: BTreeMap<Code, ProductId>,
+}
+
+/// Makes the tenant, its store, categories and products, as far as they are not there.
+pub async fn make(
+    commands: &Commands,
+    target: &Target,
+    plan: &Plan,
+    at: DateTime<Utc>,
+    made: impl Fn(&Executed),
+) -> anyhow::Result<Catalog> {
+    let (tenant, store) = make_tenant(commands, target, at).await?;
+    let partition = Partition::Tenant(tenant);
+    let slugs: BTreeSet<&Slug> = plan.products.values().filter_map(|product| product.category.as_ref()).collect();
+    let mut categories = BTreeMap::new();
+    for slug in slugs {
+        let intention = EnsureCategory { slug: slug.clone() };
+        let input = slug.as_str();
+        let executed = commands.give(partition, ("category", slug.as_str()), input, at, &intention).await;
+        made(&executed.with_context(|| format!("creating the category {slug}"))?);
+        categories.insert(slug, owner(commands, partition, Scope::ProductCategorySlug(None), slug.as_str()).await?);
+    }
+    let products = stream::iter(plan.products.values()).map(|product| {
+        let category = product.category.as_ref().map(|slug| ProductCategoryId(categories[slug]));
+        let made = &made;
+        async move {
+            let intention = EnsureProduct { product: product.clone(), category };
+            let input = format!("{product:?}");
+            let name = product.id.as_str();
+            let executed = commands.give(partition, ("product", name), &input, at, &intention).await;
+            made(&executed.with_context(|| format!("creating the product {name}"))?);
+            let id = owner(commands, partition, Scope::ProductCode, name).await?;
+            anyhow::Ok((product.id.clone(), ProductId(id)))
+        }
+    });
+    let products = products.buffer_unordered(PRODUCTS_AT_ONCE).try_collect().await?;
+    Ok(Catalog { tenant, store, products })
+}
+
+async fn make_tenant(
+    commands: &Commands,
+    target: &Target,
+    at: DateTime<Utc>,
+) -> anyhow::Result<(TenantId, StoreId)> {
+    let Target { slug, zone, currency, commission } = target;
+    let name = slug.as_str();
+    let locale = Locale::parse("locale", LOCALE).expect("the constant is a locale");
+    let text = LocalText::parse("name", [(locale.clone(), name.to_owned())])?;
+    let registration = Registration {
+        slug: slug.clone(),
+        name: text.clone(),
+        subcategory: None,
+        zone: *zone,
+        locale: locale.clone(),
+        currency: *currency,
+        tier: Tier::default(),
+    };
+    let mut tenant = owner_if_any(commands, Partition::Platform, Scope::TenantSlug, name).await?.map(TenantId);
+    if tenant.is_none() {
+        let id = TenantId(derive(&["import", "tenant", name]));
+        let register = RegisterTenant { id, registration: registration.clone() };
+        let executed = commands.give(Partition::Platform, ("tenant", name), name, at, &register).await;
+        executed.with_context(|| format!("registering the tenant {name}"))?;
+        tenant = Some(id);
+    }
+    let tenant = tenant.expect("registered just now at the latest");
+    let partition = Partition::Tenant(tenant);
+    let open = OpenImported {
+        registration,
+        store: StoreId(derive(&["import", "store", &tenant.to_string()])),
+        opening: Opening {
+            slug: slug.clone(),
+            name: text,
+            brand: name.to_owned(),
+            kind: StoreKind::Marketplace,
+            currencies: vec![*currency],
+            locales: vec![locale],
+            regions: Vec::new(),
+        },
+    };
+    let executed = commands.give(partition, ("opening", name), name, at, &open).await;
+    executed.with_context(|| format!("opening the tenant {name}"))?;
+    if let Some(rate) = *commission {
+        let percent = rate.percent();
+        let take = TakeByDefault { rate };
+        let executed = commands.give(partition, ("commission", &percent), &percent, at, &take).await;
+        executed.context("setting the commission")?;
+    }
+    let (state, _) = commands.executor().load::<Tenant>(partition, tenant).await?;
+    let Tenant::Known { profile, .. } = &*state else { bail!("the tenant {name} is not there") };
+    if profile.zone != *zone || profile.currency != *currency {
+        bail!(
+            "the tenant {name} has the time zone {} and the currency {}, not {} and {currency}",
+            profile.zone.name(),
+            profile.currency,
+            zone.name(),
+        );
+    }
+    let store = profile.default_store.with_context(|| format!("the tenant {name} has no store"))?;
+    Ok((tenant, store))
+}
+
+/// A tenant that trades, with a store; whatever of it is there already stays as it is.
+struct OpenImported {
+    registration: Registration,
+    store: StoreId,
+    opening: Opening,
+}
+
+impl Intention for OpenImported {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        let id = city.partition().tenant().expect("this is told to a tenant's partition");
+        if matches!(*city.see::<Tenant>(id)?, Tenant::Unknown) {
+            ProvisionTenant { registration: self.registration.clone() }.decide(city)?;
+            city.send::<Tenant>(id, &tenant::Command::Activate)?;
+        }
+        if tenant::trading(city)?.default_store.is_none() {
+            OpenStore { id: self.store, opening: self.opening.clone() }.decide(city)?;
+        }
+        Ok(())
+    }
+}
+
+/// A share of all goods, unless the tenant has decided about its commission before.
+struct TakeByDefault {
+    rate: Rate,
+}
+
+impl Intention for TakeByDefault {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        let id = city.partition().tenant().expect("this is told to a tenant's partition");
+        if city.see::<CommissionRules>(id)?.version() > 0 {
+            return Ok(());
+        }
+        let fee = Fee::Percent {
+            rate: self.rate,
+            basis: Basis::Net,
+            floor_minor: BTreeMap::new(),
+            cap_minor: BTreeMap::new(),
+            includes_freight: false,
+        };
+        city.send::<CommissionRules>(id, &rules::Command::ChangeCatchAll { fee })?;
+        city.send::<CommissionRules>(id, &rules::Command::Enable { rule: rules::catch_all() })
+    }
+}
+
+struct EnsureCategory {
+    slug: Slug,
+}
+
+impl Intention for EnsureCategory {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        let slug = self.slug.as_str();
+        if reservation::owner(city, Scope::ProductCategorySlug(None), slug)?.is_some() {
+            return Ok(());
+        }
+        let id = city.command().creates("category");
+        let name = named(&slug.replace(['_', '-'], " "))?;
+        CreateCategory { id, parent: None, slug: self.slug.clone(), name }.decide(city)
+    }
+}
+
+struct EnsureProduct {
+    product: Product,
+    category: Option<ProductCategoryId>,
+}
+
+impl Intention for EnsureProduct {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        let code = &self.product.id;
+        if reservation::owner(city, Scope::ProductCode, code.as_str())?.is_some() {
+            return Ok(());
+        }
+        let create = CreateProduct {
+            id: city.command().creates("product"),
+            code: code.clone(),
+            title: named(code.as_str())?,
+            category: self.category,
+            weight_g: self.product.weight_g,
+        };
+        create.decide(city)
+    }
+}
+
+/// A name for what came without one.
+pub fn named(text: &str) -> Result<LocalText, Stop> {
+    let locale = Locale::parse("locale", LOCALE).expect("the constant is a locale");
+    Ok(LocalText::parse("name", [(locale, text.to_owned())])?)
+}
+
+async fn owner_if_any(
+    commands: &Commands,
+    partition: Partition,
+    scope: Scope,
+    name: &str,
+) -> anyhow::Result<Option<uuid::Uuid>> {
+    let (state, _) = commands.executor().load::<reservation::Reservation>(partition, reservation::id(scope, name)).await?;
+    Ok(match &*state {
+        reservation::Reservation::Free => None,
+        reservation::Reservation::Taken { owner } => Some(*owner),
+    })
+}
+
+async fn owner(commands: &Commands, partition: Partition, scope: Scope, name: &str) -> anyhow::Result<uuid::Uuid> {
+    owner_if_any(commands, partition, scope, name).await?.with_context(|| format!("`{name}` was just made"))
+}

@@ -1,0 +1,67 @@
+//! How an import gives its commands: under ids derived from what is imported, so that every repeat is the same
+//! command, and marked as imported, so that no saga starts on what has happened elsewhere.
+
+use cityos_domain::ids::{CommandId, derive};
+use cityos_domain::log::{Actor, Meta, Origin, Partition};
+use cityos_domain::workspace::Intention;
+use cityos_eventstore::executor::{Command, ExecuteError, Executed, Executor};
+use cityos_eventstore::keys::Key;
+use cityos_eventstore::store::InputHash;
+use chrono::{DateTime, Utc};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Gives an import's commands.
+pub struct Commands {
+    executor: Executor,
+    /// Under which what a command was given is hashed.
+    input_key: Key,
+    done: AtomicU64,
+    repeated: AtomicU64,
+}
+
+impl Commands {
+    /// Commands go to `executor`; `input_key` is the installation's key for hashing inputs.
+    pub fn new(executor: Executor, input_key: Key) -> Self {
+        Commands { executor, input_key, done: AtomicU64::new(0), repeated: AtomicU64::new(0) }
+    }
+
+    /// The executor they go to.
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// Gives one command. `what` and `name` say what is imported, `input` everything it was made from: given
+    /// again it changes nothing, given with another input it is refused.
+    pub async fn give(
+        &self,
+        partition: Partition,
+        (what, name): (&str, &str),
+        input: &str,
+        at: DateTime<Utc>,
+        intention: &dyn Intention,
+    ) -> Result<Executed, ExecuteError> {
+        let command = CommandId(derive(&["import", &partition.id().to_string(), what, name]));
+        let meta = Meta {
+            command,
+            actor: Actor("import".into()),
+            on_behalf_of: None,
+            reason: None,
+            correlation: command.0,
+            causation: None,
+            traceparent: None,
+            locale: None,
+            origin: Origin::Import,
+        };
+        let input = InputHash(self.input_key.hash(&[input.as_bytes()]));
+        let command = Command { partition, at, meta, input, expected: None };
+        let executed = self.executor.execute(&command, intention).await?;
+        let counter = if executed.replayed { &self.repeated } else { &self.done };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(executed)
+    }
+
+    /// How many commands were done, and how many had been done before.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.repeated.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,69 @@
+//! Rows that could not be taken: where they stand, which field is wrong and which rule it breaks. The value
+//! itself is never repeated, since it might be about a person.
+
+use anyhow::Context;
+use cityos_domain::rejection::Rejected;
+use std::path::{Path, PathBuf};
+
+/// One refused row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reject {
+    /// The file's name as the layout calls it.
+    pub file: &'static str,
+    /// The line in the file, from 1, the header counted.
+    pub line: u64,
+    /// The order the row belongs to; empty where it belongs to none.
+    pub order: String,
+    /// The column.
+    pub field: String,
+    /// The rule it breaks.
+    pub reason: String,
+}
+
+/// Why a row cannot be taken, before it is known where it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wrong {
+    /// The column.
+    pub field: String,
+    /// The rule it breaks.
+    pub reason: String,
+}
+
+impl Wrong {
+    /// `field` breaks the rule `reason`.
+    pub fn new(field: &str, reason: impl Into<String>) -> Self {
+        Wrong { field: field.into(), reason: reason.into() }
+    }
+
+    /// A refusal by the rules of the domain, about `field` unless it says otherwise.
+    pub fn from_rules(field: &str, rejected: Rejected) -> Self {
+        // Messages that quote the value begin with it in backticks.
+        let reason = match rejected.message.strip_prefix('`').and_then(|rest| rest.split_once("` ")) {
+            Some((_, rule)) => rule.to_owned(),
+            None => rejected.message,
+        };
+        let reason = if rejected.code == "INVALID_INPUT" { reason } else { format!("{}: {reason}", rejected.code) };
+        Wrong { field: field.into(), reason }
+    }
+}
+
+/// Writes the rejects as CSV, replacing the file; removes it where there are none.
+pub fn write(path: &Path, rejects: &[Reject]) -> anyhow::Result<Option<PathBuf>> {
+    if rejects.is_empty() {
+        return match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing the old rejects file {}", path.display()))
+            }
+            Ok(()) | Err(_) => Ok(None),
+        };
+    }
+    let mut writer = csv::Writer::from_path(path)
+        .with_context(|| format!("creating the rejects file {}", path.display()))?;
+    writer.write_record(["file", "line", "order_id", "field", "reason"])?;
+    for reject in rejects {
+        let line = reject.line.to_string();
+        writer.write_record([reject.file, &line, &reject.order, &reject.field, &reject.reason])?;
+    }
+    writer.flush().with_context(|| format!("writing the rejects file {}", path.display()))?;
+    Ok(Some(path.to_owned()))
+}

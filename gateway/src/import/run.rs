@@ -1,0 +1,175 @@
+//! The import itself: the catalog, then order after order by time, and a count of what was made.
+
+use super::catalog::{Catalog, Target, make};
+use super::commands::Commands;
+use super::files::Seller;
+use super::order::ImportOrder;
+use super::plan::{Plan, PlannedOrder};
+use super::rejects::{Reject, Wrong};
+use anyhow::Context;
+use cityos_domain::event::Kind;
+use cityos_domain::ids::{PersonId, TenantId, derive};
+use cityos_domain::log::{Partition, Version};
+use cityos_domain::marketplace::customer::Contact;
+use cityos_domain::sealed::Sealed;
+use cityos_domain::text::Code;
+use cityos_eventstore::executor::{ExecuteError, Executed};
+use cityos_eventstore::sealing::Sealer;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Mutex;
+
+/// What an import made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// Vendors that began to sell.
+    pub vendors: u64,
+    /// Products.
+    pub products: u64,
+    /// Offers.
+    pub offers: u64,
+    /// Offers whose price an order changed, counted once an order.
+    pub price_changes: u64,
+    /// Orders.
+    pub orders: u64,
+    /// Lines of those orders.
+    pub lines: u64,
+    /// Orders that were there already.
+    pub orders_there_already: u64,
+    /// Orders kept out by a bad row.
+    pub orders_rejected: u64,
+    /// Commands done.
+    pub commands: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "made: {} vendors, {} products, {} offers,", self.vendors, self.products, self.offers)?;
+        writeln!(f, "      {} orders with {} lines, {} price changes", self.orders, self.lines, self.price_changes)?;
+        writeln!(f, "there already: {} orders", self.orders_there_already)?;
+        write!(f, "rejected: {} orders", self.orders_rejected)
+    }
+}
+
+/// Brings in what is planned. Returns what was made and the rows that were refused on the way; `progress` is
+/// told after every order. May be repeated, also after it was stopped anywhere.
+pub async fn run(
+    commands: &Commands,
+    sealer: &Sealer,
+    target: &Target,
+    plan: &Plan,
+    progress: impl Fn(),
+) -> anyhow::Result<(Report, Vec<Reject>)> {
+    let report = Mutex::new(Report { orders_rejected: plan.orders_rejected as u64, ..Report::default() });
+    let mut rejects = Vec::new();
+    let Some(first) = plan.orders.first() else { return Ok((into(report, commands), rejects)) };
+    let count = |executed: &Executed| report.lock().expect("counting does not panic").count(executed);
+    let catalog = make(commands, target, plan, first.placed_at, count).await?;
+    let mut contacts = Contacts { sealer, tenant: catalog.tenant, sealed: BTreeMap::new() };
+    for order in &plan.orders {
+        match import(commands, &catalog, order, contacts.of(plan, order).await?).await? {
+            Ok(executed) if executed.versions.iter().any(|(stream, _)| stream.kind == Kind::Order) && !executed.replayed => {
+                count(&executed);
+                report.lock().expect("counting does not panic").lines += order.lines.len() as u64;
+            }
+            Ok(_) => report.lock().expect("counting does not panic").orders_there_already += 1,
+            Err(wrong) => {
+                report.lock().expect("counting does not panic").orders_rejected += 1;
+                rejects.push(Reject {
+                    file: "order_lines",
+                    line: order.lines[0].at_line,
+                    order: order.reference.to_string(),
+                    field: wrong.field,
+                    reason: wrong.reason,
+                });
+            }
+        }
+        progress();
+    }
+    Ok((into(report, commands), rejects))
+}
+
+fn into(report: Mutex<Report>, commands: &Commands) -> Report {
+    let report = report.into_inner().expect("counting does not panic");
+    Report { commands: commands.counts().0, ..report }
+}
+
+impl Report {
+    fn count(&mut self, executed: &Executed) {
+        if executed.replayed {
+            return;
+        }
+        let mut price_changes = 0;
+        for (stream, version) in &executed.versions {
+            match (stream.kind, *version) {
+                (Kind::Vendor, _) => self.vendors += 1,
+                (Kind::Product, _) => self.products += 1,
+                (Kind::Offer, Version(1)) => self.offers += 1,
+                (Kind::Offer, _) => price_changes += 1,
+                (Kind::Order, _) => self.orders += 1,
+                _ => {}
+            }
+        }
+        self.price_changes += price_changes;
+    }
+}
+
+/// One order. The inner error is a refusal by the rules, and the import goes on; the outer one ends it.
+async fn import(
+    commands: &Commands,
+    catalog: &Catalog,
+    order: &PlannedOrder,
+    contacts: BTreeMap<Code, Sealed<Contact>>,
+) -> anyhow::Result<Result<Executed, Wrong>> {
+    let intention = ImportOrder { order, store: catalog.store, products: &catalog.products, contacts };
+    let reference = order.reference.as_str();
+    let partition = Partition::Tenant(catalog.tenant);
+    // Where a row stands in its file may change between two imports of the same order.
+    let rows: Vec<_> = order.lines.iter().map(|line| format!("{:?}", (&line.number, &line.product, &line.seller, line.unit, line.freight))).collect();
+    let input = format!("{:?}", (rows, order.placed_at, order.shipped_at, order.delivered_at, order.status));
+    match commands.give(partition, ("order", reference), &input, order.placed_at, &intention).await {
+        Ok(executed) => Ok(Ok(executed)),
+        Err(ExecuteError::Rejected(rejected)) => {
+            let field = rejected.field.clone().unwrap_or_default();
+            Ok(Err(Wrong::from_rules(&field, rejected)))
+        }
+        Err(ExecuteError::KeyReused) => {
+            Ok(Err(Wrong::new("order_id", "was imported before with other content: the order stays as it is")))
+        }
+        Err(error) => Err(error).with_context(|| format!("importing the order {reference}")),
+    }
+}
+
+/// Contacts of vendors, each sealed once.
+struct Contacts<'a> {
+    sealer: &'a Sealer,
+    tenant: TenantId,
+    sealed: BTreeMap<Code, Sealed<Contact>>,
+}
+
+impl Contacts<'_> {
+    /// How to reach the vendors of an order, as far as the sellers file says.
+    async fn of(&mut self, plan: &Plan, order: &PlannedOrder) -> anyhow::Result<BTreeMap<Code, Sealed<Contact>>> {
+        let mut of_order = BTreeMap::new();
+        let handles: BTreeSet<&Code> = order.lines.iter().map(|line| &line.seller).collect();
+        for handle in handles {
+            let seller = &plan.sellers[handle];
+            if seller.address.is_empty() {
+                continue;
+            }
+            if !self.sealed.contains_key(handle) {
+                let sealed = self.seal(seller).await?;
+                self.sealed.insert(handle.clone(), sealed);
+            }
+            of_order.insert(handle.clone(), self.sealed[handle].clone());
+        }
+        Ok(of_order)
+    }
+
+    async fn seal(&self, seller: &Seller) -> anyhow::Result<Sealed<Contact>> {
+        let person = PersonId(derive(&["import", "person", &self.tenant.to_string(), seller.id.as_str()]));
+        let contact = Contact { address: vec![seller.address.clone()], ..Contact::default() };
+        let sealed = self.sealer.seal(self.tenant, person, Contact::FIELD, &contact).await;
+        sealed.context("sealing a seller's address")
+    }
+}

@@ -1,0 +1,4 @@
+//! The system from outside, and what must hold over the whole repository.
+
+mod event_schemas;
+mod tidy;
