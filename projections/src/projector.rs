@@ -66,7 +66,6 @@ impl Projector {
         reads: ReadStore,
         models: &'static [&'static dyn AnyModel],
     ) -> Result<Self, ProjectError> {
-        let head = store.head().await?;
         let prepared: Result<_, ReadError> = reads
             .write(move |conn| {
                 models.iter().try_for_each(|model| sqlite::prepare(conn, *model))?;
@@ -74,6 +73,8 @@ impl Projector {
             })
             .await;
         let positions = prepared?;
+        // The head is read last: another process may be writing, and moving the models on, meanwhile.
+        let head = store.head().await?;
         if positions.iter().any(|position| *position > head) {
             return Err(ProjectError::AheadOfLog);
         }
