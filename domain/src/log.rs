@@ -150,6 +150,23 @@ pub struct Meta {
     pub origin: Origin,
 }
 
+impl Meta {
+    /// What there is to say about a command that nothing but itself led to.
+    pub fn of(command: CommandId, actor: Actor, origin: Origin) -> Self {
+        Meta {
+            command,
+            actor,
+            on_behalf_of: None,
+            reason: None,
+            correlation: command.0,
+            causation: None,
+            traceparent: None,
+            locale: None,
+            origin,
+        }
+    }
+}
+
 /// An event with everything the log knows about it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Envelope {

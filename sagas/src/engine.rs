@@ -12,8 +12,10 @@ use cityos_eventstore::executor::{ExecuteError, Executor};
 use cityos_eventstore::store::StoreError;
 use cityos_projections::models::due_timers::{DueTimer, DueTimers, Timer};
 use cityos_projections::{ProjectError, Projector, Query, ReadError, ReadStore};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use std::collections::{BTreeSet, HashMap};
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -55,6 +57,9 @@ pub enum EngineError {
     /// The read models could not be moved on.
     #[error("the read models could not be moved on")]
     Projection(#[from] ProjectError),
+    /// What was to be done panicked.
+    #[error("it panicked")]
+    Panicked,
     /// What was to come to rest did not.
     #[error("there was still something due after {SETTLE_ROUNDS_MAX} rounds")]
     Restless,
@@ -81,17 +86,18 @@ struct Parts {
 /// One timer at one due time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Due {
-    /// The timer.
-    pub(crate) timer: Uuid,
     /// When it is due.
     pub(crate) at: DateTime<Utc>,
+    /// Where it lies.
+    pub(crate) partition: Partition,
+    /// The timer, unique in its partition.
+    pub(crate) timer: Uuid,
 }
 
 /// Something to be done now.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
     pub(crate) due: Due,
-    pub(crate) partition: Partition,
     pub(crate) what: Timer,
 }
 
@@ -198,14 +204,14 @@ impl Engine {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "what is due cannot be found");
+                    tracing::error!(error = &error as &dyn Error, "what is due cannot be found");
                 }
             }
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 Some(done) = tasks.join_next() => {
-                    under_way.remove(&done.expect("steps' panics are caught, and nobody aborts them"));
+                    under_way.remove(&done.expect("panics are caught, and nobody aborts what was begun"));
                 }
                 () = self.something_due(head) => {}
             }
@@ -219,8 +225,14 @@ impl Engine {
             Ok(Some(at)) => at,
             Ok(None) | Err(_) => DateTime::<Utc>::MAX_UTC,
         };
+        let moved = async {
+            // Read models that cannot be asked are not asked again at once.
+            if self.0.projector.reached(Position(head.0 + 1), IDLE_MAX).await.is_err() {
+                tokio::time::sleep(IDLE_MAX).await;
+            }
+        };
         tokio::select! {
-            _ = self.0.projector.reached(Position(head.0 + 1), IDLE_MAX) => {}
+            () = moved => {}
             () = self.clock().wait_until(next) => {}
         }
     }
@@ -252,8 +264,8 @@ impl Engine {
             .sort(DueTimer::due_at().ascending())
             .first(limit.saturating_add(held.len() + under_way.len()));
         for (partition, row) in rows.fetch_with_partition(self.reads()).await? {
-            let due = Due { timer: row.id, at: row.due_at.unwrap_or(now) };
-            works.insert(due, Work { due, partition, what: row.purpose });
+            let due = Due { at: row.due_at.unwrap_or(now), partition, timer: row.id };
+            works.insert(due, Work { due, what: row.purpose });
         }
         works.retain(|due, _| !under_way.contains(due) && !held.contains(due));
         Ok(works.into_values().take(limit).collect())
@@ -262,7 +274,8 @@ impl Engine {
     /// Does one thing. `None`: nothing was changed, or it failed; then it is left alone for a while.
     async fn fire(&self, work: Work) -> Option<Position> {
         let due = work.due;
-        match timers::fire(self, &work).await {
+        let fired = AssertUnwindSafe(timers::fire(self, &work)).catch_unwind();
+        match fired.await.unwrap_or(Err(EngineError::Panicked)) {
             Ok(reached) => {
                 // A run that is looked at for nothing is not a timer that stays due.
                 if !self.0.wakes.done(due).await && reached.is_none() {
@@ -271,7 +284,8 @@ impl Engine {
                 reached
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, what = ?work.what, "a timer could not be fired");
+                let what = work.what;
+                tracing::error!(error = &error as &dyn Error, ?what, "a timer could not be fired");
                 self.hold(due);
                 None
             }
@@ -289,7 +303,7 @@ impl Engine {
             Ok(true) => {}
             Ok(false) => tracing::warn!(position = position.0, "the read models lag behind the sagas"),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the read models cannot be asked");
+                tracing::warn!(error = &error as &dyn Error, "the read models cannot be asked");
             }
         }
     }

@@ -18,7 +18,7 @@ use cityos_projections::models::due_timers::Timer;
 /// Fires a timer. `None`: it changed nothing.
 pub(crate) async fn fire(engine: &Engine, work: &Work) -> Result<Option<Position>, EngineError> {
     match work.what {
-        Timer::DriveRun { run } => drive(engine, work.partition, run).await,
+        Timer::DriveRun { run } => drive(engine, work.due.partition, run).await,
         Timer::ExpireReservation { offer, reservation } => {
             let expire = Tell::<Stock> { id: offer, command: stock::Command::Expire { reservation } };
             tell(engine, work, &expire).await
@@ -26,9 +26,9 @@ pub(crate) async fn fire(engine: &Engine, work: &Work) -> Result<Option<Position
         Timer::ExpireAuthorisation { payment } => tell(engine, work, &ExpireAuthorisation { payment }).await,
         Timer::ReleaseEarnings { part } => tell(engine, work, &ReleaseEarnings { part }).await,
         Timer::PayoutsDue {} => {
-            let Some(tenant) = work.partition.tenant() else { return Ok(None) };
+            let Some(tenant) = work.due.partition.tenant() else { return Ok(None) };
             // The payouts first: if the process dies between, the timer is still due and asks for no payout twice.
-            engine.sweep_payouts(work.partition, &meta(work), Trigger::Schedule).await?;
+            engine.sweep_payouts(work.due.partition, &meta(work), Trigger::Schedule).await?;
             let next =
                 Tell::<Tenant> { id: tenant, command: tenant::Command::StartPayouts { due: work.due.at } };
             tell(engine, work, &next).await
@@ -39,17 +39,7 @@ pub(crate) async fn fire(engine: &Engine, work: &Work) -> Result<Option<Position
 fn meta(work: &Work) -> Meta {
     let due = work.due.at.timestamp_micros().to_string();
     let command = CommandId(derive(&["timer", &work.due.timer.to_string(), &due]));
-    Meta {
-        command,
-        actor: Actor::schedule(),
-        on_behalf_of: None,
-        reason: None,
-        correlation: command.0,
-        causation: None,
-        traceparent: None,
-        locale: None,
-        origin: Origin::Schedule,
-    }
+    Meta::of(command, Actor::schedule(), Origin::Schedule)
 }
 
 async fn tell(
@@ -57,7 +47,7 @@ async fn tell(
     work: &Work,
     intention: &dyn Intention,
 ) -> Result<Option<Position>, EngineError> {
-    let (partition, at) = (work.partition, engine.now());
+    let (partition, at) = (work.due.partition, engine.now());
     let command = Command { partition, at, meta: meta(work), input: NO_INPUT, expected: None };
     match engine.executor().execute(&command, intention).await {
         Ok(executed) if executed.replayed => Ok(None),

@@ -67,8 +67,8 @@ impl Found {
     /// Each place in the log is a reason of its own: a run may be woken again while it is looked at.
     fn add(&mut self, engine: &Engine, partition: Partition, run: RunId, place: Position) {
         let timer = derive(&["wake", &run.to_string(), &place.0.to_string()]);
-        let due = Due { timer, at: engine.now() };
-        self.works.insert(due, Work { due, partition, what: Timer::DriveRun { run } });
+        let due = Due { at: engine.now(), partition, timer };
+        self.works.insert(due, Work { due, what: Timer::DriveRun { run } });
     }
 }
 

@@ -23,6 +23,7 @@ use cityos_projections::{Projector, Query, ReadStore};
 use cityos_sagas::registry::{AnySaga, Registry};
 use cityos_sagas::rehearsal::Act;
 use cityos_sagas::{Engine, settle};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -66,7 +67,8 @@ impl World {
     pub fn new() -> Self {
         let clock = ManualClock::at(beginning());
         let dir = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::open(&dir.path().join("sandbox.db"), Arc::new(clock.clone())).unwrap();
+        // It outlives every process here, so its books need no disk.
+        let sandbox = Sandbox::open(Path::new(":memory:"), Arc::new(clock.clone())).unwrap();
         let store = MemoryStore::new(Arc::new(clock.clone()));
         World { clock, sandbox, store, dir }
     }
@@ -222,15 +224,5 @@ impl Life {
 }
 
 pub fn meta(id: CommandId) -> Meta {
-    Meta {
-        command: id,
-        actor: Actor::user("rehearsal"),
-        on_behalf_of: None,
-        reason: None,
-        correlation: id.0,
-        causation: None,
-        traceparent: None,
-        locale: None,
-        origin: Origin::Live,
-    }
+    Meta::of(id, Actor::user("rehearsal"), Origin::Live)
 }
