@@ -210,10 +210,13 @@ impl Sample<'_> {
                 matches!(vendor, Vendor::Known(profile) if profile.payout_account.is_some())
             };
             self.until::<Vendor>("opening a payout account", id, has_account).await?;
-            let verified = Reason::parse("reason", "the sample's papers are in order")?;
+            let kyc = |status, reason| {
+                anyhow::Ok(vendor::Command::ChangeKyc { status, reason: Reason::parse("reason", reason)? })
+            };
             let steps = [
                 ("submit", vendor::Command::SubmitForReview),
-                ("kyc", vendor::Command::ChangeKyc { status: KycStatus::Verified, reason: verified }),
+                ("kyc", kyc(KycStatus::Pending, "the sample's papers are looked at")?),
+                ("kyc/verified", kyc(KycStatus::Verified, "the sample's papers are in order")?),
                 ("approve", vendor::Command::Approve { evidence: 1 }),
             ];
             for (step, command) in steps {

@@ -1,0 +1,227 @@
+//! The composition root: opens what lies in the data directory, and puts executor, read models, sagas and API
+//! together. The server, the command line and the tests start here.
+
+use crate::graphql::{self, Schema, services::Services};
+use crate::identity::DevelopmentTokens;
+use crate::settings::Settings;
+use chrono::TimeDelta;
+use cityos_connectors::sandbox::{Sandbox, SandboxError};
+use cityos_domain::log::Position;
+use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
+use cityos_eventstore::clock::Clock;
+use cityos_eventstore::executor::Executor;
+use cityos_eventstore::keys::{Key, KeyError, KeyFile, KeyStore, Secret};
+use cityos_eventstore::sealing::Sealer;
+use cityos_eventstore::sqlite::SqliteStore;
+use cityos_eventstore::store::{EventStore, StoreError};
+use cityos_eventstore::tokens::PositionTokens;
+use cityos_projections::models::REGISTRY;
+use cityos_projections::{ProjectError, Projector, ReadError, ReadStore};
+use cityos_sagas::ports::Ports;
+use cityos_sagas::registry::registry;
+use cityos_sagas::{Engine, EngineError, settle};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The read models' file in the data directory. It may be deleted while nothing runs: it is made anew.
+pub const READS_FILE: &str = "read.db";
+
+/// The file of the sandbox providers' own books.
+pub const SANDBOX_FILE: &str = "sandbox.db";
+
+/// How often receipts that are past keeping are looked for.
+const RECEIPTS_EVERY: TimeDelta = TimeDelta::hours(1);
+
+/// How many receipts are deleted at a time.
+const RECEIPTS_AT_ONCE: u32 = 1_000;
+
+/// Why the city cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be made.
+    #[error("making the data directory {path}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log cannot be used.
+    #[error("opening the log")]
+    Log(#[source] StoreError),
+    /// The key store cannot be used.
+    #[error("opening the key store")]
+    Keys(#[source] KeyError),
+    /// The read models cannot be used.
+    #[error("opening the read models")]
+    Reads(#[source] ReadError),
+    /// The read models cannot be moved.
+    #[error("preparing the read models")]
+    Project(#[source] ProjectError),
+    /// The sandbox's books cannot be used.
+    #[error("opening the sandbox")]
+    Sandbox(#[source] SandboxError),
+}
+
+/// Log and keys: what every command needs, and what backups hold.
+pub struct Stores {
+    /// The log.
+    pub log: Arc<dyn EventStore>,
+    /// The key store.
+    pub keys: Arc<dyn KeyStore>,
+    /// Seals under its keys.
+    pub sealer: Sealer,
+    /// Hashes what commands were given.
+    pub input_key: Key,
+}
+
+impl Stores {
+    /// Opens them in the data directory, and makes what is not there.
+    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let path = settings.data_dir.clone();
+        std::fs::create_dir_all(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
+        let keys = KeyFile::open(&path.join(KEYS_FILE)).map_err(|error| OpenError::Keys(error.into()))?;
+        let log = SqliteStore::open(&path.join(LOG_FILE), clock).map_err(OpenError::Log)?;
+        let keys: Arc<dyn KeyStore> = Arc::new(keys);
+        let input_key = keys.secret(Secret::InputHash).await.map_err(OpenError::Keys)?;
+        Ok(Stores { log: Arc::new(log), sealer: Sealer::new(keys.clone()), keys, input_key })
+    }
+}
+
+/// The city, open: not yet moving by itself.
+pub struct App {
+    schema: Schema,
+    services: Arc<Services>,
+}
+
+impl App {
+    /// Opens the data directory, with the sandbox for an outside world.
+    pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let stores = Stores::open(&settings, clock.clone()).await?;
+        let sandbox = Sandbox::open(&settings.data_dir.join(SANDBOX_FILE), clock.clone());
+        App::over(stores, settings, clock, sandbox.map_err(OpenError::Sandbox)?.ports()).await
+    }
+
+    /// Puts everything together over these stores and this outside world.
+    pub async fn over(
+        stores: Stores,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        ports: Ports,
+    ) -> Result<Self, OpenError> {
+        let Stores { log, keys, sealer, input_key } = stores;
+        let reads = ReadStore::open(&settings.data_dir.join(READS_FILE)).map_err(OpenError::Reads)?;
+        let projector = Projector::new(log.clone(), reads.clone(), REGISTRY).await.map_err(OpenError::Project)?;
+        let registry = Arc::new(registry());
+        let executor = Executor::new(log, clock, registry.clone());
+        let engine = Engine::new(executor.clone(), registry, reads.clone(), projector.clone(), ports)
+            .with_concurrency(settings.engine_concurrency);
+        let positions = PositionTokens::of(keys.as_ref()).await.map_err(OpenError::Keys)?;
+        let tokens = match settings.development_tokens {
+            true => Some(development_tokens(keys.as_ref(), &settings).await.map_err(OpenError::Keys)?),
+            false => None,
+        };
+        let services = Services { executor, reads, projector, engine, sealer, positions, input_key, tokens, settings };
+        Ok(App { schema: graphql::schema(), services: Arc::new(services) })
+    }
+
+    /// The API's schema.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// What it is made of.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// What the operator set.
+    pub fn settings(&self) -> &Settings {
+        &self.services.settings
+    }
+
+    /// Drives sagas and read models until nothing is due at the time it is: for tests, instead of
+    /// [`start`](App::start).
+    pub async fn settle(&self) -> Result<Position, EngineError> {
+        settle(&self.services.engine).await
+    }
+
+    /// Lets read models and sagas move by themselves.
+    pub fn start(&self) -> Moving {
+        let (stop_engine, stop_projector) = (CancellationToken::new(), CancellationToken::new());
+        let engine = {
+            let (engine, stop) = (self.services.engine.clone(), stop_engine.clone());
+            tokio::spawn(async move { engine.run(stop.cancelled_owned()).await })
+        };
+        let receipts = {
+            let (services, stop) = (self.services.clone(), stop_engine.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = forget_receipts(&services) => {}
+                }
+            })
+        };
+        let projector = {
+            let (projector, stop) = (self.services.projector.clone(), stop_projector.clone());
+            tokio::spawn(async move { projector.run(stop.cancelled_owned()).await })
+        };
+        Moving { stop_engine, stop_projector, engine, receipts, projector }
+    }
+}
+
+/// Read models and sagas that move by themselves.
+pub struct Moving {
+    stop_engine: CancellationToken,
+    stop_projector: CancellationToken,
+    engine: JoinHandle<()>,
+    receipts: JoinHandle<()>,
+    projector: JoinHandle<()>,
+}
+
+impl Moving {
+    /// Stops them in order: the sagas finish what they have begun while the read models still move, then these.
+    pub async fn stop(self) {
+        self.stop_engine.cancel();
+        for (what, task) in [("engine", self.engine), ("receipts", self.receipts)] {
+            ended(what, task.await);
+        }
+        self.stop_projector.cancel();
+        ended("projector", self.projector.await);
+    }
+}
+
+fn ended(what: &str, result: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "the {what} did not end well");
+    }
+}
+
+/// The development issuer of this installation.
+pub async fn development_tokens(
+    keys: &dyn KeyStore,
+    settings: &Settings,
+) -> Result<DevelopmentTokens, KeyError> {
+    let key = keys.secret(Secret::DevelopmentTokens).await?;
+    Ok(DevelopmentTokens::new(key.bytes(), settings.development_token_hours))
+}
+
+/// Deletes receipts that are past keeping, now and then, in small pieces.
+async fn forget_receipts(services: &Services) {
+    let clock = services.executor.clock();
+    let keep = TimeDelta::days(services.settings.receipt_days.into());
+    loop {
+        let now = clock.now();
+        match services.executor.store().forget_receipts(now - keep, RECEIPTS_AT_ONCE).await {
+            Ok(RECEIPTS_AT_ONCE) => tokio::task::yield_now().await,
+            Ok(_) => clock.wait_until(now + RECEIPTS_EVERY).await,
+            Err(error) => {
+                tracing::warn!(%error, "old receipts could not be deleted");
+                clock.wait_until(now + RECEIPTS_EVERY).await;
+            }
+        }
+    }
+}

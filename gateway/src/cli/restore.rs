@@ -1,0 +1,29 @@
+//! `cityos restore`: a backup becomes a data directory. Read models are made anew at the next start.
+
+use crate::settings::Settings;
+use anyhow::Context;
+use cityos_eventstore::backup::{Copies, restore};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Puts a backup into an empty data directory. Nothing is ever overwritten.
+#[derive(Args)]
+pub struct Restore {
+    /// The copy of the log.
+    #[arg(long, value_name = "FILE")]
+    log: PathBuf,
+    /// The copy of the keys.
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+}
+
+impl Restore {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        let copies = Copies { log: self.log, keys: self.keys };
+        let data = settings.data_dir.clone();
+        tokio::task::spawn_blocking(move || restore(&copies, &data)).await.context("restoring")??;
+        println!("{} is as it was. `cityos serve` makes its read models anew.", settings.data_dir.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,483 @@
+//! What mutations answer: the thing as it became, or one of the ways the rules have to say no. Every mutation is
+//! an intention given once per idempotency key; its answer is folded from the log up to where it got, so that a
+//! repeated mutation answers as the first time.
+
+use crate::access::{self, Action, Admitted, Own};
+use crate::graphql::connection::{Node, RowOf};
+use crate::graphql::refusal::Refusal;
+use crate::graphql::services::{Freshness, Scope, Services, request, services, wait_for_reads};
+use async_graphql::{Context, SimpleObject, Value};
+use cityos_domain::event::Kind;
+use cityos_domain::ids::{CommandId, TenantId, derive};
+use cityos_domain::ledger::payout::Trigger;
+use cityos_domain::log::{Actor, Envelope, Meta, Origin, Partition, Position, StreamId, Version};
+use cityos_domain::rejection::Rejected;
+use cityos_domain::text::Reason;
+use cityos_domain::workspace::Intention;
+use cityos_eventstore::executor::{Command, ExecuteError};
+use cityos_eventstore::keys::Key;
+use cityos_eventstore::store::{EventStore, InputHash, StoreError};
+use cityos_projections::model::KeyOf;
+use cityos_projections::replay;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The longest idempotency key, in characters.
+const KEY_CHARS_MAX: usize = 255;
+
+/// Events read at a time when an answer is folded.
+const READ_LIMIT: u32 = 1_000;
+
+/// The rules say no.
+#[derive(Clone, PartialEq, Eq, Debug, SimpleObject)]
+pub struct Rejection {
+    /// Stable: programs may depend on it.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// The input field it is about, where it is about one.
+    pub field: Option<String>,
+}
+
+impl From<Rejected> for Rejection {
+    fn from(Rejected { code, message, field }: Rejected) -> Self {
+        Rejection { code, message, field }
+    }
+}
+
+/// The thing has changed since the caller looked at it.
+#[derive(Clone, PartialEq, Eq, Debug, SimpleObject)]
+pub struct VersionConflict {
+    /// `VERSION_CONFLICT`.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// The version it has now.
+    pub current_version: u64,
+}
+
+/// The idempotency key was used for another input before.
+#[derive(Clone, PartialEq, Eq, Debug, SimpleObject)]
+pub struct IdempotencyKeyReused {
+    /// `IDEMPOTENCY_KEY_REUSED`.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// The ways the rules have to say no.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Denied {
+    /// By a rule.
+    Rejection(Rejection),
+    /// By what changed meanwhile.
+    VersionConflict(VersionConflict),
+    /// By what the key was used for.
+    IdempotencyKeyReused(IdempotencyKeyReused),
+}
+
+impl Denied {
+    fn moved(current: Version) -> Self {
+        let current_version = current.0;
+        let message = format!("it is at version {current_version} by now");
+        Denied::VersionConflict(VersionConflict { code: "VERSION_CONFLICT", message, current_version })
+    }
+
+    fn reused() -> Self {
+        let message = "this idempotency key was used with another input before".into();
+        Denied::IdempotencyKeyReused(IdempotencyKeyReused { code: "IDEMPOTENCY_KEY_REUSED", message })
+    }
+}
+
+impl From<Rejected> for Denied {
+    fn from(rejected: Rejected) -> Self {
+        Denied::Rejection(rejected.into())
+    }
+}
+
+/// Where a mutation got.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reached {
+    /// The last place it wrote.
+    pub position: Position,
+    /// Whether it was done before and this is the answer it had then.
+    pub replayed: bool,
+    /// The streams it wrote, in the order they were first written.
+    pub streams: Vec<StreamId>,
+}
+
+impl Reached {
+    /// The streams of one kind it wrote.
+    pub fn written(&self, kind: Kind) -> Vec<StreamId> {
+        self.streams.iter().copied().filter(|stream| stream.kind == kind).collect()
+    }
+}
+
+/// The thing a mutation was about, as it became.
+pub struct Changed<N> {
+    /// It.
+    pub node: N,
+    /// The version of its stream.
+    pub version: Version,
+    /// Where the mutation got.
+    pub reached: Reached,
+}
+
+/// A mutation by a caller who may.
+pub struct Mutation<'a> {
+    /// The services of this server.
+    pub services: &'a Arc<Services>,
+    /// The caller.
+    pub admitted: Admitted,
+    action: Action,
+    key: String,
+    meta: Meta,
+    input: InputHash,
+    freshness: &'a Freshness,
+}
+
+impl<'a> Mutation<'a> {
+    /// Admits the caller to `action` in the partition the access table names.
+    pub fn begin(ctx: &Context<'a>, action: Action, idempotency_key: &str) -> Result<Self, Refusal> {
+        let admitted = access::admit(request(ctx), action)?;
+        let key = idempotency_key.to_owned();
+        if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
+            let rule = format!("an idempotency key has 1 to {KEY_CHARS_MAX} characters");
+            return Err(Refusal::BadArgument(rule));
+        }
+        let request = request(ctx);
+        let services = services(ctx);
+        let actor = admitted.caller.actor();
+        let meta = Meta {
+            command: command_id(admitted.partition, &actor, action, &key),
+            actor,
+            on_behalf_of: None,
+            reason: None,
+            correlation: request.correlation,
+            causation: None,
+            traceparent: request.traceparent.clone(),
+            locale: request.locale.clone(),
+            origin: Origin::Live,
+        };
+        let input = hash_input(ctx, &services.input_key)?;
+        let freshness = ctx.data_unchecked::<Freshness>();
+        Ok(Mutation { services, admitted, action, key, meta, input, freshness })
+    }
+
+    /// The same, in the partition of one tenant: what an admin of the city does to it.
+    pub fn on_tenant(&self, tenant: TenantId) -> Self {
+        let partition = Partition::Tenant(tenant);
+        let admitted = Admitted { partition, ..self.admitted.clone() };
+        let command = command_id(partition, &self.meta.actor, self.action, &self.key);
+        let meta = Meta { command, ..self.meta.clone() };
+        let key = self.key.clone();
+        Mutation { admitted, key, meta, ..*self }
+    }
+
+    /// What is shown below the answer must be as new as this place.
+    pub fn answered_at(&self, position: Position) {
+        self.freshness.need(position);
+    }
+
+    /// The command: what it creates is named after it.
+    pub fn command(&self) -> CommandId {
+        self.meta.command
+    }
+
+    /// What the caller may see and touch.
+    pub fn own(&self) -> Own {
+        self.admitted.own
+    }
+
+    /// Where everything happens.
+    pub fn partition(&self) -> Partition {
+        self.admitted.partition
+    }
+
+    /// What the answer shows is looked for here.
+    pub fn scope(&self) -> Scope {
+        Scope::from(&self.admitted)
+    }
+
+    /// Does it, once. The intention is made from the input, which may turn out not to fit.
+    pub async fn give<I: Intention>(
+        &self,
+        intention: Result<I, Rejected>,
+        expected: Option<(StreamId, Version)>,
+    ) -> Result<Result<Reached, Denied>, Refusal> {
+        let executor = &self.services.executor;
+        let intention = match intention {
+            Ok(intention) => intention,
+            Err(rejected) => return self.unless_done(rejected).await,
+        };
+        let command = Command {
+            partition: self.partition(),
+            at: executor.clock().now(),
+            meta: self.meta.clone(),
+            input: self.input,
+            expected,
+        };
+        match executor.execute(&command, &intention).await {
+            Ok(done) => {
+                self.answered_at(done.position);
+                let streams = done.versions.into_iter().map(|(stream, _)| stream).collect();
+                Ok(Ok(Reached { position: done.position, replayed: done.replayed, streams }))
+            }
+            Err(ExecuteError::Rejected(rejected)) => Ok(Err(rejected.into())),
+            Err(ExecuteError::VersionConflict { current, .. }) => Ok(Err(Denied::moved(current))),
+            Err(ExecuteError::KeyReused) => Ok(Err(Denied::reused())),
+            Err(ExecuteError::Contended) => Err(Refusal::Contended),
+            Err(error) => Err(Refusal::internal(error)),
+        }
+    }
+
+    /// An input that does not fit says so, unless its key stands for one that did.
+    async fn unless_done(&self, rejected: Rejected) -> Result<Result<Reached, Denied>, Refusal> {
+        Ok(Err(if self.is_done().await? { Denied::reused() } else { rejected.into() }))
+    }
+
+    /// Whether it was done before, with whatever input.
+    pub async fn is_done(&self) -> Result<bool, Refusal> {
+        let store = self.services.executor.store();
+        let receipt = store.receipt(self.partition(), self.command()).await.map_err(Refusal::internal)?;
+        Ok(receipt.is_some())
+    }
+
+    /// Asks for a payout for everyone who has enough available: each a command of its own, that this one stands
+    /// behind, and each with the reason in the log.
+    pub async fn sweep_payouts(&self, why: &Reason) -> Result<(), Refusal> {
+        let Services { engine, executor, .. } = &**self.services;
+        wait_for_reads(self.services, executor.store().head().await.map_err(Refusal::internal)?).await?;
+        let meta = Meta { reason: Some(why.as_str().into()), ..self.meta.clone() };
+        let swept = engine.sweep_payouts(self.partition(), &meta, Trigger::Manual).await;
+        swept.map(|_| ()).map_err(Refusal::internal)
+    }
+
+    /// Does it and answers with the row of `key` as it became, folded from `streams`. The first of them is the
+    /// thing's own: its version is the answer's, and what the caller may have expected.
+    pub async fn answer<N: Node, I: Intention>(
+        &self,
+        intention: Result<I, Rejected>,
+        expected_version: Option<u64>,
+        key: KeyOf<N::Model>,
+        streams: &[StreamId],
+    ) -> Result<Result<Changed<N>, Denied>, Refusal> {
+        let expected = expected_version.map(|version| (streams[0], Version(version)));
+        let reached = match self.give(intention, expected).await? {
+            Ok(reached) => reached,
+            Err(denied) => return Ok(Err(denied)),
+        };
+        Ok(Ok(self.shown(key, streams, reached).await?))
+    }
+
+    /// The row of `key` as it was at the place reached.
+    pub async fn shown<N: Node>(
+        &self,
+        key: KeyOf<N::Model>,
+        streams: &[StreamId],
+        reached: Reached,
+    ) -> Result<Changed<N>, Refusal> {
+        let store = self.services.executor.store().as_ref();
+        let events = history(store, streams, reached.position).await.map_err(Refusal::internal)?;
+        let own = events.iter().filter(|event| event.stream == streams[0]);
+        let version = own.last().map_or(Version(0), |event| event.version);
+        let row = row_of::<N>(&events, key)?.ok_or_else(|| Refusal::internal("what was done left no row"))?;
+        Ok(Changed { node: N::show(self.scope(), row), version, reached })
+    }
+}
+
+/// The row of `key` that these events make.
+pub fn row_of<N: Node>(events: &[Envelope], key: KeyOf<N::Model>) -> Result<Option<RowOf<N>>, Refusal> {
+    let rows = replay::<N::Model>(events).map_err(Refusal::internal)?;
+    Ok(rows.into_iter().find(|((_, found), _)| *found == key).map(|(_, row)| row))
+}
+
+/// All rows that these events make, by key.
+pub fn rows_of<N: Node>(events: &[Envelope]) -> Result<Vec<RowOf<N>>, Refusal> {
+    Ok(replay::<N::Model>(events).map_err(Refusal::internal)?.into_values().collect())
+}
+
+/// The events of these streams up to a place, in log order.
+pub async fn history(
+    store: &dyn EventStore,
+    streams: &[StreamId],
+    until: Position,
+) -> Result<Vec<Envelope>, StoreError> {
+    let mut events = Vec::new();
+    for stream in streams {
+        let mut after = Version(0);
+        loop {
+            let page = store.read(*stream, after, READ_LIMIT).await?;
+            let full = page.len() == READ_LIMIT as usize;
+            after = page.last().map_or(after, |event| event.version);
+            let beyond = page.last().is_some_and(|event| event.position > until);
+            events.extend(page.into_iter().filter(|event| event.position <= until));
+            if !full || beyond {
+                break;
+            }
+        }
+    }
+    events.sort_by_key(|event| event.position);
+    Ok(events)
+}
+
+/// Waits for what a saga run does to these streams, but no longer than the settings say.
+pub async fn wait_for<T>(
+    services: &Services,
+    streams: &[StreamId],
+    found: impl Fn(&[Envelope]) -> Option<T>,
+) -> Result<Option<T>, Refusal> {
+    let store = services.executor.store().as_ref();
+    let deadline = Instant::now() + services.settings.run_wait();
+    loop {
+        let head = store.head().await.map_err(Refusal::internal)?;
+        let events = history(store, streams, head).await.map_err(Refusal::internal)?;
+        if let Some(found) = found(&events) {
+            return Ok(Some(found));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        store.changed(head, left).await;
+    }
+}
+
+/// The same caller, mutation and key in the same partition are the same command.
+fn command_id(partition: Partition, actor: &Actor, action: Action, key: &str) -> CommandId {
+    CommandId(derive(&["command", &partition.to_string(), &actor.0, action.field(), key]))
+}
+
+/// A keyed hash of the input as it came, whatever the order of its fields.
+fn hash_input(ctx: &Context<'_>, key: &Key) -> Result<InputHash, Refusal> {
+    let arguments = ctx.field().arguments().map_err(|error| Refusal::BadArgument(error.message))?;
+    let input = arguments.into_iter().find(|(name, _)| name == "input").map(|(_, value)| value);
+    let mut text = String::new();
+    canonical(&input.unwrap_or_default(), &mut text);
+    Ok(InputHash(key.hash(&[text.as_bytes()])))
+}
+
+fn canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::List(values) => {
+            text.push('[');
+            for value in values {
+                canonical(value, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by(|left, right| left.0.cmp(right.0));
+            text.push('{');
+            for (name, value) in fields {
+                text.push_str(name);
+                text.push(':');
+                canonical(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        // In a query an enum's value is a name, in a variable a text: the same input.
+        Value::Enum(name) => text.push_str(&serde_json::Value::from(name.as_str()).to_string()),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Boolean(_) | Value::Binary(_) => {
+            text.push_str(&value.to_string());
+        }
+    }
+}
+
+/// Declares what the mutations of one kind of thing answer: the thing as it became, or why not.
+macro_rules! answers {
+    ($(#[$doc:meta])* $result:ident, $changed:ident { $field:ident: $node:ty } $(, $more:ident)*) => {
+        $(#[$doc])*
+        #[derive(async_graphql::Union)]
+        #[allow(clippy::large_enum_variant, reason = "one value per mutation")]
+        pub enum $result {
+            #[doc = "It was done."]
+            Changed($changed),
+            #[doc = "The rules say no."]
+            Rejection($crate::graphql::answer::Rejection),
+            #[doc = "It has changed since the caller looked."]
+            VersionConflict($crate::graphql::answer::VersionConflict),
+            #[doc = "The key was used for another input."]
+            IdempotencyKeyReused($crate::graphql::answer::IdempotencyKeyReused),
+            $(#[doc = "It is under way."] $more($more),)*
+        }
+
+        $(#[$doc])*
+        #[derive(async_graphql::SimpleObject)]
+        pub struct $changed {
+            /// It, as it became.
+            $field: $node,
+            /// Its version now: what `expectedVersion` means.
+            version: u64,
+            /// The place in the log this reached.
+            position: $crate::graphql::position::PositionToken,
+            /// Whether it was done before and this is the answer it had then.
+            replayed: bool,
+        }
+
+        impl $result {
+            #[doc = "The answer, from what was done or why it was not."]
+            pub fn of(
+                services: &$crate::graphql::services::Services,
+                outcome: Result<
+                    $crate::graphql::answer::Changed<$node>,
+                    $crate::graphql::answer::Denied,
+                >,
+            ) -> Self {
+                use $crate::graphql::answer::Denied;
+                match outcome {
+                    Ok(changed) => $result::Changed($changed {
+                        $field: changed.node,
+                        version: changed.version.0,
+                        position: $crate::graphql::position::PositionToken::of(
+                            services,
+                            changed.reached.position,
+                        ),
+                        replayed: changed.reached.replayed,
+                    }),
+                    Err(Denied::Rejection(rejection)) => $result::Rejection(rejection),
+                    Err(Denied::VersionConflict(conflict)) => $result::VersionConflict(conflict),
+                    Err(Denied::IdempotencyKeyReused(reused)) => $result::IdempotencyKeyReused(reused),
+                }
+            }
+        }
+    };
+}
+
+/// Declares mutations as a part of the mutation root: every one takes its input, an idempotency key and perhaps the
+/// version the caller saw, and is begun before anything else happens.
+macro_rules! mutations {
+    ($(#[$doc:meta])* $part:ident {
+        $($(#[$field_doc:meta])*
+        $field:ident = $action:ident($mutation:ident, $input:ident: $type:ty, $expected:ident) -> $result:ty
+        $body:block)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        pub struct $part;
+
+        #[async_graphql::Object]
+        impl $part {
+            $($(#[$field_doc])*
+            async fn $field(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+                $input: $type,
+                #[graphql(desc = "1 to 255 characters: the same key means the same mutation, done once.")]
+                idempotency_key: String,
+                #[graphql(desc = "Refuse unless it is still at this version.")]
+                expected_version: Option<u64>,
+            ) -> Result<$result, $crate::graphql::refusal::Refusal> {
+                use $crate::{access::Action, graphql::answer::Mutation};
+                let $mutation = &Mutation::begin(ctx, Action::$action, &idempotency_key)?;
+                let $expected = expected_version;
+                $body
+            })*
+        }
+    };
+}
+
+pub(crate) use {answers, mutations};

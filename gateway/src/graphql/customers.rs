@@ -1,0 +1,194 @@
+//! Customers: who buys. How to reach them is opened only for admins of their tenant and themselves.
+
+use crate::access::{Action, Own};
+use crate::graphql::answer::{Mutation, answers, mutations};
+use crate::graphql::connection::{Node, filter, find, lists, lookups, ordering};
+use crate::graphql::ids::Id;
+use crate::graphql::position::PositionToken;
+use crate::graphql::refusal::Refusal;
+use crate::graphql::sealing::{open_contact, persons_by_email, remember_email, seal_contact};
+use crate::graphql::services::{Scope, reading};
+use crate::graphql::values::{ContactInput, ContactOut};
+use crate::ownership::{OnlyOwn, Thing};
+use async_graphql::{Context, InputObject, Object};
+use chrono::{DateTime, Utc};
+use cityos_domain::aggregate::Aggregate;
+use cityos_domain::ids::{CustomerId, PersonId};
+use cityos_domain::marketplace::customer::{self, Command, Contact, RegisterCustomer};
+use cityos_domain::sealed::Sealed;
+use cityos_domain::workspace::{Intention, Tell};
+use cityos_projections::Filter;
+use cityos_projections::models::customers::{self, Customers};
+
+/// Someone who buys.
+pub struct Customer {
+    scope: Scope,
+    row: customers::Customer,
+}
+
+impl Node for Customer {
+    type Model = Customers;
+
+    fn visible(own: Own) -> Option<Filter<customers::Customer>> {
+        own.customer().map(|customer| customers::Customer::id().is(customer))
+    }
+
+    fn show(scope: Scope, row: customers::Customer) -> Self {
+        Customer { scope, row }
+    }
+}
+
+#[Object]
+impl Customer {
+    /// Their id.
+    async fn id(&self) -> Id<CustomerId> {
+        self.row.id.into()
+    }
+
+    /// The version of its stream: what `expectedVersion` means.
+    async fn version(&self) -> u64 {
+        self.row.version
+    }
+
+    /// Whether they bought without an account.
+    async fn guest(&self) -> bool {
+        self.row.guest
+    }
+
+    /// Since when they are known.
+    async fn known_since(&self) -> DateTime<Utc> {
+        self.row.known_since
+    }
+
+    /// How to reach them. Null for vendors, and once the person is forgotten.
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<ContactOut>, Refusal> {
+        match (&self.row.contact, self.scope.own) {
+            (Some(sealed), Own::All | Own::Customer(_)) => {
+                open_contact(ctx, self.scope.partition, sealed).await
+            }
+            (Some(_), Own::Vendor(_)) | (None, _) => Ok(None),
+        }
+    }
+}
+
+filter! {
+    /// Which customers.
+    CustomerFilter for Customers {
+        /// Known since this moment or later.
+        since: DateTime<Utc> => |since| customers::Customer::known_since().from(since);
+    }
+}
+
+ordering! {
+    /// In which order.
+    CustomerOrder for Customers {
+        /// The latest first.
+        Newest => customers::Customer::known_since().descending();
+        /// The earliest first.
+        Oldest => customers::Customer::known_since().ascending();
+    }
+}
+
+lists! {
+    /// The customers. A customer sees themselves.
+    CustomerList { customers: Customer, Action::Customers, CustomerFilter, CustomerOrder }
+}
+
+lookups! {
+    /// One customer.
+    CustomerLookup { customer: Customer, Action::Customer, CustomerId => customers::Customer::id() }
+}
+
+/// Looking up customers by what is known about them.
+#[derive(Default)]
+pub struct CustomerByEmail;
+
+#[Object]
+impl CustomerByEmail {
+    /// The customer with this e-mail address. It is looked up by a keyed hash that is deleted with the person's
+    /// key; the address itself stands nowhere in the clear.
+    async fn customer_by_email(
+        &self,
+        ctx: &Context<'_>,
+        email: String,
+        at_least: Option<PositionToken>,
+    ) -> Result<Option<Customer>, Refusal> {
+        let scope = reading(ctx, Action::CustomerByEmail, at_least.as_ref()).await?;
+        let persons = persons_by_email(ctx, scope.partition, &email).await?;
+        let ids = persons.into_iter().map(|person| CustomerId(person.0));
+        find(ctx, scope, customers::Customer::id().is_in(ids)).await
+    }
+}
+
+answers! {
+    /// What became of a customer.
+    CustomerResult, CustomerChanged { customer: Customer }
+}
+
+/// A new customer.
+#[derive(InputObject)]
+pub struct RegisterCustomerInput {
+    /// Whether they buy without an account.
+    #[graphql(default)]
+    guest: bool,
+    /// How to reach them.
+    contact: Option<ContactInput>,
+}
+
+/// How to reach a customer from now on.
+#[derive(InputObject)]
+pub struct ChangeCustomerContactInput {
+    /// The customer.
+    customer: Id<CustomerId>,
+    /// How to reach them.
+    contact: ContactInput,
+}
+
+mutations! {
+    /// Mutations of customers.
+    CustomerMutations {
+        /// Someone is known as a buyer.
+        register_customer = RegisterCustomer(mutation, input: RegisterCustomerInput, expected) -> CustomerResult {
+            let id = mutation.command().creates("customer");
+            let guest = input.guest;
+            let register = |contact| RegisterCustomer { id, guest, contact };
+            reached_by(mutation, id, input.contact.as_ref(), register, expected).await
+        }
+
+        /// A customer is reached in another way.
+        change_customer_contact
+            = ChangeCustomerContact(mutation, input: ChangeCustomerContactInput, expected) -> CustomerResult {
+            let Id(id) = input.customer;
+            let (own, thing) = (mutation.own(), Thing::Customer(id));
+            let change = |contact: Option<_>| {
+                let contact = contact.expect("the input has one");
+                let then = Tell::<customer::Customer> { id, command: Command::ChangeContact { contact } };
+                OnlyOwn { own, thing, then }
+            };
+            reached_by(mutation, id, Some(&input.contact), change, expected).await
+        }
+    }
+}
+
+/// Gives an intention that tells how a customer is reached: sealed before there is a command that could carry it,
+/// and findable by e-mail once it is done.
+async fn reached_by<I: Intention>(
+    mutation: &Mutation<'_>,
+    id: CustomerId,
+    contact: Option<&ContactInput>,
+    intention: impl FnOnce(Option<Sealed<Contact>>) -> I,
+    expected: Option<u64>,
+) -> Result<CustomerResult, Refusal> {
+    let person = PersonId(id.0);
+    let contact = contact.map(ContactInput::parse).transpose();
+    let sealed = match &contact {
+        Ok(contact) => Ok(seal_contact(mutation, person, contact.as_ref()).await?),
+        Err(rejected) => Err(rejected.clone()),
+    };
+    let streams = [customer::Customer::stream(mutation.partition(), id)];
+    let outcome = mutation.answer::<Customer, _>(sealed.map(intention), expected, id, &streams).await?;
+    if let (Ok(_), Ok(Some(contact))) = (&outcome, &contact) {
+        remember_email(mutation, person, contact).await?;
+    }
+    Ok(CustomerResult::of(mutation.services, outcome))
+}

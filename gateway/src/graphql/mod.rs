@@ -1,0 +1,168 @@
+//! The GraphQL API: one file per kind of thing, with what is shown of it and what may be done to it. Here the
+//! roots are put together, and requests carried out within limits.
+
+mod answer;
+mod commission_rules;
+mod commissions;
+mod connection;
+mod customers;
+mod fees;
+pub mod ids;
+mod ledger;
+mod loading;
+mod offers;
+mod order_lines;
+mod order_parts;
+mod orders;
+mod payouts;
+mod places;
+mod position;
+mod product_categories;
+mod products;
+pub mod refusal;
+#[cfg(test)]
+mod rehearsal;
+mod saga_runs;
+mod sealing;
+pub mod services;
+pub mod session;
+mod statistics;
+mod stores;
+mod tenants;
+mod totals;
+mod values;
+mod vendors;
+
+use crate::context::RequestContext;
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{EmptySubscription, MergedObject, Request, Response, SDLExportOptions};
+use loading::Rows;
+use services::{Freshness, Services};
+use std::sync::Arc;
+
+/// How deep a request may nest its fields.
+pub const DEPTH_MAX: usize = 15;
+
+/// How many fields a request may ask for, those of introspection included. A page counts once, not per row.
+pub const FIELDS_MAX: usize = 1_000;
+
+/// Everything that can be asked.
+#[derive(Default, MergedObject)]
+pub struct Query(
+    session::MeQuery,
+    CityQueries,
+    MarketplaceQueries,
+    OrderQueries,
+    MoneyQueries,
+    OperationQueries,
+);
+
+/// About the city and its tenants.
+#[derive(Default, MergedObject)]
+struct CityQueries(
+    places::PlaceList,
+    places::PlaceLookup,
+    tenants::TenantList,
+    tenants::TenantLookup,
+    stores::StoreList,
+    stores::StoreLookup,
+);
+
+/// About who sells what to whom.
+#[derive(Default, MergedObject)]
+struct MarketplaceQueries(
+    vendors::VendorList,
+    vendors::VendorLookup,
+    customers::CustomerList,
+    customers::CustomerLookup,
+    customers::CustomerByEmail,
+    product_categories::ProductCategoryList,
+    product_categories::ProductCategoryLookup,
+    products::ProductList,
+    products::ProductLookup,
+    offers::OfferList,
+    offers::OfferLookup,
+);
+
+/// About what was bought.
+#[derive(Default, MergedObject)]
+struct OrderQueries(
+    orders::OrderList,
+    orders::OrderLookup,
+    order_parts::OrderPartList,
+    order_parts::OrderPartLookup,
+    order_lines::OrderLineList,
+);
+
+/// About what is kept and owed of it.
+#[derive(Default, MergedObject)]
+struct MoneyQueries(
+    commission_rules::CommissionRuleList,
+    commissions::CommissionList,
+    ledger::VendorBalanceList,
+    ledger::LedgerEntryList,
+    payouts::PayoutList,
+    payouts::PayoutLookup,
+);
+
+/// About what the platform is at.
+#[derive(Default, MergedObject)]
+struct OperationQueries(
+    saga_runs::SagaRunList,
+    saga_runs::SagaRunLookup,
+    saga_runs::DueTimerList,
+    statistics::TenantDayList,
+    statistics::MarketplaceTotalsQuery,
+);
+
+/// Everything that can be done.
+#[derive(Default, MergedObject)]
+pub struct Mutation(session::TokenMutation, CityMutations, MarketplaceMutations, PurchaseMutations);
+
+/// To the city and its tenants.
+#[derive(Default, MergedObject)]
+struct CityMutations(places::PlaceMutations, tenants::TenantMutations, stores::StoreMutations);
+
+/// To who sells what to whom.
+#[derive(Default, MergedObject)]
+struct MarketplaceMutations(
+    vendors::VendorMutations,
+    customers::CustomerMutations,
+    product_categories::ProductCategoryMutations,
+    products::ProductMutations,
+    offers::OfferMutations,
+    commission_rules::CommissionRuleMutations,
+);
+
+/// To what was bought, and what is owed of it.
+#[derive(Default, MergedObject)]
+struct PurchaseMutations(orders::OrderMutations, order_parts::OrderPartMutations, payouts::PayoutMutations);
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema, with its limits.
+pub fn schema() -> Schema {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_depth(DEPTH_MAX)
+        .limit_complexity(FIELDS_MAX)
+        .finish()
+}
+
+/// The schema in its definition language.
+pub fn sdl() -> String {
+    schema().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+}
+
+/// Carries out a request for whoever `context` says.
+pub async fn execute(
+    schema: &Schema,
+    services: &Arc<Services>,
+    request: Request,
+    context: RequestContext,
+) -> Response {
+    let correlation = context.correlation;
+    let batches = DataLoader::new(Rows(services.reads.clone()), tokio::spawn);
+    let request = request.data(services.clone()).data(context).data(batches).data(Freshness::default());
+    refusal::finish(schema.execute(request).await, correlation)
+}

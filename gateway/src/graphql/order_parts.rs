@@ -1,0 +1,387 @@
+//! Parts of orders: what each vendor sends of it, and what becomes of that.
+
+use crate::access::{Action, Own};
+use crate::graphql::answer::{Changed, Mutation, answers, history, mutations, rows_of};
+use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::ids::Id;
+use crate::graphql::loading::{Below, ByKey, relation};
+use crate::graphql::order_lines::OrderLine;
+use crate::graphql::orders::Order;
+use crate::graphql::refusal::Refusal;
+use crate::graphql::services::{Scope, load};
+use crate::graphql::tenants::CaptureMoment;
+use crate::graphql::totals::{TotalsOut, totals};
+use crate::graphql::vendors::Vendor;
+use crate::ownership::{OnlyOwn, Thing};
+use async_graphql::{Context, Enum, InputObject, Object};
+use chrono::{DateTime, NaiveDate, Utc};
+use cityos_domain::aggregate::Aggregate;
+use cityos_domain::ids::{OrderId, VendorId, VendorOrderId};
+use cityos_domain::log::Envelope;
+use cityos_domain::orders::canceling::{CancelPart, CancelUnits};
+use cityos_domain::orders::shipping::{DeliverPart, ShipPart};
+use cityos_domain::orders::vendor_order::{self, VendorOrder};
+use cityos_domain::rejection::Rejected;
+use cityos_domain::workspace::Intention;
+use cityos_projections::Filter;
+use cityos_projections::models::order_lines::{self, OrderLines};
+use cityos_projections::models::order_parts::{self, OrderParts};
+use cityos_projections::models::orders::Orders;
+use cityos_projections::models::vendors::Vendors;
+
+/// Where a part stands.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "OrderPartStatus", remote = "order_parts::PartStatus")]
+pub enum PartStatus {
+    /// To be shipped.
+    Placed,
+    /// On its way.
+    Shipped,
+    /// Arrived.
+    Delivered,
+    /// Will not be shipped.
+    Canceled,
+}
+
+/// Why units, or a whole part, will not be shipped.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "vendor_order::CancelCause")]
+pub enum CancelCause {
+    /// The customer does not want them.
+    Customer,
+    /// The vendor cannot send them.
+    Vendor,
+    /// The marketplace decided.
+    Operator,
+    /// The payment's authorisation ran out.
+    AuthorisationExpired,
+}
+
+/// One vendor's part of an order.
+pub struct OrderPart {
+    scope: Scope,
+    row: order_parts::OrderPart,
+    /// Its lines as they were when the mutation that answers with it was done.
+    lines: Option<Vec<order_lines::OrderLine>>,
+}
+
+impl Node for OrderPart {
+    type Model = OrderParts;
+
+    fn visible(own: Own) -> Option<Filter<order_parts::OrderPart>> {
+        match own {
+            Own::All => None,
+            Own::Vendor(vendor) => Some(order_parts::OrderPart::vendor().is(vendor)),
+            Own::Customer(customer) => Some(order_parts::OrderPart::customer().is(customer)),
+        }
+    }
+
+    fn show(scope: Scope, row: order_parts::OrderPart) -> Self {
+        OrderPart { scope, row, lines: None }
+    }
+}
+
+relation! {
+    /// The parts of an order.
+    PartsOfOrder: OrderParts, OrderId, order_parts::OrderPart => order
+}
+
+relation! {
+    /// The lines of a part.
+    LinesOfPart: OrderLines, VendorOrderId, order_lines::OrderLine => part
+}
+
+impl OrderPart {
+    /// The parts these events tell of, with their lines.
+    pub fn all_of(scope: Scope, events: &[Envelope]) -> Result<Vec<OrderPart>, Refusal> {
+        let mut lines = rows_of::<OrderLine>(events)?;
+        let parts = rows_of::<OrderPart>(events)?.into_iter().map(|row| {
+            let own = lines.extract_if(.., |line| line.part == row.id).collect();
+            OrderPart { scope, row, lines: Some(own) }
+        });
+        Ok(parts.collect())
+    }
+
+    fn totals(&self, sums: &cityos_domain::orders::order::Totals) -> TotalsOut {
+        totals(sums, self.row.currency, self.scope.own.sells(self.row.vendor))
+    }
+}
+
+#[Object]
+impl OrderPart {
+    /// Its id.
+    async fn id(&self) -> Id<VendorOrderId> {
+        self.row.id.into()
+    }
+
+    /// The version of its stream: what `expectedVersion` means.
+    async fn version(&self) -> u64 {
+        self.row.version
+    }
+
+    /// The order.
+    async fn order_id(&self) -> Id<OrderId> {
+        self.row.order.into()
+    }
+
+    /// Where it stands.
+    async fn status(&self) -> PartStatus {
+        self.row.status.into()
+    }
+
+    /// ISO 4217.
+    async fn currency(&self) -> &'static str {
+        self.row.currency.code()
+    }
+
+    /// When it was placed.
+    async fn placed_at(&self) -> DateTime<Utc> {
+        self.row.placed_at
+    }
+
+    /// The day it was placed, in the tenant's zone.
+    async fn placed_on(&self) -> NaiveDate {
+        self.row.placed_on
+    }
+
+    /// When it is to be captured.
+    async fn capture(&self) -> CaptureMoment {
+        self.row.capture.into()
+    }
+
+    /// Sums over what was placed.
+    async fn placed(&self) -> TotalsOut {
+        self.totals(&self.row.placed)
+    }
+
+    /// Sums over what of it was canceled.
+    async fn canceled(&self) -> TotalsOut {
+        self.totals(&self.row.canceled)
+    }
+
+    /// Sums over what of it was paid for.
+    async fn captured(&self) -> TotalsOut {
+        self.totals(&self.row.captured)
+    }
+
+    /// Why all of it was canceled.
+    async fn cancel_cause(&self) -> Option<CancelCause> {
+        self.row.cancel_cause.map(Into::into)
+    }
+
+    /// When the vendor sent it.
+    async fn shipped_at(&self) -> Option<DateTime<Utc>> {
+        self.row.shipped_at
+    }
+
+    /// How it may be followed.
+    async fn tracking(&self) -> Option<&str> {
+        self.row.tracking.as_deref()
+    }
+
+    /// When the money was taken.
+    async fn captured_at(&self) -> Option<DateTime<Utc>> {
+        self.row.captured_at
+    }
+
+    /// Why the money could not be taken, where it was tried and not taken since. Null for buyers.
+    async fn capture_failure(&self) -> Option<&str> {
+        self.row.capture_failure.as_deref().filter(|_| self.scope.own.sells(self.row.vendor))
+    }
+
+    /// When the customer got it.
+    async fn delivered_at(&self) -> Option<DateTime<Utc>> {
+        self.row.delivered_at
+    }
+
+    /// When the vendor's earnings become available, if they are captured by then.
+    async fn available_at(&self) -> Option<DateTime<Utc>> {
+        self.row.available_at
+    }
+
+    /// When they did.
+    async fn earnings_released_at(&self) -> Option<DateTime<Utc>> {
+        self.row.earnings_released_at
+    }
+
+    /// Its lines.
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, Refusal> {
+        let lines = match &self.lines {
+            Some(lines) => lines.clone(),
+            None => {
+                let below = Below::<LinesOfPart>::new(self.scope.partition, self.row.id);
+                load(ctx, below).await?.unwrap_or_default()
+            }
+        };
+        Ok(lines.into_iter().map(|row| OrderLine::show(self.scope, row)).collect())
+    }
+
+    /// Whose part it is.
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
+        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
+        Ok(row.map(|row| Vendor::show(self.scope, row)))
+    }
+
+    /// The order. Null for vendors, who see their part of it.
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, Refusal> {
+        if self.scope.own.vendor().is_some() {
+            return Ok(None);
+        }
+        let row = load(ctx, ByKey::<Orders>::new(self.scope.partition, self.row.order)).await?;
+        Ok(row.map(|row| Order::show(self.scope, row)))
+    }
+}
+
+filter! {
+    /// Which parts.
+    OrderPartFilter for OrderParts {
+        /// Of this order.
+        order: Id<OrderId> => |order: Id<OrderId>| order_parts::OrderPart::order().is(order.0);
+        /// Of this vendor.
+        vendor: Id<VendorId> => |vendor: Id<VendorId>| order_parts::OrderPart::vendor().is(vendor.0);
+        /// Standing there.
+        status: PartStatus => |status: PartStatus| order_parts::OrderPart::status().is(status.into());
+        /// Placed at this moment or later.
+        from: DateTime<Utc> => |from| order_parts::OrderPart::placed_at().from(from);
+        /// Placed before this moment.
+        before: DateTime<Utc> => |before| order_parts::OrderPart::placed_at().below(before);
+    }
+}
+
+ordering! {
+    /// In which order.
+    OrderPartOrder for OrderParts {
+        /// The latest first.
+        Newest => order_parts::OrderPart::placed_at().descending();
+        /// The earliest first.
+        Oldest => order_parts::OrderPart::placed_at().ascending();
+    }
+}
+
+lists! {
+    /// Parts of orders. A vendor sees its own.
+    OrderPartList { order_parts: OrderPart, Action::OrderParts, OrderPartFilter, OrderPartOrder }
+}
+
+lookups! {
+    /// One part of an order.
+    OrderPartLookup { order_part: OrderPart, Action::OrderPart, VendorOrderId => order_parts::OrderPart::id() }
+}
+
+answers! {
+    /// What became of a part of an order.
+    OrderPartResult, OrderPartChanged { part: OrderPart }
+}
+
+/// Which part, and how it may be followed.
+#[derive(InputObject)]
+pub struct ShipPartInput {
+    /// The part.
+    part: Id<VendorOrderId>,
+    /// How it may be followed.
+    tracking: Option<String>,
+}
+
+/// Which part.
+#[derive(InputObject)]
+pub struct PartInput {
+    /// The part.
+    part: Id<VendorOrderId>,
+}
+
+/// Who does not want, or cannot send, what is canceled.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+pub enum CancelBy {
+    /// The customer does not want it.
+    Customer,
+    /// The vendor cannot send it.
+    Vendor,
+    /// The marketplace decided.
+    Operator,
+}
+
+impl From<CancelBy> for vendor_order::CancelCause {
+    fn from(by: CancelBy) -> Self {
+        match by {
+            CancelBy::Customer => vendor_order::CancelCause::Customer,
+            CancelBy::Vendor => vendor_order::CancelCause::Vendor,
+            CancelBy::Operator => vendor_order::CancelCause::Operator,
+        }
+    }
+}
+
+/// Which part is canceled, and why.
+#[derive(InputObject)]
+pub struct CancelPartInput {
+    /// The part.
+    part: Id<VendorOrderId>,
+    /// Why.
+    cause: CancelBy,
+}
+
+/// Which units are canceled, and why.
+#[derive(InputObject)]
+pub struct CancelUnitsInput {
+    /// Of which part.
+    part: Id<VendorOrderId>,
+    /// The line's number in the order.
+    line: u32,
+    /// How many units; null: all that are left.
+    quantity: Option<u32>,
+    /// Why.
+    cause: CancelBy,
+}
+
+mutations! {
+    /// Mutations of parts of orders.
+    OrderPartMutations {
+        /// Sends what is left of a part. Its money is taken then, or was at placement.
+        ship_part = ShipPart(mutation, input: ShipPartInput, expected) -> OrderPartResult {
+            let Id(part) = input.part;
+            answer(mutation, part, ShipPart { part, tracking: input.tracking }, expected).await
+        }
+
+        /// The customer has a part: its earnings become available after the tenant's hold days.
+        deliver_part = DeliverPart(mutation, input: PartInput, expected) -> OrderPartResult {
+            let Id(part) = input.part;
+            answer(mutation, part, DeliverPart { part }, expected).await
+        }
+
+        /// Leaves out all that is left of a part that is not shipped.
+        cancel_part = CancelPart(mutation, input: CancelPartInput, expected) -> OrderPartResult {
+            let Id(part) = input.part;
+            answer(mutation, part, CancelPart { part, cause: input.cause.into() }, expected).await
+        }
+
+        /// Leaves out units of a line that is not shipped.
+        cancel_units = CancelUnits(mutation, input: CancelUnitsInput, expected) -> OrderPartResult {
+            let (Id(part), line, quantity) = (input.part, input.line, input.quantity);
+            answer(mutation, part, CancelUnits { part, line, quantity, cause: input.cause.into() }, expected).await
+        }
+    }
+}
+
+async fn answer(
+    mutation: &Mutation<'_>,
+    part: VendorOrderId,
+    intention: impl Intention,
+    expected: Option<u64>,
+) -> Result<OrderPartResult, Refusal> {
+    let stream = VendorOrder::stream(mutation.partition(), part);
+    let (own, thing) = (mutation.own(), Thing::Part(part));
+    let intention: Result<_, Rejected> = Ok(OnlyOwn { own, thing, then: intention });
+    let expected = expected.map(|version| (stream, cityos_domain::log::Version(version)));
+    let outcome = match mutation.give(intention, expected).await? {
+        Ok(reached) => {
+            let store = mutation.services.executor.store().as_ref();
+            let events = history(store, &[stream], reached.position).await.map_err(Refusal::internal)?;
+            let node = OrderPart::all_of(mutation.scope(), &events)?.pop();
+            let (Some(node), Some(last)) = (node, events.last()) else {
+                return Err(Refusal::internal("a part that was changed is not there"));
+            };
+            Ok(Changed { node, version: last.version, reached })
+        }
+        Err(denied) => Err(denied),
+    };
+    Ok(OrderPartResult::of(mutation.services, outcome))
+}

@@ -1,0 +1,366 @@
+//! Paying vendors: payouts, asked for one by one or for everyone who is owed something, and what operators post.
+
+use crate::access::{Action, Own};
+use crate::graphql::answer::{Changed, Denied, IdempotencyKeyReused, Mutation, Reached, Rejection, VersionConflict};
+use crate::graphql::answer::{answers, history, mutations, row_of};
+use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::ids::Id;
+use crate::graphql::ledger::LedgerEntry;
+use crate::graphql::loading::ByKey;
+use crate::graphql::position::PositionToken;
+use crate::graphql::refusal::Refusal;
+use crate::graphql::services::{Scope, load};
+use crate::graphql::values::{MoneyInput, MoneyOut, money, reason};
+use crate::graphql::vendors::Vendor;
+use crate::ownership::{OnlyOwn, Thing};
+use async_graphql::{Context, Enum, InputObject, Object, SimpleObject, Union};
+use chrono::{DateTime, Utc};
+use cityos_domain::aggregate::Aggregate;
+use cityos_domain::event::Kind;
+use cityos_domain::ids::{PayoutId, TransactionId, VendorId};
+use cityos_domain::ledger::adjusting::{self, PostAdjustment};
+use cityos_domain::ledger::book::{LedgerBook, LedgerOf};
+use cityos_domain::ledger::month::LedgerMonth;
+use cityos_domain::ledger::paying_out::RequestPayout;
+use cityos_domain::ledger::payout::{self, payout_id};
+use cityos_domain::log::Version;
+use cityos_domain::money::Currency;
+use cityos_domain::workspace::{Intention, Stop, Workspace};
+use cityos_projections::Filter;
+use cityos_projections::models::payouts::{self, Payouts};
+use cityos_projections::models::vendors::Vendors;
+
+/// Where a payout stands.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "payouts::PayoutStatus")]
+pub enum PayoutStatus {
+    /// To be made.
+    Requested,
+    /// Has its entries.
+    Claimed,
+    /// On its way.
+    Submitted,
+    /// Arrived.
+    Paid,
+    /// Came to nothing; its entries are available again.
+    Failed,
+    /// There was nothing to pay, or too little.
+    Voided,
+}
+
+/// Who wanted a payout.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "PayoutTrigger", remote = "payout::Trigger")]
+pub enum Trigger {
+    /// An operator, or the vendor.
+    Manual,
+    /// The tenant's schedule.
+    Schedule,
+}
+
+/// A payout to one vendor in one currency.
+pub struct Payout {
+    scope: Scope,
+    row: payouts::Payout,
+}
+
+impl Node for Payout {
+    type Model = Payouts;
+
+    fn visible(own: Own) -> Option<Filter<payouts::Payout>> {
+        own.vendor().map(|vendor| payouts::Payout::vendor().is(vendor))
+    }
+
+    fn show(scope: Scope, row: payouts::Payout) -> Self {
+        Payout { scope, row }
+    }
+}
+
+#[Object]
+impl Payout {
+    /// Its id.
+    async fn id(&self) -> Id<PayoutId> {
+        self.row.id.into()
+    }
+
+    /// The version of its stream.
+    async fn version(&self) -> u64 {
+        self.row.version
+    }
+
+    /// Where it stands.
+    async fn status(&self) -> PayoutStatus {
+        self.row.status.into()
+    }
+
+    /// How much; nothing until it has its entries.
+    async fn amount(&self) -> MoneyOut {
+        money(self.row.amount_minor, self.row.currency)
+    }
+
+    /// How many payouts the vendor had in that currency before.
+    async fn ordinal(&self) -> u32 {
+        self.row.ordinal
+    }
+
+    /// Who wanted it.
+    async fn trigger(&self) -> Trigger {
+        self.row.trigger.into()
+    }
+
+    /// The transactions whose available amounts it pays. Its statement is `ledgerEntries` with the filter
+    /// `settledBy`, which has them whole, page by page.
+    async fn entry_ids(&self) -> Vec<Id<TransactionId>> {
+        self.row.entries.iter().copied().map(Id).collect()
+    }
+
+    /// The provider's reference.
+    async fn reference(&self) -> Option<&str> {
+        self.row.reference.as_deref()
+    }
+
+    /// Why it came to nothing.
+    async fn reason(&self) -> Option<&str> {
+        self.row.reason.as_deref()
+    }
+
+    /// When it was asked for.
+    async fn requested_at(&self) -> DateTime<Utc> {
+        self.row.requested_at
+    }
+
+    /// When it was paid, failed or voided.
+    async fn ended_at(&self) -> Option<DateTime<Utc>> {
+        self.row.ended_at
+    }
+
+    /// To whom.
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
+        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
+        Ok(row.map(|row| Vendor::show(self.scope, row)))
+    }
+}
+
+filter! {
+    /// Which payouts.
+    PayoutFilter for Payouts {
+        /// To this vendor.
+        vendor: Id<VendorId> => |vendor: Id<VendorId>| payouts::Payout::vendor().is(vendor.0);
+        /// Standing there.
+        status: PayoutStatus => |status: PayoutStatus| payouts::Payout::status().is(status.into());
+    }
+}
+
+ordering! {
+    /// In which order.
+    PayoutOrder for Payouts {
+        /// The latest first.
+        Newest => payouts::Payout::requested_at().descending();
+        /// The earliest first.
+        Oldest => payouts::Payout::requested_at().ascending();
+    }
+}
+
+lists! {
+    /// Payouts. A vendor sees its own.
+    PayoutList { payouts: Payout, Action::Payouts, PayoutFilter, PayoutOrder }
+}
+
+lookups! {
+    /// One payout.
+    PayoutLookup { payout: Payout, Action::Payout, PayoutId => payouts::Payout::id() }
+}
+
+answers! {
+    /// What became of a payout.
+    PayoutResult, PayoutChanged { payout: Payout }
+}
+
+answers! {
+    /// What became of a ledger.
+    LedgerResult, LedgerChanged { entry: LedgerEntry }
+}
+
+/// What became of a run of payouts.
+#[derive(Union)]
+pub enum PayoutRunResult {
+    /// Payouts are asked for.
+    Started(PayoutRunStarted),
+    /// The rules say no.
+    Rejection(Rejection),
+    /// It has changed since the caller looked.
+    VersionConflict(VersionConflict),
+    /// The key was used for another input.
+    IdempotencyKeyReused(IdempotencyKeyReused),
+}
+
+/// A payout is asked for, for every vendor and currency with enough available: see `payouts`.
+#[derive(SimpleObject)]
+pub struct PayoutRunStarted {
+    /// The place in the log this reached.
+    position: PositionToken,
+    /// Whether it was done before and this is the answer it had then.
+    replayed: bool,
+}
+
+/// To whom, and in which currency, everything available is paid.
+#[derive(InputObject)]
+pub struct RequestPayoutInput {
+    /// To whom.
+    vendor: Id<VendorId>,
+    /// ISO 4217.
+    currency: String,
+}
+
+/// Why payouts are run.
+#[derive(InputObject)]
+pub struct RunPayoutsInput {
+    /// Why now.
+    reason: String,
+}
+
+/// Where an adjustment comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "AdjustmentAgainst", remote = "adjusting::Against")]
+pub enum Against {
+    /// The marketplace bears it.
+    Adjustments,
+    /// It is taken from, or given to, the credit of customers.
+    CustomerCredit,
+}
+
+/// What an operator posts to a vendor's ledger.
+#[derive(InputObject)]
+pub struct PostAdjustmentInput {
+    /// Whose ledger.
+    vendor: Id<VendorId>,
+    /// What the vendor is owed more by; negative: less.
+    amount: MoneyInput,
+    /// Out of what.
+    against: Against,
+    /// Why.
+    reason: String,
+}
+
+mutations! {
+    /// Mutations of ledgers and payouts.
+    PayoutMutations {
+        /// Asks for a payout of all that is available to a vendor in one currency. Where one is under way already,
+        /// that is the answer.
+        request_payout = RequestPayout(mutation, input: RequestPayoutInput, expected) -> PayoutResult {
+            let Id(vendor) = input.vendor;
+            let currency = Currency::parse("currency", &input.currency);
+            let (own, thing, trigger) = (mutation.own(), Thing::Vendor(vendor), payout::Trigger::Manual);
+            let request = currency.clone().map(|currency| RequestPayout { vendor, currency, trigger });
+            let request = request.map(|then| OnlyOwn { own, thing, then });
+            // What does not exist yet has version 0 and no id to name it by.
+            refuse_expected(expected)?;
+            let outcome = match (mutation.give(request, None).await?, currency) {
+                (Ok(reached), Ok(currency)) => {
+                    let id = requested(mutation, LedgerOf { vendor, currency }, &reached).await?;
+                    let streams = [payout::Payout::stream(mutation.partition(), id)];
+                    Ok(mutation.shown::<Payout>(id, &streams, reached).await?)
+                }
+                (Ok(_), Err(rejected)) => Err(rejected.into()),
+                (Err(denied), _) => Err(denied),
+            };
+            Ok(PayoutResult::of(mutation.services, outcome))
+        }
+
+        /// Asks for a payout for every vendor and currency with enough available.
+        run_payouts = RunPayouts(mutation, input: RunPayoutsInput, expected) -> PayoutRunResult {
+            refuse_expected(expected)?;
+            let why = reason(&input.reason);
+            if let Ok(why) = &why
+                && !mutation.is_done().await?
+            {
+                mutation.sweep_payouts(why).await?;
+            }
+            // Its receipt is written last: repeated after a crash, it goes on where it was.
+            Ok(match mutation.give(why.map(|_| Begun), None).await? {
+                Ok(reached) => PayoutRunResult::Started(PayoutRunStarted {
+                    position: PositionToken::of(mutation.services, reached.position),
+                    replayed: reached.replayed,
+                }),
+                Err(Denied::Rejection(rejection)) => PayoutRunResult::Rejection(rejection),
+                Err(Denied::VersionConflict(conflict)) => PayoutRunResult::VersionConflict(conflict),
+                Err(Denied::IdempotencyKeyReused(reused)) => PayoutRunResult::IdempotencyKeyReused(reused),
+            })
+        }
+
+        /// Gives a vendor an available amount, or takes one, for a stated reason.
+        post_adjustment = PostAdjustment(mutation, input: PostAdjustmentInput, expected) -> LedgerResult {
+            refuse_expected(expected)?;
+            let transaction = mutation.command().creates("transaction");
+            let (Id(vendor), against) = (input.vendor, input.against.into());
+            let post = input.amount.parse("amount").and_then(|amount| {
+                Ok(PostAdjustment { transaction, vendor, amount, against, reason: reason(&input.reason)? })
+            });
+            let outcome = match mutation.give(post, None).await? {
+                Ok(reached) => Ok(posted(mutation, transaction, reached).await?),
+                Err(denied) => Err(denied),
+            };
+            Ok(LedgerResult::of(mutation.services, outcome))
+        }
+    }
+}
+
+/// Nothing: what leaves a receipt of something done by other commands.
+struct Begun;
+
+impl Intention for Begun {
+    fn decide(&self, _: &mut Workspace) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+/// These are about nothing that a caller could have seen a version of.
+fn refuse_expected(expected: Option<u64>) -> Result<(), Refusal> {
+    match expected {
+        Some(_) => Err(Refusal::BadArgument("this is about nothing that has a version yet".into())),
+        None => Ok(()),
+    }
+}
+
+/// The transaction this posted. The rest of its month is left out: it tells of entries of earlier months.
+async fn posted(
+    mutation: &Mutation<'_>,
+    transaction: TransactionId,
+    reached: Reached,
+) -> Result<Changed<LedgerEntry>, Refusal> {
+    let store = mutation.services.executor.store().as_ref();
+    let months = reached.written(Kind::Ledger);
+    let mut events = history(store, &months, reached.position).await.map_err(Refusal::internal)?;
+    events.retain(|event| event.meta.command == mutation.command());
+    let row = row_of::<LedgerEntry>(&events, transaction)?;
+    let row = row.ok_or_else(|| Refusal::internal("what was posted left no entry"))?;
+    let version = events.last().map_or(Version(0), |event| event.version);
+    Ok(Changed { node: LedgerEntry::show(mutation.scope(), row), version, reached })
+}
+
+/// The payout that was asked for, by this or, where it was already so, by someone before.
+async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Reached) -> Result<PayoutId, Refusal> {
+    if let Some(stream) = reached.written(Kind::Payout).first() {
+        return Ok(PayoutId(stream.id));
+    }
+    let (executor, partition) = (&mutation.services.executor, mutation.partition());
+    let (book, _) = executor.load::<LedgerBook>(partition, to.book()).await.map_err(Refusal::internal)?;
+    let mut ordinal = 0;
+    if let Some(open) = book.open() {
+        let month = executor.load::<LedgerMonth>(partition, to.month(open)).await.map_err(Refusal::internal)?;
+        ordinal = month.0.standing().map_or(0, |standing| standing.payouts);
+    }
+    // Others may have been asked for since: the answer is the latest there was then.
+    for ordinal in (0..=ordinal).rev() {
+        let id = payout_id(to, ordinal);
+        let stream = payout::Payout::stream(partition, id);
+        let events = history(executor.store().as_ref(), &[stream], reached.position).await;
+        if !events.map_err(Refusal::internal)?.is_empty() {
+            return Ok(id);
+        }
+    }
+    Err(Refusal::internal("a payout that was already asked for is not there"))
+}
+
+#[cfg(test)]
+mod tests;

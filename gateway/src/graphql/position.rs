@@ -1,0 +1,39 @@
+//! Places in the log as callers see them: opaque tokens, so that nobody reads from them how much others do.
+
+use crate::graphql::refusal::Refusal;
+use crate::graphql::services::Services;
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use cityos_domain::log::Position;
+
+/// A place in the log, opaque. A mutation answers with the one it reached; a query told `atLeast` such a place
+/// sees everything up to it.
+pub struct PositionToken(String);
+
+#[Scalar(name = "Position")]
+impl ScalarType for PositionToken {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => Ok(PositionToken(text)),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+impl PositionToken {
+    /// The token of a place.
+    pub fn of(services: &Services, position: Position) -> Self {
+        PositionToken(services.positions.encode(position))
+    }
+
+    /// The place, if the token was made here.
+    pub fn open(&self, services: &Services) -> Result<Position, Refusal> {
+        services
+            .positions
+            .decode(&self.0)
+            .map_err(|_| Refusal::BadArgument("this is no position of this city".into()))
+    }
+}

@@ -1,0 +1,224 @@
+//! What an operator may set, in one table: its documentation, defaults and environment names derive from it.
+//! Defaults give way to a TOML file, that to `CITYOS_…` in the environment, and that to flags.
+
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::{Dict, Value};
+use figment::{Figment, Profile};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the name of every environment variable of a setting begins with.
+pub const ENV_PREFIX: &str = "CITYOS_";
+
+/// The file read when none is named and it exists.
+pub const FILE_DEFAULT: &str = "cityos.toml";
+
+/// Kubernetes sets such variables for a service called `cityos`, and the tests have one of their own: these
+/// are no settings, and no misspelled ones either.
+const ENV_FOREIGN: [&str; 3] = ["SERVICE_", "PORT", "UPDATE_SCHEMAS"];
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr;)*) => {
+        /// Everything that may be set.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Settings {
+            $($(#[doc = $doc])* pub $name: $type,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Settings { $($name: $default,)* }
+            }
+        }
+
+        /// Name and explanation of every setting, in the order they are shown.
+        pub const TABLE: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),*)),)*];
+    };
+}
+
+settings! {
+    /// Where log, read models and keys are kept.
+    data_dir: PathBuf = PathBuf::from("data");
+    /// Address and port the server listens on.
+    bind: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
+    /// How log lines look: `text` or `json`.
+    log_format: LogFormat = LogFormat::Text;
+    /// Which log lines are written, such as `info` or `info,cityos_sagas=debug`.
+    log_level: String = "info".into();
+    /// Whether tokens of the built-in development issuer are accepted and issued. Anyone who can read the data
+    /// directory can make them: switch it off wherever real people sign in.
+    development_tokens: bool = true;
+    /// How many hours a development token lasts.
+    development_token_hours: u32 = 24;
+    /// Whether `/graphiql` is served.
+    graphiql: bool = true;
+    /// Largest request body, in bytes.
+    body_bytes_max: usize = 1_048_576;
+    /// Rows on a page where the caller names no number.
+    page_size_default: u32 = 20;
+    /// Most rows on a page.
+    page_size_max: u32 = 100;
+    /// How long `placeOrder` and `createTenant` wait for their saga run before they answer without it, in
+    /// milliseconds.
+    run_wait_ms: u64 = 3_000;
+    /// How long a query with `atLeast` waits for the read models, in milliseconds.
+    at_least_wait_ms: u64 = 5_000;
+    /// How many days a repeated mutation is recognised.
+    receipt_days: u32 = 30;
+    /// How many saga runs are driven at once.
+    engine_concurrency: usize = 16;
+    /// How many server threads take requests; 0: one for each processor.
+    workers: usize = 0;
+    /// How many seconds open requests have to finish when the server stops.
+    shutdown_grace_s: u64 = 30;
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file, variable or flag does not fit; names the key and where it came from.
+    #[error("{0}")]
+    Unfit(String),
+    /// A value is outside what makes sense.
+    #[error("setting `{key}` {rule}")]
+    OutOfRange {
+        /// The setting.
+        key: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+impl Settings {
+    /// Reads file, environment and `flags` (setting and value). A file that is named must exist.
+    pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Self, SettingsError> {
+        let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+        figment = match file {
+            Some(file) => figment.merge(Toml::file_exact(file)),
+            None if Path::new(FILE_DEFAULT).exists() => figment.merge(Toml::file_exact(FILE_DEFAULT)),
+            None => figment,
+        };
+        let environment = Env::prefixed(ENV_PREFIX)
+            .filter(|key| !ENV_FOREIGN.iter().any(|foreign| key.as_str().to_uppercase().starts_with(foreign)));
+        let mut chosen = Dict::new();
+        for (key, value) in flags {
+            let value: Value = value.parse().expect("any text is some value");
+            chosen.insert(key.clone(), value);
+        }
+        let settings: Settings = figment
+            .merge(environment)
+            .merge(Serialized::from(chosen, Profile::Default))
+            .extract()
+            .map_err(|error| SettingsError::Unfit(explain(error)))?;
+        settings.check()
+    }
+
+    fn check(self) -> Result<Self, SettingsError> {
+        let rules = [
+            (self.page_size_max >= 1 && self.page_size_max <= 1_000, "page_size_max", "must be 1 to 1000"),
+            (
+                self.page_size_default >= 1 && self.page_size_default <= self.page_size_max,
+                "page_size_default",
+                "must be between 1 and page_size_max",
+            ),
+            (self.body_bytes_max >= 1_024, "body_bytes_max", "must be at least 1024"),
+            (self.engine_concurrency >= 1, "engine_concurrency", "must be at least 1"),
+            (self.receipt_days >= 1, "receipt_days", "must be at least 1"),
+            (self.development_token_hours >= 1, "development_token_hours", "must be at least 1"),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, key, rule)) => Err(SettingsError::OutOfRange { key, rule }),
+            None => Ok(self),
+        }
+    }
+
+    /// How long mutations wait for their saga run.
+    pub fn run_wait(&self) -> Duration {
+        Duration::from_millis(self.run_wait_ms)
+    }
+
+    /// How long `atLeast` waits.
+    pub fn at_least_wait(&self) -> Duration {
+        Duration::from_millis(self.at_least_wait_ms)
+    }
+}
+
+fn explain(errors: figment::Error) -> String {
+    let explain_one = |error: figment::Error| match error.path.is_empty() {
+        true => error.to_string(),
+        // The path says which setting, which the text of a bad value alone does not.
+        false => format!("setting `{}`: {error}", error.path.join(".")),
+    };
+    errors.into_iter().map(explain_one).collect::<Vec<_>>().join("; ")
+}
+
+/// The table of settings as Markdown: name, environment variable, default, meaning.
+pub fn markdown() -> String {
+    let defaults = serde_json::to_value(Settings::default()).expect("settings are plain values");
+    let mut table = String::from("| setting | environment | default | meaning |\n|---|---|---|---|\n");
+    for (name, meaning) in TABLE {
+        let default = match &defaults[name] {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let variable = format!("{ENV_PREFIX}{}", name.to_uppercase());
+        table += &format!("| `{name}` | `{variable}` | `{default}` | {} |\n", meaning.trim());
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, flags: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let flags: Vec<_> = flags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        Settings::load(Some(file.path()), &flags)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let settings =
+            with_file("page_size_default = 7\nrun_wait_ms = 1", &[("run_wait_ms", "2")]).unwrap();
+        assert_eq!((settings.page_size_default, settings.run_wait_ms), (7, 2));
+        assert_eq!(settings.page_size_max, Settings::default().page_size_max);
+    }
+
+    #[test]
+    fn a_setting_that_does_not_exist_is_refused_by_name() {
+        let refusal = with_file("pagesize = 7", &[]).unwrap_err().to_string();
+        assert!(refusal.contains("pagesize"), "{refusal}");
+        let refusal = with_file("", &[("no_such_thing", "1")]).unwrap_err().to_string();
+        assert!(refusal.contains("no_such_thing"), "{refusal}");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_refused_with_the_setting_it_was_for() {
+        for (key, value) in [("bind", "nowhere"), ("log_format", "xml"), ("page_size_max", "0")] {
+            let refusal = with_file("", &[(key, value)]).unwrap_err().to_string();
+            assert!(refusal.contains(key), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_table_names_every_setting_with_its_default() {
+        let table = markdown();
+        assert!(table.contains("| `body_bytes_max` | `CITYOS_BODY_BYTES_MAX` | `1048576` |"), "{table}");
+        assert_eq!(table.lines().count(), TABLE.len() + 2);
+    }
+}

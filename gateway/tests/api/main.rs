@@ -1,0 +1,9 @@
+//! The API as callers meet it, over real stores in a directory of their own and a clock that tests move.
+
+mod answers;
+mod city;
+mod isolation;
+mod journey;
+mod reading;
+mod schema;
+mod serving;
