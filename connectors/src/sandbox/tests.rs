@@ -1,3 +1,5 @@
+//! The sandbox keeps the rules of money, and fails on cue.
+
 use super::*;
 use chrono::{DateTime, TimeDelta, Utc};
 use cityos_domain::money::Currency;

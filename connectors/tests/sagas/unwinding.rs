@@ -1,3 +1,5 @@
+//! Every saga, every step: refused, unavailable, lost, done twice, and the process dying around every write.
+
 use crate::ending::{Ending, assert_nothing_hangs, direction, steps_taken};
 use crate::mortal::{Mortality, When};
 use crate::sabotage::{At, Often, Sabotaged, Saboteur, Trouble};

@@ -65,12 +65,6 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "nothing can be split over nobody")]
-    fn nothing_is_split_over_nobody() {
-        allocate(1, &[0, 0]);
-    }
-
-    #[test]
     fn s09_units_taken_out_one_by_one_come_to_the_rounded_whole() {
         assert_eq!([0, 1, 2].map(|before| next_share(377, 3, before, 1)), [126, 125, 126]);
         assert_eq!(next_share(377, 3, 1, 2), 251);

@@ -1,3 +1,5 @@
+//! What a run does next, what it refuses, and what operators may do with it.
+
 use super::*;
 use crate::log::Partition;
 use crate::rehearsal::{City, id};

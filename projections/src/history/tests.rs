@@ -1,3 +1,5 @@
+//! The history holds every type of event, and gives every read model rows.
+
 use super::*;
 use crate::models::REGISTRY;
 use cityos_domain::event::Kind;

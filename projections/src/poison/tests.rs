@@ -1,3 +1,5 @@
+//! An event that does not fit freezes its row and nothing else.
+
 use super::*;
 use crate::history::{self, id};
 use crate::model::{Erased, Keys, ReadModel, Unfit};

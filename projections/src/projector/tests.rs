@@ -1,3 +1,5 @@
+//! Grown tables equal rebuilt ones, whoever moves them and wherever they stop.
+
 use super::*;
 use crate::models::REGISTRY;
 use crate::models::orders::Orders;

@@ -1,3 +1,5 @@
+//! Filters, sorts, pages in both directions and sums, and the indexes they use.
+
 use super::*;
 use crate::history::{self, id};
 use crate::models::offers::{Offer, Offers};

@@ -1,3 +1,5 @@
+//! Rebuilds that are broken off, run twice or run at once end in the same table.
+
 use super::*;
 use crate::models::REGISTRY;
 use crate::rehearsal::Stage;
