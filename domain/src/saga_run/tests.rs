@@ -1,6 +1,7 @@
 //! What a run does next, what it refuses, and what operators may do with it.
 
 use super::*;
+use crate::event::AggregateEvent;
 use crate::log::Partition;
 use crate::rehearsal::{City, id};
 use crate::workspace::{Stop, Tell};
@@ -41,13 +42,10 @@ impl Rehearsed {
 
     fn tell(&mut self, command: Command) -> Result<Vec<Event>, String> {
         match self.city.when(&Tell::<SagaRun> { id: self.run, command }) {
-            Ok(events) => Ok(events
-                .into_iter()
-                .map(|event| match event {
-                    crate::event::Event::SagaRun(event) => event,
-                    other => panic!("{other:?} is not of a run"),
-                })
-                .collect()),
+            Ok(events) => {
+                let own = |event| Event::of(event).expect("only the run was told").clone();
+                Ok(events.iter().map(own).collect())
+            }
             Err(Stop::Rejected(rejected)) => Err(rejected.code),
             Err(other) => panic!("{other:?}"),
         }
