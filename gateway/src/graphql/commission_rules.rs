@@ -208,7 +208,8 @@ async fn tell(
     expected: Option<u64>,
 ) -> Result<CommissionRulesResult, Refusal> {
     let id = tenant(mutation)?;
-    answer(mutation, None, command.map(|command| Tell::<rules::CommissionRules> { id, command }), expected).await
+    answer(mutation, None, command.map(|command| Tell::<rules::CommissionRules> { id, command }), expected)
+        .await
 }
 
 /// The list's stream carries the tenant's id.
@@ -264,6 +265,3 @@ async fn paths(mutation: &Mutation<'_>, list: &rules::CommissionRules) -> Result
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -97,14 +97,21 @@ impl From<&Fee> for CommissionFee {
                     includes_freight: *includes_freight,
                 })
             }
-            Fee::PerUnit { amount_minor } => CommissionFee::PerUnit(PerUnitFee { amounts: amounts(amount_minor) }),
+            Fee::PerUnit { amount_minor } => {
+                CommissionFee::PerUnit(PerUnitFee { amounts: amounts(amount_minor) })
+            }
             Fee::Tiered { mode, basis, tiers } => {
                 let tier = |currency: Currency, tier: &rules::Tier| Tier {
                     above: money(tier.above_minor, currency),
                     percent: tier.rate.percent(),
                 };
-                let all = tiers.iter().flat_map(|(currency, tiers)| tiers.iter().map(|it| tier(*currency, it)));
-                CommissionFee::Tiered(TieredFee { mode: (*mode).into(), basis: (*basis).into(), tiers: all.collect() })
+                let all =
+                    tiers.iter().flat_map(|(currency, tiers)| tiers.iter().map(|it| tier(*currency, it)));
+                CommissionFee::Tiered(TieredFee {
+                    mode: (*mode).into(),
+                    basis: (*basis).into(),
+                    tiers: all.collect(),
+                })
             }
         }
     }

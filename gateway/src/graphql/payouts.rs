@@ -1,7 +1,9 @@
 //! Paying vendors: payouts, asked for one by one or for everyone who is owed something, and what operators post.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Changed, Denied, IdempotencyKeyReused, Mutation, Reached, Rejection, VersionConflict};
+use crate::graphql::answer::{
+    Changed, Denied, IdempotencyKeyReused, Mutation, Reached, Rejection, VersionConflict,
+};
 use crate::graphql::answer::{answers, history, mutations, row_of};
 use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
 use crate::graphql::ids::Id;
@@ -347,7 +349,8 @@ async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Reached) -> 
     let (book, _) = executor.load::<LedgerBook>(partition, to.book()).await.map_err(Refusal::internal)?;
     let mut ordinal = 0;
     if let Some(open) = book.open() {
-        let month = executor.load::<LedgerMonth>(partition, to.month(open)).await.map_err(Refusal::internal)?;
+        let month =
+            executor.load::<LedgerMonth>(partition, to.month(open)).await.map_err(Refusal::internal)?;
         ordinal = month.0.standing().map_or(0, |standing| standing.payouts);
     }
     // Others may have been asked for since: the answer is the latest there was then.
@@ -361,6 +364,3 @@ async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Reached) -> 
     }
     Err(Refusal::internal("a payout that was already asked for is not there"))
 }
-
-#[cfg(test)]
-mod tests;

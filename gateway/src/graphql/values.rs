@@ -1,7 +1,9 @@
 //! Values as callers write and read them: money, rates, names by locale, contacts. Parsing is the domain's; what
 //! it refuses becomes a [`Rejection`](super::answer::Rejection) that names the input field.
 
-use async_graphql::{InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{
+    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+};
 use cityos_domain::marketplace::customer::Contact;
 use cityos_domain::money::{Currency, Money};
 use cityos_domain::rejection::Rejected;

@@ -48,6 +48,13 @@ impl City {
         City { app: Arc::new(app), clock, moving: None, _dir: dir }
     }
 
+    /// Lets it move only when told to from now on.
+    pub async fn halt(&mut self) {
+        if let Some(moving) = self.moving.take() {
+            moving.stop().await;
+        }
+    }
+
     /// The answer as it leaves.
     pub async fn answer(&self, caller: Option<&Caller>, query: &str, variables: Value) -> Value {
         let context = RequestContext {
@@ -146,7 +153,7 @@ fn shape(mutation: &str, own_input: &str) -> (String, &'static str) {
     };
     let changed = match mutation {
         _ if !changed.is_empty() => changed,
-        _ if mutation.ends_with("CommissionRule") => "CommissionRulesChanged",
+        _ if mutation.contains("Commission") => "CommissionRulesChanged",
         _ if mutation.contains("Vendor") => "VendorChanged",
         _ if mutation.contains("Tenant") => "TenantChanged",
         _ if mutation.contains("Store") => "StoreChanged",

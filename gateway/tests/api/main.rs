@@ -4,6 +4,7 @@ mod answers;
 mod city;
 mod isolation;
 mod journey;
+mod money;
 mod reading;
 mod schema;
 mod serving;
