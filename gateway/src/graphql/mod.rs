@@ -20,8 +20,6 @@ mod position;
 mod product_categories;
 mod products;
 pub mod refusal;
-#[cfg(test)]
-mod rehearsal;
 mod saga_runs;
 mod sealing;
 pub mod services;
