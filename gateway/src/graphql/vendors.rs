@@ -9,7 +9,9 @@ use crate::graphql::loading::Below;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::sealing::{open_contact, seal_contact};
 use crate::graphql::services::{Scope, load};
-use crate::graphql::values::{ContactInput, ContactOut, LocalTextInput, LocalTextOut, local_texts, parse_texts, reason};
+use crate::graphql::values::{
+    ContactInput, ContactOut, LocalTextInput, LocalTextOut, local_texts, parse_texts, reason,
+};
 use crate::ownership::{OnlyOwn, Thing};
 use async_graphql::{Context, Enum, InputObject, Object};
 use chrono::{DateTime, Utc};
@@ -18,7 +20,7 @@ use cityos_domain::ids::{PersonId, VendorId};
 use cityos_domain::marketplace::vendor::{self, ApplyAsVendor, Command, Introduction, InviteVendor};
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Code;
-use cityos_domain::workspace::{Intention, Tell};
+use cityos_domain::workspace::{Intention, Stop, Tell, Workspace};
 use cityos_projections::Filter;
 use cityos_projections::models::vendors::{self, Vendors};
 
@@ -283,11 +285,16 @@ mutations! {
         apply_as_vendor = ApplyAsVendor(mutation, input: ApplyAsVendorInput, expected) -> VendorResult {
             let again = input.vendor.map(|Id(vendor)| vendor);
             let id = again.unwrap_or_else(|| mutation.command().creates("vendor"));
-            let own = if again.is_some() { mutation.own() } else { Own::All };
             let introduction = introduce(mutation, id, input.introduction).await?;
             let apply = introduction.map(|introduction| ApplyAsVendor { id, introduction });
-            let apply = apply.map(|then| OnlyOwn { own, thing: Thing::Vendor(id), then });
-            answer(mutation, id, apply, expected).await
+            match again {
+                None => answer(mutation, id, apply, expected).await,
+                Some(id) => {
+                    let (own, thing) = (mutation.own(), Thing::Vendor(id));
+                    let again = apply.map(|apply| OnlyOwn { own, thing, then: ApplyAgain(apply) });
+                    answer(mutation, id, again, expected).await
+                }
+            }
         }
 
         /// A seller is asked to sell. Its onboarding begins by itself.
@@ -339,6 +346,16 @@ mutations! {
             let command = reason(&input.reason).map(|reason| Command::ChangeKyc { status, reason });
             tell(mutation, input.vendor, command, expected).await
         }
+    }
+}
+
+/// An application of a vendor that is there already: nobody but us gives vendors their ids.
+struct ApplyAgain(ApplyAsVendor);
+
+impl Intention for ApplyAgain {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        city.see::<vendor::Vendor>(self.0.id)?.known()?;
+        self.0.decide(city)
     }
 }
 

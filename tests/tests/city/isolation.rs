@@ -1,0 +1,223 @@
+//! What is another's looks as if it did not exist: every field and mutation that takes an id is given ids of another
+//! tenant, vendor or customer, and ids of nothing, and must answer the same to both, byte for byte.
+
+use cityos_domain::ids::*;
+use cityos_gateway::graphql::ids::Named;
+use cityos_tests::callers::Client;
+use cityos_tests::city::City;
+use cityos_tests::market::Market;
+use cityos_tests::schema::{base, english, list, text};
+use cityos_tests::slots::{KINDS, Request, Things, of_nothing, slots};
+use serde_json::json;
+
+/// How deep answers are looked into.
+const ANSWER_DEPTH: usize = 2;
+
+/// A marketplace with everything in it, twice where the second is another vendor's and customer's.
+struct Neighbourhood<'a> {
+    market: Market<'a>,
+    first: Things,
+    second: Things,
+}
+
+impl<'a> Neighbourhood<'a> {
+    async fn open(city: &'a City, slug: &str) -> Self {
+        let market = Market::open(city, slug).await;
+        let admin = &market.admin;
+        let (alma, basil) = (market.vendor("alma").await, market.vendor("basil").await);
+        let category = json!({ "slug": "home", "name": english("Home") });
+        let category = admin.does("createProductCategory", category, "productCategory { id }").await;
+        let category = text(&category["productCategory"]["id"]);
+        let below = json!({ "slug": "lamps", "name": english("Lamps"), "parent": category });
+        admin.does("createProductCategory", below, "").await;
+        let rule = json!({
+            "name": "Home", "productCategories": [category], "vendors": [alma],
+            "fee": { "percent": { "percent": "5" } },
+        });
+        let rules = admin.does("addCommissionRule", rule, "book { rules { id } }").await;
+        let rule = text(&rules["book"]["rules"][0]["id"]);
+
+        let mut things = Vec::new();
+        for (vendor, sku) in [(&alma, "cup"), (&basil, "pot")] {
+            let offer = market.offer_in(vendor, sku, "30.00", "4.00", Some(&category)).await;
+            city.settle().await;
+            let query = "query($id: ID!) { offer(id: $id) { product { id } } }";
+            let product = admin.ask_with(query, &json!({ "id": offer })).await;
+            let product = text(&product["offer"]["product"]["id"]);
+            let customer = market.customer().await;
+            let (order, parts) = market.order(&customer, &[(&offer, 2)]).await;
+            market.deliver(&parts[0]).await;
+            let (_, parts) = market.order(&customer, &[(&offer, 3)]).await;
+            admin
+                .does("requestPayout", json!({ "vendor": vendor, "currency": "EUR" }), "payout { id }")
+                .await;
+            city.settle().await;
+            let query =
+                "query($vendor: ID!) { payouts(filter: { vendor: $vendor }) { nodes { id status } } }";
+            let payouts = admin.ask_with(query, &json!({ "vendor": vendor })).await;
+            let payout = &payouts["payouts"]["nodes"][0];
+            assert_eq!(payout["status"], "PAID");
+            things.push(Things::from([
+                (TenantId::WHAT, market.tenant.clone()),
+                (StoreId::WHAT, market.store.clone()),
+                (VendorId::WHAT, vendor.clone()),
+                (CustomerId::WHAT, customer),
+                (ProductCategoryId::WHAT, category.clone()),
+                (ProductId::WHAT, product),
+                (OfferId::WHAT, offer),
+                (OrderId::WHAT, order),
+                (VendorOrderId::WHAT, parts[0].clone()),
+                (RuleId::WHAT, rule.clone()),
+                (PayoutId::WHAT, text(&payout["id"])),
+            ]));
+        }
+        let runs = admin.ask("{ sagaRuns { nodes { id } } }").await;
+        for thing in &mut things {
+            thing.insert(RunId::WHAT, text(&runs["sagaRuns"]["nodes"][0]["id"]));
+            thing.insert(PlaceId::WHAT, of_nothing(PlaceId::WHAT));
+        }
+        let second = things.pop().unwrap();
+        let first = things.pop().unwrap();
+        Neighbourhood { market, first, second }
+    }
+}
+
+/// Gives ids of `foreign` and of nothing to everything `caller` may ask that takes an id of these kinds, and says
+/// how many it tried.
+async fn cannot_tell_apart(
+    city: &City,
+    caller: &Client,
+    own: &Things,
+    foreign: &Things,
+    kinds: &[&str],
+) -> usize {
+    let mut tried = 0;
+    for slot in slots(&city.schema).iter().filter(|slot| kinds.contains(&slot.kind)) {
+        let nothing = of_nothing(slot.kind);
+        let key = format!("{} {}", slot.field, slot.way.join("."));
+        let ask = |id| Request { schema: &city.schema, slot, own, id };
+        let of_other = ask(&foreign[slot.kind]).answer(caller, &key, ANSWER_DEPTH).await;
+        let of_none = ask(&nothing).answer(caller, &key, ANSWER_DEPTH).await;
+        assert!(!of_none.contains("BAD_ID") && !of_none.contains("BAD_REQUEST"), "{slot:?}: {of_none}");
+        assert_eq!(of_other, of_none, "{slot:?} tells another's id from none");
+        tried += 1;
+    }
+    tried
+}
+
+/// The slots at which the caller's own id is answered no differently from an id of nothing. What stands `beside` it
+/// is the caller's too, but is not ended by what is tried on the way.
+async fn silent_slots(city: &City, caller: &Client, own: &Things, beside: &Things) -> Vec<String> {
+    let mut silent = Vec::new();
+    for slot in slots(&city.schema).iter().filter(|slot| slot.kind != PlaceId::WHAT) {
+        let nothing = of_nothing(slot.kind);
+        let ask = |id| Request { schema: &city.schema, slot, own: beside, id };
+        let of_none = ask(&nothing).answer(caller, "none", ANSWER_DEPTH).await;
+        let of_own = ask(&own[slot.kind]).answer(caller, "own", ANSWER_DEPTH).await;
+        if of_own == of_none {
+            silent.push(format!("{} {}", slot.field, slot.way.join(".")));
+        }
+    }
+    silent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_cannot_tell_anything_of_another_tenant_from_nothing() {
+    let city = City::open().await;
+    let ours = Neighbourhood::open(&city, "ours").await;
+    let theirs = Neighbourhood::open(&city, "theirs").await;
+    let admin = &ours.market.admin;
+    let before = city.log_of(&theirs.market.tenant).await.len();
+    // The geography is everyone's.
+    let kinds: Vec<&str> =
+        KINDS.iter().map(|(kind, ..)| *kind).filter(|kind| *kind != PlaceId::WHAT).collect();
+    let tried = cannot_tell_apart(&city, admin, &ours.first, &theirs.first, &kinds).await;
+    assert!(tried >= 80, "only {tried} slots were tried");
+    city.settle().await;
+    assert_eq!(city.log_of(&theirs.market.tenant).await.len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admins_own_ids_are_told_from_nothing_wherever_an_admin_may_give_one() {
+    let city = City::open().await;
+    let ours = Neighbourhood::open(&city, "ours").await;
+    let silent = silent_slots(&city, &ours.market.admin, &ours.first, &ours.second).await;
+    // What an admin of the city does, and tokens, which may be for anyone and show nothing to nobody.
+    let elsewhere = [
+        "developmentToken",
+        "tenants",
+        "suspendTenant",
+        "resumeTenant",
+        "startClosingTenant",
+        "closeTenant",
+        "changeTenantTier",
+    ];
+    let unexpected: Vec<_> =
+        silent.iter().filter(|slot| !elsewhere.iter().any(|field| slot.starts_with(field))).collect();
+    assert_eq!(unexpected, Vec::<&String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_and_a_customer_cannot_tell_what_is_anothers_from_nothing() {
+    let city = City::open().await;
+    let ours = Neighbourhood::open(&city, "ours").await;
+    let Neighbourhood { market, first, second } = &ours;
+    let before = city.log_of(&market.tenant).await.len();
+    let vendor = city.vendor_of(&market.tenant, &first[VendorId::WHAT]);
+    let sold =
+        [VendorId::WHAT, OfferId::WHAT, OrderId::WHAT, VendorOrderId::WHAT, PayoutId::WHAT, CustomerId::WHAT];
+    assert!(cannot_tell_apart(&city, &vendor, first, second, &sold).await > 30);
+    let customer = city.customer_of(&market.tenant, &first[CustomerId::WHAT]);
+    let bought = [CustomerId::WHAT, OrderId::WHAT, VendorOrderId::WHAT, PayoutId::WHAT];
+    assert!(cannot_tell_apart(&city, &customer, first, second, &bought).await > 10);
+    assert_eq!(city.log_of(&market.tenant).await.len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_and_a_customer_list_their_own_and_nothing_else() {
+    let city = City::open().await;
+    let ours = Neighbourhood::open(&city, "ours").await;
+    let Neighbourhood { market, first, second } = &ours;
+    let seller = city.vendor_of(&market.tenant, &first[VendorId::WHAT]);
+    let buyer = city.customer_of(&market.tenant, &first[CustomerId::WHAT]);
+    for (who, lists) in [
+        (
+            &seller,
+            &[
+                "vendors",
+                "offers",
+                "orderParts",
+                "orderLines",
+                "commissions",
+                "vendorBalances",
+                "ledgerEntries",
+                "payouts",
+            ][..],
+        ),
+        (&buyer, &["customers", "orders"][..]),
+    ] {
+        for field in lists {
+            let shown =
+                city.schema.selection(&base(&city.schema.field("Query", field)["type"]), ANSWER_DEPTH);
+            let all = market.admin.ask(&format!("{{ {field} {{ {shown} }} }}")).await;
+            let own = who.ask(&format!("{{ {field} {{ {shown} }} }}")).await;
+            assert_eq!(all[field]["totalCount"], 2 * own[field]["totalCount"].as_u64().unwrap(), "{field}");
+            for id in [&second[VendorId::WHAT], &second[CustomerId::WHAT], &second[OrderId::WHAT]] {
+                assert!(!own.to_string().contains(id.as_str()), "{field} shows another's: {own}");
+            }
+        }
+    }
+    for field in ["orders", "customers", "commissionRules", "sagaRuns", "dueTimers", "tenantDays"] {
+        assert_eq!(seller.refused(&format!("{{ {field} {{ totalCount }} }}")).await, "FORBIDDEN");
+    }
+    for field in
+        ["vendors", "orderParts", "vendorBalances", "ledgerEntries", "payouts", "commissionRules", "sagaRuns"]
+    {
+        assert_eq!(buyer.refused(&format!("{{ {field} {{ totalCount }} }}")).await, "FORBIDDEN");
+    }
+    let kept = "{ orders { nodes { placed { commission { amount } earnings { amount } } parts { vendor { balances { currency } } } } } }";
+    for order in list(&buyer.ask(kept).await["orders"]["nodes"]) {
+        assert_eq!(order["placed"], json!({ "commission": null, "earnings": null }));
+        assert_eq!(order["parts"][0]["vendor"]["balances"], json!([]));
+    }
+}
