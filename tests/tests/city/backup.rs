@@ -1,0 +1,77 @@
+//! Backups of a city that goes on meanwhile, and cities made from them.
+
+use crate::program::{Installation, events_after};
+use crate::sample::{self, Market, PLACE_ORDER};
+use cityos_domain::log::Position;
+use cityos_eventstore::store::EventStore;
+use serde_json::json;
+use std::fs;
+
+const BACKUP: [&str; 5] = ["backup", "--log", "log.copy", "--keys", "keys.copy"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_city_made_from_a_backup_answers_as_the_one_it_was_taken_from() {
+    let at = Installation::new();
+    let server = at.serve(&["--sample"]);
+    let token = sample::admin(&at);
+    let city = sample::settled(&at, &server, &token).await;
+    let done = at.run(&BACKUP);
+    assert_eq!(done.code, Some(0), "{}", done.complained);
+    let market = Market::of(&server, &token).await;
+    server.ask(&token, PLACE_ORDER, json!({ "input": market.order(1), "key": "after the backup" })).await;
+
+    let other = Installation::new();
+    let done = restore(&at, &other);
+    assert_eq!(done.code, Some(0), "{}", done.complained);
+    let restored = other.serve(&[]);
+    assert_eq!(sample::settled(&other, &restored, &token).await, city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_taken_while_orders_are_placed_holds_the_log_up_to_some_moment() {
+    let at = Installation::new();
+    let server = at.serve(&["--sample"]);
+    let token = sample::admin(&at);
+    let market = Market::of(&server, &token).await;
+    let before = at.log().head().await.unwrap();
+    let orders: Vec<_> = (0..10)
+        .map(|number| json!({ "input": market.order(1), "key": number.to_string() }))
+        .map(|order| tokio::spawn(server.post(&token, PLACE_ORDER, order)))
+        .collect();
+    let done = at.run(&BACKUP);
+    assert_eq!(done.code, Some(0), "{}", done.complained);
+    for order in orders {
+        assert!(order.await.unwrap().is_ok());
+    }
+
+    let other = Installation::new();
+    assert_eq!(restore(&at, &other).code, Some(0));
+    let restored = events_after(&other.log(), Position::START).await;
+    let whole = events_after(&at.log(), Position::START).await;
+    assert!(restored.len() as u64 >= before.0, "what was there before is in it");
+    assert_eq!(restored[..], whole[..restored.len()]);
+}
+
+#[test]
+fn neither_backup_nor_restore_touches_what_is_there() {
+    let at = Installation::new();
+    at.token(&["--role", "platform_admin"]);
+    assert_eq!(at.run(&BACKUP).code, Some(0));
+    let again = at.run(&BACKUP);
+    assert_eq!(again.code, Some(1), "{}", again.said);
+    assert!(again.complained.contains("log.copy is already there"), "{}", again.complained);
+
+    let other = Installation::new();
+    fs::create_dir(other.data()).unwrap();
+    other.write("data/letter", "not a city");
+    let refused = restore(&at, &other);
+    assert_eq!(refused.code, Some(1), "{}", refused.said);
+    assert!(refused.complained.contains("is not empty"), "{}", refused.complained);
+    let there: Vec<_> = fs::read_dir(other.data()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!((there.len(), other.read("data/letter").as_str()), (1, "not a city"));
+}
+
+fn restore(from: &Installation, to: &Installation) -> crate::program::Ended {
+    let [log, keys] = ["log.copy", "keys.copy"].map(|name| from.path(name).to_str().unwrap().to_owned());
+    to.run(&["restore", "--log", &log, "--keys", &keys])
+}

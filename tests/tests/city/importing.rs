@@ -1,0 +1,376 @@
+//! Marketplaces brought in from files: what comes in to the cent, what is refused, and that stopping it anywhere
+//! and running it again ends the same.
+
+use crate::program::{Ended, Installation, grown_to};
+use cityos_domain::log::Position;
+use cityos_eventstore::clock::{Clock, SystemClock};
+use cityos_eventstore::store::EventStore;
+use cityos_gateway::app::App;
+use cityos_gateway::context::RequestContext;
+use cityos_gateway::graphql;
+use cityos_projections::digest;
+use cityos_projections::models::REGISTRY;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+const SELLERS: &str = "\
+seller_id,zip_prefix,city,state
+north,01310,sao paulo,SP
+south,90010,porto alegre,RS
+";
+
+const PRODUCTS: &str = "\
+product_id,category,weight_g
+lamp,home_decor,500
+chair,furniture,7000
+cup,,
+";
+
+const HEADER: &str = "order_id,line,product_id,seller_id,unit_price,freight,currency,ship_by,order_status,\
+purchased_at,approved_at,delivered_at\n";
+
+/// Every status; an order of two vendors; a lamp and a cup that change their price.
+const ORDER_LINES: &str = "\
+arrived,1,lamp,north,100.00,10.00,BRL,2018-01-12T00:00:00Z,delivered,2018-01-10T09:00:00Z,2018-01-10T10:00:00Z,2018-01-15T12:00:00Z
+undated,1,cup,south,20.50,5.25,BRL,2018-01-13T00:00:00Z,,,,
+both,1,lamp,north,110.00,10.00,BRL,2018-02-03T00:00:00Z,delivered,2018-02-01T09:00:00Z,2018-02-01T10:00:00Z,2018-02-07T12:00:00Z
+both,2,chair,south,250.00,30.00,BRL,2018-02-04T00:00:00Z,delivered,2018-02-01T09:00:00Z,2018-02-01T10:00:00Z,2018-02-07T12:00:00Z
+both,3,cup,south,20.50,5.25,BRL,2018-02-04T00:00:00Z,delivered,2018-02-01T09:00:00Z,2018-02-01T10:00:00Z,2018-02-07T12:00:00Z
+sent,1,cup,south,21.00,5.25,BRL,2018-02-05T00:00:00Z,shipped,2018-02-02T09:00:00Z,2018-02-02T10:00:00Z,
+billed,1,chair,south,250.00,30.00,BRL,2018-02-06T00:00:00Z,invoiced,2018-02-03T09:00:00Z,2018-02-03T10:00:00Z,
+begun,1,lamp,north,110.00,10.00,BRL,2018-02-07T00:00:00Z,processing,2018-02-04T09:00:00Z,,
+dropped,1,cup,south,21.00,5.25,BRL,2018-02-08T00:00:00Z,canceled,2018-02-05T09:00:00Z,,
+";
+
+const TOTALS: &str = "{ marketplaceTotals {
+    vendors products offers customers orders ordersOfSeveralVendors lines capturedLines
+    sums { currency goods { amount } freight { amount } canceledGoods { amount } commissionFrozen { amount }
+        commissionReversed { amount } capturedGoods { amount } capturedFreight { amount }
+        capturedCommission { amount } owed { amount } } } }";
+
+fn import(at: &Installation, files: impl AsRef<Path>) -> Ended {
+    let arguments = arguments(files);
+    at.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn arguments(files: impl AsRef<Path>) -> Vec<String> {
+    let mut arguments: Vec<String> =
+        ["import", "--tenant", "bazar", "--timezone", "America/Sao_Paulo", "--currency", "BRL"]
+            .map(str::to_owned)
+            .into();
+    for (flag, file) in
+        [("--sellers", "sellers"), ("--products", "products"), ("--order-lines", "order_lines")]
+    {
+        let path = files.as_ref().join(format!("{file}.csv"));
+        arguments.extend([flag.to_owned(), path.to_str().unwrap().to_owned()]);
+    }
+    arguments.extend(["--commission-percent", "10"].map(str::to_owned));
+    arguments
+}
+
+fn with_files(order_lines: &str) -> Installation {
+    let at = Installation::new();
+    at.write("sellers.csv", SELLERS);
+    at.write("products.csv", PRODUCTS);
+    at.write("order_lines.csv", &format!("{HEADER}{order_lines}"));
+    at
+}
+
+/// The city over a data directory that nothing else uses, with everything in the log in the read models. Nothing
+/// moves by itself.
+async fn at_rest(at: &Installation) -> App {
+    let app = at.open(Arc::new(SystemClock)).await;
+    app.services().projector.catch_up().await.unwrap();
+    app
+}
+
+/// What the imported tenant's admin is answered.
+async fn answers(at: &Installation, query: &str) -> Value {
+    let token = at.token(&["--role", "tenant_admin", "--tenant", "bazar"]);
+    let app = at_rest(at).await;
+    let caller = app.services().tokens.as_ref().unwrap().verify(&token, SystemClock.now());
+    let context = RequestContext { caller, locale: None, correlation: Uuid::new_v4(), traceparent: None };
+    let answer = graphql::execute(app.schema(), app.services(), query.into(), context).await;
+    let mut answer = serde_json::to_value(answer).unwrap();
+    assert_eq!(answer.get("errors"), None, "{query}");
+    answer["data"].take()
+}
+
+async fn head(at: &Installation) -> Position {
+    at.log().head().await.unwrap()
+}
+
+fn amount(amount: &str) -> Value {
+    json!({ "amount": amount })
+}
+
+#[tokio::test]
+async fn every_row_comes_in_once_to_the_cent_however_often_it_is_imported() {
+    let at = with_files(ORDER_LINES);
+    let first = import(&at, at.path(""));
+    assert_eq!(first.code, Some(0), "{}", first.complained);
+    for made in
+        ["2 vendors, 3 products, 3 offers,", "7 orders with 9 lines, 2 price changes", "rejected: 0 orders"]
+    {
+        assert!(first.said.contains(made), "{made}: {}", first.said);
+    }
+    let sums = json!({
+        "currency": "BRL",
+        "goods": amount("903.00"),
+        "freight": amount("111.00"),
+        "canceledGoods": amount("21.00"),
+        "commissionFrozen": amount("90.30"),
+        "commissionReversed": amount("2.10"),
+        "capturedGoods": amount("522.00"),
+        "capturedFreight": amount("65.75"),
+        "capturedCommission": amount("52.20"),
+        "owed": amount("535.55"),
+    });
+    let totals = json!({ "marketplaceTotals": {
+        "vendors": 2, "products": 3, "offers": 3, "customers": 7, "orders": 7, "ordersOfSeveralVendors": 1,
+        "lines": 9, "capturedLines": 6, "sums": [sums],
+    } });
+    assert_eq!(answers(&at, TOTALS).await, totals);
+    let orders =
+        answers(&at, "{ orders(orderBy: OLDEST) { nodes { reference status placedOn parts { status } } } }")
+            .await;
+    let orders: Vec<_> = orders["orders"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|order| {
+            let text = |field: &str| order[field].as_str().unwrap().to_owned();
+            (text("reference"), text("status"), text("placedOn"), order["parts"].as_array().unwrap().len())
+        })
+        .collect();
+    let expected = [
+        ("arrived", "CLOSED", "2018-01-10", 1),
+        ("undated", "CLOSED", "2018-01-12", 1),
+        ("both", "CLOSED", "2018-02-01", 2),
+        ("sent", "SHIPPED", "2018-02-02", 1),
+        ("billed", "PLACED", "2018-02-03", 1),
+        ("begun", "PLACED", "2018-02-04", 1),
+        ("dropped", "CANCELED", "2018-02-05", 1),
+    ];
+    let expected = expected.map(|(name, status, day, parts)| (name.into(), status.into(), day.into(), parts));
+    assert_eq!(orders, expected);
+
+    let before = head(&at).await;
+    let second = import(&at, at.path(""));
+    assert_eq!(second.code, Some(0), "{}", second.complained);
+    assert!(second.said.contains("there already: 7 orders"), "{}", second.said);
+    assert!(second.said.contains("0 vendors, 0 products, 0 offers,"), "{}", second.said);
+    assert_eq!(head(&at).await, before);
+    assert!(!at.path("rejects.csv").exists());
+}
+
+/// Orders with one bad row each: the file's lines, the bad one of them counted from 1, and what is said of it.
+const BAD: &[(&str, &str, u64, &str, &str)] = &[
+    (
+        "no-seller",
+        "lamp,nobody,1.00,0.00,BRL,2018-03-01T00:00:00Z,,,,",
+        1,
+        "seller_id",
+        "is not in the sellers file",
+    ),
+    ("blank-seller", "lamp,,1.00,0.00,BRL,2018-03-01T00:00:00Z,,,,", 1, "seller_id", "is missing"),
+    (
+        "no-product",
+        "sofa,north,1.00,0.00,BRL,2018-03-01T00:00:00Z,,,,",
+        1,
+        "product_id",
+        "is not in the products file",
+    ),
+    (
+        "negative",
+        "lamp,north,-1.00,0.00,BRL,2018-03-01T00:00:00Z,,,,",
+        1,
+        "unit_price",
+        "must not be negative",
+    ),
+    ("currency", "lamp,north,1.00,0.00,XQZ,2018-03-01T00:00:00Z,,,,", 1, "currency", ""),
+    ("broken", "lamp,north,1.x0,0.00,BRL,2018-03-01T00:00:00Z,,,,", 1, "unit_price", ""),
+    ("too-fine", "lamp,north,1.00,0.005,BRL,2018-03-01T00:00:00Z,,,,", 1, "freight", ""),
+    ("status", "lamp,north,1.00,0.00,BRL,2018-03-01T00:00:00Z,eaten,,,", 1, "order_status", "is none of"),
+    ("moment", "lamp,north,1.00,0.00,BRL,yesterday,,,,", 1, "ship_by", "is not an RFC 3339 instant"),
+    ("short", "lamp,north,1.00", 1, "", "has 5 fields where the header has 12"),
+];
+
+#[tokio::test]
+async fn a_bad_row_keeps_its_whole_order_out_and_nothing_else_until_it_is_corrected() {
+    let good = "chair,south,250.00,30.00,BRL,2018-03-01T00:00:00Z,,,,";
+    let mut rows = String::from("fine,1,chair,south,250.00,30.00,BRL,2018-02-28T00:00:00Z,,,,\n");
+    let mut expected = Vec::new();
+    for (order, bad, number, field, reason) in BAD {
+        let line = 1 + rows.lines().count() as u64 + number;
+        expected.push((line, *order, *field, *reason));
+        rows += &format!("{order},1,{bad}\n{order},2,{good}\n");
+    }
+    rows += &format!("twice,1,{good}\ntwice,1,{good}\n");
+    expected.push((
+        1 + rows.lines().count() as u64,
+        "twice",
+        "line",
+        "stands at line 23 of the file already",
+    ));
+    let at = with_files(&rows);
+
+    let some = import(&at, at.path(""));
+    assert_eq!(some.code, Some(3), "{}{}", some.said, some.complained);
+    assert!(some.said.contains("rejected: 11 orders"), "{}", some.said);
+    let mut refused: Vec<_> = at.read("rejects.csv").lines().skip(1).map(str::to_owned).collect();
+    refused.sort_by_key(|row| row.split(',').nth(1).unwrap().parse::<u64>().unwrap());
+    assert_eq!(refused.len(), expected.len(), "{refused:#?}");
+    for (row, (line, order, field, reason)) in refused.iter().zip(&expected) {
+        assert!(
+            row.starts_with(&format!("order_lines,{line},{order},{field},")),
+            "{row}: {line} {order} {field}"
+        );
+        assert!(
+            row.contains(reason) && row.split(',').nth(4).is_some_and(|said| !said.is_empty()),
+            "{row}: {reason}"
+        );
+    }
+    let totals = "{ marketplaceTotals { orders lines vendors offers } }";
+    let only_the_good = json!({ "orders": 1, "lines": 1, "vendors": 1, "offers": 1 });
+    assert_eq!(answers(&at, totals).await["marketplaceTotals"], only_the_good);
+    let before = head(&at).await;
+    assert_eq!(import(&at, at.path("")).code, Some(3));
+    assert_eq!(head(&at).await, before);
+
+    let names = BAD.iter().map(|(order, ..)| *order).chain(["twice"]);
+    let corrected: String = names
+        .map(|order| {
+            format!("{order},1,lamp,north,1.00,0.00,{}\n{order},2,{good}\n", "BRL,2018-03-01T00:00:00Z,,,,")
+        })
+        .collect();
+    at.write("order_lines.csv", &format!("{HEADER}{corrected}"));
+    let rest = import(&at, at.path(""));
+    assert_eq!(rest.code, Some(0), "{}{}", rest.said, rest.complained);
+    let all = json!({ "orders": 12, "lines": 23, "vendors": 2, "offers": 2 });
+    assert_eq!(answers(&at, totals).await["marketplaceTotals"], all);
+    assert!(!at.path("rejects.csv").exists());
+}
+
+#[tokio::test]
+async fn an_order_that_comes_again_with_other_content_is_refused_and_stays_as_it_is() {
+    let at = with_files(ORDER_LINES);
+    assert_eq!(import(&at, at.path("")).code, Some(0));
+    let before = head(&at).await;
+    at.write(
+        "order_lines.csv",
+        &format!(
+            "{HEADER}{}",
+            ORDER_LINES.replace("arrived,1,lamp,north,100.00", "arrived,1,lamp,north,90.00")
+        ),
+    );
+    let again = import(&at, at.path(""));
+    assert_eq!(again.code, Some(3), "{}{}", again.said, again.complained);
+    assert!(
+        at.read("rejects.csv")
+            .contains("order_lines,2,arrived,order_id,was imported before with other content")
+    );
+    assert_eq!(head(&at).await, before);
+}
+
+/// Orders of the import that is killed.
+const ORDERS: usize = 60;
+
+/// Where it is killed: so much of all events, in percent.
+const KILLED_AT: [u64; 5] = [0, 2, 25, 60, 97];
+
+fn many_orders() -> String {
+    let line = |order: usize, number: usize| {
+        let product = ["lamp", "chair", "cup"][(order + number) % 3];
+        let seller = ["north", "south"][(order / 2 + number) % 2];
+        let price = 10 + order / 7 + number;
+        let status = ["delivered", "", "shipped", "invoiced", "canceled"][order % 5];
+        let day = 1 + order % 28;
+        let hour = order / 28;
+        format!(
+            "order-{order:03},{number},{product},{seller},{price}.10,2.05,BRL,2018-04-{day:02}T{hour:02}:00:00Z,{status},,,\n"
+        )
+    };
+    (0..ORDERS).flat_map(|order| (1..=1 + order % 3).map(move |number| line(order, number))).collect()
+}
+
+/// What must be the same at the end: every row of every read model. What is sealed is told by opening it.
+async fn end_of(at: &Installation) -> (Vec<(&'static str, u64, String)>, Value) {
+    let vendors = answers(
+        at,
+        "{ vendors { nodes {
+        handle status version name { text } contact { name email phone address }
+        balances { currency pending { amount } available { amount } } } } }",
+    )
+    .await;
+    let app = at_rest(at).await;
+    let mut models = Vec::new();
+    for model in REGISTRY.iter().filter(|model| model.name() != "vendors") {
+        let digest = digest(&app.services().reads, *model).await.unwrap();
+        models.push((model.name(), digest.rows, digest.hash.to_string()));
+    }
+    (models, vendors)
+}
+
+#[tokio::test]
+async fn an_import_killed_anywhere_and_run_again_ends_as_if_it_had_never_been_stopped() {
+    let whole = with_files(&many_orders());
+    assert_eq!(import(&whole, whole.path("")).code, Some(0));
+    let length = head(&whole).await.0;
+    let expected = end_of(&whole).await;
+    assert!(
+        expected.0.iter().any(|(name, rows, _)| (*name, *rows) == ("orders", ORDERS as u64)),
+        "{:?}",
+        expected.0
+    );
+    assert!(expected.1.to_string().contains("01310 sao paulo SP"), "{}", expected.1);
+
+    let at = with_files(&many_orders());
+    let log = at.log();
+    let arguments = arguments(at.path(""));
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    for percent in KILLED_AT {
+        let mut process = at.start(&arguments);
+        grown_to(&log, Position(1.max(length * percent / 100))).await;
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(log.head().await.unwrap().0 < length, "it was over before it was killed");
+    }
+    drop(log);
+    let last = import(&at, at.path(""));
+    assert_eq!(last.code, Some(0), "{}", last.complained);
+    assert_eq!(head(&at).await.0, length);
+    assert_eq!(end_of(&at).await, expected);
+}
+
+/// The order lines of a real marketplace, where this machine has them.
+const REAL: &str = "../../shared/data/olist";
+
+#[tokio::test]
+async fn a_real_marketplace_comes_in_with_exactly_its_figures() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join(REAL);
+    if !files.exists() {
+        println!("{} is not there: its figures were not looked at", files.display());
+        return;
+    }
+    let at = Installation::new();
+    let imported = import(&at, &files);
+    assert_eq!(imported.code, Some(0), "{}{}", imported.said, imported.complained);
+    let totals = answers(&at, TOTALS).await["marketplaceTotals"].take();
+    let figures =
+        ["vendors", "products", "offers", "orders", "lines", "ordersOfSeveralVendors", "capturedLines"];
+    assert_eq!(
+        figures.map(|figure| totals[figure].clone()),
+        [1_314, 4_425, 4_508, 6_000, 6_833, 69, 6_824].map(Value::from)
+    );
+    let sums =
+        ["goods", "freight", "commissionFrozen", "capturedGoods", "capturedFreight", "capturedCommission"];
+    let amounts = ["838023.56", "137639.06", "83804.72", "836613.34", "137470.21", "83663.70"];
+    assert_eq!(sums.map(|sum| totals["sums"][0][sum].clone()), amounts.map(amount));
+    let vendor = "{ vendors(filter: { handle: \"53243585a1d6dc2643021fd1853d8905\" }) { nodes {
+        balances { earned { amount } } } } }";
+    let earned = answers(&at, vendor).await["vendors"]["nodes"][0]["balances"][0]["earned"].take();
+    assert_eq!(earned, amount("18729.91"));
+}

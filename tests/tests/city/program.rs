@@ -1,0 +1,200 @@
+//! The program `cityos` as whoever runs it meets it: a process with arguments, a data directory, an exit code, and
+//! a port that answers. It can be killed.
+
+use cityos_domain::log::{Envelope, Position};
+use cityos_eventstore::clock::{Clock, SystemClock};
+use cityos_eventstore::sqlite::SqliteStore;
+use cityos_eventstore::store::EventStore;
+use cityos_gateway::app::App;
+use cityos_gateway::settings::Settings;
+use serde_json::{Value, json};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long the log may stand still while a test waits for something to be written.
+const STANDS_STILL_AT_MOST: Duration = Duration::from_secs(60);
+
+/// Events read at a time.
+const READ_LIMIT: u32 = 1_000;
+
+/// A folder with a data directory in it, and the program to use on it.
+pub struct Installation {
+    folder: TempDir,
+}
+
+/// How a run of the program ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub said: String,
+    pub complained: String,
+}
+
+impl Installation {
+    pub fn new() -> Self {
+        Installation { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let test = std::env::current_exe().expect("a running program has a path");
+        let built = test.parent().and_then(Path::parent).expect("tests lie in target/debug/deps");
+        let program = built.join("cityos");
+        assert!(program.exists(), "{} is not there: `cargo test --workspace` builds it", program.display());
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).args(["--data-dir", "data"]).args(arguments);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended { code: output.status.code(), said: text(output.stdout), complained: text(output.stderr) }
+    }
+
+    /// Starts the program, which says nothing, and leaves it running.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// A development token.
+    pub fn token(&self, arguments: &[&str]) -> String {
+        let ended = self.run(&[&["token"], arguments].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.complained);
+        ended.said.trim().to_owned()
+    }
+
+    /// Starts a server on a free port and returns when it listens. Its log lines go to `server.log`.
+    pub fn serve(&self, arguments: &[&str]) -> Server {
+        let lines = OpenOptions::new().create(true).append(true).open(self.path("server.log")).unwrap();
+        let free_port = ["--set", "bind=127.0.0.1:0", "serve"];
+        let mut process = self
+            .command(&[&free_port, arguments].concat())
+            .stdout(Stdio::piped())
+            .stderr(File::try_clone(&lines).unwrap())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let Some(url) = line.trim().strip_prefix("CityOS listens on ").map(str::to_owned) else {
+            process.wait().unwrap();
+            panic!("it does not listen: {line}{}", self.read("server.log"));
+        };
+        Server { process, url, http: reqwest::Client::new(), _said: said }
+    }
+
+    /// The city in this process instead of one of its own; nothing in it moves by itself.
+    pub async fn open(&self, clock: Arc<dyn Clock>) -> App {
+        let settings = Settings { data_dir: self.data(), ..Settings::default() };
+        App::open(settings, clock).await.unwrap()
+    }
+
+    /// The log, seen by a second process.
+    pub fn log(&self) -> SqliteStore {
+        fs::create_dir_all(self.data()).unwrap();
+        SqliteStore::open(&self.data().join("log.db"), Arc::new(SystemClock)).unwrap()
+    }
+}
+
+/// A server that runs. It is killed when it is let go.
+pub struct Server {
+    process: Child,
+    url: String,
+    http: reqwest::Client,
+    /// Kept open for what it still has to say.
+    _said: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// A path below the server's address.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let response = self.http.get(format!("{}{path}", self.url)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// What the server answers, or that it does not live to answer.
+    pub fn post(
+        &self,
+        token: &str,
+        query: &str,
+        variables: Value,
+    ) -> impl Future<Output = reqwest::Result<Value>> + Send + 'static {
+        let request = self.http.post(format!("{}/graphql", self.url)).bearer_auth(token);
+        let request = request.json(&json!({ "query": query, "variables": variables }));
+        async move { request.send().await?.json().await }
+    }
+
+    /// The data of an answer without errors.
+    pub async fn ask(&self, token: &str, query: &str, variables: Value) -> Value {
+        let mut answer = self.post(token, query, variables).await.unwrap();
+        assert_eq!(answer.get("errors"), None, "{query}");
+        answer["data"].take()
+    }
+
+    /// Ctrl-C, and how it ended.
+    pub fn interrupt(mut self) -> ExitStatus {
+        let signal = format!("kill -INT {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &signal]).status().unwrap().success());
+        self.process.wait().unwrap()
+    }
+
+    /// Kills it where it stands.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
+            drop(self.process.kill());
+            drop(self.process.wait());
+        }
+    }
+}
+
+/// Everything in the log after a position.
+pub async fn events_after(log: &SqliteStore, after: Position) -> Vec<Envelope> {
+    let mut events = Vec::new();
+    let mut after = after;
+    loop {
+        let page = log.read_all(after, READ_LIMIT).await.unwrap();
+        if page.scanned_to == after {
+            return events;
+        }
+        after = page.scanned_to;
+        events.extend(page.events);
+    }
+}
+
+/// Returns as soon as the log has come to `position`. Looks without a pause, so that what writes it can be caught
+/// in the middle.
+pub async fn grown_to(log: &SqliteStore, position: Position) {
+    let begun = std::time::Instant::now();
+    while log.head().await.unwrap() < position {
+        assert!(begun.elapsed() < STANDS_STILL_AT_MOST, "the log does not come to {position:?}");
+        tokio::task::yield_now().await;
+    }
+}
