@@ -1,5 +1,7 @@
 //! The system from outside, and what must hold over the whole repository.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests, what they share too")]
+
 mod backup;
 mod doors;
 mod event_schemas;
