@@ -10,6 +10,7 @@ mod fees;
 pub mod ids;
 mod ledger;
 mod loading;
+mod lulls;
 mod offers;
 mod order_lines;
 mod order_parts;
@@ -35,8 +36,10 @@ use crate::context::RequestContext;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{EmptySubscription, MergedObject, Request, Response, SDLExportOptions};
 use loading::Rows;
+use lulls::Lulls;
 use services::{Freshness, Services};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How deep a request may nest its fields.
 pub const DEPTH_MAX: usize = 15;
@@ -160,7 +163,10 @@ pub async fn execute(
     context: RequestContext,
 ) -> Response {
     let correlation = context.correlation;
-    let batches = DataLoader::new(Rows(services.reads.clone()), tokio::spawn);
+    let lulls = Lulls::default();
+    let begin = lulls.clone();
+    let batches = DataLoader::new(Rows(services.reads.clone()), move |batch| begin.spawn(batch));
+    let batches = batches.delay(Duration::ZERO);
     let request = request.data(services.clone()).data(context).data(batches).data(Freshness::default());
-    refusal::finish(schema.execute(request).await, correlation)
+    refusal::finish(lulls.of(schema.execute(request)).await, correlation)
 }

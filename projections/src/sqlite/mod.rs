@@ -134,7 +134,7 @@ fn placeholders(count: usize, width: usize) -> String {
     vec![group; count].join(",")
 }
 
-/// The most rows one statement loads or writes.
+/// The most rows one statement writes.
 const BATCH_ROWS_MAX: usize = 64;
 
 /// Cuts `items` into batches whose sizes are powers of two, so that few different statements are prepared.

@@ -8,6 +8,9 @@ use crate::row::{ColumnSpec, Role, Row};
 use rusqlite::{Connection, params_from_iter};
 use std::collections::HashMap;
 
+/// The most keys one statement looks up.
+const LOOKUP_KEYS_MAX: usize = 1_024;
+
 fn key_columns(columns: &'static [ColumnSpec]) -> impl Iterator<Item = &'static ColumnSpec> {
     std::iter::once(&PARTITION).chain(columns.iter().filter(|column| column.role == Role::Key))
 }
@@ -26,7 +29,12 @@ fn load_from(
         .enumerate()
         .map(|(at, column)| format!("\"{}\" = column{}", column.name, at + 1))
         .collect();
-    for batch in batches(keys) {
+    for batch in keys.chunks(LOOKUP_KEYS_MAX) {
+        // Filled up with its last key again, so that few different statements are prepared: a key found twice is
+        // the same row.
+        let wanted = batch.len().next_power_of_two();
+        let batch: Vec<&StoredKey> =
+            batch.iter().chain(batch.last().into_iter().cycle()).take(wanted).collect();
         // A cross join keeps its order: each wanted key is looked up, the table is never scanned.
         let sql = format!(
             "SELECT {} FROM (VALUES {}) CROSS JOIN \"{table}\" ON {}",
@@ -35,7 +43,7 @@ fn load_from(
             on.join(" AND "),
         );
         let mut statement = conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(batch.iter().flatten()))?;
+        let mut rows = statement.query(params_from_iter(batch.into_iter().flatten()))?;
         while let Some(row) = rows.next()? {
             found(values(row, 0, all())?)?;
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests, what they share too")]
 
 mod backup;
+mod batching;
 mod doors;
 mod event_schemas;
 mod importing;
