@@ -82,7 +82,8 @@ impl Stores {
     /// Opens them in the data directory, and makes what is not there.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let path = settings.data_dir.clone();
-        std::fs::create_dir_all(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
+        std::fs::create_dir_all(&path)
+            .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
         let keys = KeyFile::open(&path.join(KEYS_FILE)).map_err(|error| OpenError::Keys(error.into()))?;
         let log = SqliteStore::open(&path.join(LOG_FILE), clock).map_err(OpenError::Log)?;
         let keys: Arc<dyn KeyStore> = Arc::new(keys);
@@ -114,7 +115,8 @@ impl App {
     ) -> Result<Self, OpenError> {
         let Stores { log, keys, sealer, input_key } = stores;
         let reads = ReadStore::open(&settings.data_dir.join(READS_FILE)).map_err(OpenError::Reads)?;
-        let projector = Projector::new(log.clone(), reads.clone(), REGISTRY).await.map_err(OpenError::Project)?;
+        let projector =
+            Projector::new(log.clone(), reads.clone(), REGISTRY).await.map_err(OpenError::Project)?;
         let registry = Arc::new(registry());
         let executor = Executor::new(log, clock, registry.clone());
         let engine = Engine::new(executor.clone(), registry, reads.clone(), projector.clone(), ports)
@@ -124,7 +126,8 @@ impl App {
             true => Some(development_tokens(keys.as_ref(), &settings).await.map_err(OpenError::Keys)?),
             false => None,
         };
-        let services = Services { executor, reads, projector, engine, sealer, positions, input_key, tokens, settings };
+        let services =
+            Services { executor, reads, projector, engine, sealer, positions, input_key, tokens, settings };
         Ok(App { schema: graphql::schema(), services: Arc::new(services) })
     }
 

@@ -133,8 +133,9 @@ impl DevelopmentTokens {
             tracing::info!(%why, "refused a token");
             Unauthenticated::BadToken
         };
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).map_err(|error| bad(&error))?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules)
+            .map_err(|error| bad(&error))?
+            .claims;
         if claims.typ != BEARER {
             return Err(bad(&"it is not a bearer token"));
         }
@@ -226,7 +227,11 @@ mod tests {
             })
         };
         for (role, tenant) in [("tenant_admin", false), ("vendor", true), ("customer", true)] {
-            assert_eq!(issuer().verify(&bound(role, tenant), now()), Err(Unauthenticated::BadToken), "{role}");
+            assert_eq!(
+                issuer().verify(&bound(role, tenant), now()),
+                Err(Unauthenticated::BadToken),
+                "{role}"
+            );
         }
         assert!(issuer().verify(&bound("tenant_admin", true), now()).is_ok());
     }

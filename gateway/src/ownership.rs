@@ -28,7 +28,9 @@ impl Thing {
             (Own::All, _) => true,
             (Own::Vendor(own), Thing::Vendor(vendor)) => own == vendor,
             (Own::Vendor(own), Thing::Offer(offer)) => city.see::<Offer>(offer)?.known()?.vendor == own,
-            (Own::Vendor(own), Thing::Part(part)) => city.see::<VendorOrder>(part)?.known()?.belongs.vendor == own,
+            (Own::Vendor(own), Thing::Part(part)) => {
+                city.see::<VendorOrder>(part)?.known()?.belongs.vendor == own
+            }
             (Own::Customer(own), Thing::Customer(customer)) => own == customer,
             (Own::Vendor(_), Thing::Customer(_))
             | (Own::Customer(_), Thing::Vendor(_) | Thing::Offer(_) | Thing::Part(_)) => false,

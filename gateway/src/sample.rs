@@ -63,8 +63,12 @@ const VENDORS: &[(&str, &str, &str)] = &[
 /// Categories: slug and name.
 const CATEGORIES: &[(&str, &str)] = &[("pantry", "Pantry"), ("home", "Home")];
 
-/// Products with their one offer: code, title, category, vendor, price, freight, units on hand where counted.
-const PRODUCTS: &[(&str, &str, &str, &str, &str, &str, Option<u32>)] = &[
+/// Code, title, category, vendor, price, freight, and units on hand where they are counted.
+type ProductWithOffer =
+    (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str, Option<u32>);
+
+/// Products with their one offer.
+const PRODUCTS: &[ProductWithOffer] = &[
     ("dates-ajwa", "Ajwa dates, 1 kg", "pantry", "palm-house", "85.00", "12.00", Some(40)),
     ("dates-sukkari", "Sukkari dates, 1 kg", "pantry", "palm-house", "38.50", "12.00", Some(60)),
     ("cardamom", "Green cardamom, 250 g", "pantry", "spice-lane", "64.25", "8.00", None),
@@ -123,7 +127,12 @@ impl Sample<'_> {
     }
 
     /// Waits until the sagas have brought an aggregate of the sample tenant where `there` says.
-    async fn until<A: Aggregate>(&self, what: &str, id: A::Id, there: impl Fn(&A) -> bool) -> anyhow::Result<Arc<A>> {
+    async fn until<A: Aggregate>(
+        &self,
+        what: &str,
+        id: A::Id,
+        there: impl Fn(&A) -> bool,
+    ) -> anyhow::Result<Arc<A>> {
         let begun = Instant::now();
         loop {
             let head = self.executor.store().head().await?;
@@ -193,7 +202,12 @@ impl Sample<'_> {
     async fn catalog(&self) -> anyhow::Result<()> {
         for (slug, name) in CATEGORIES {
             let slug = Slug::parse("slug", slug)?;
-            let create = CreateCategory { id: category(slug.as_str()), parent: None, slug: slug.clone(), name: english(name)? };
+            let create = CreateCategory {
+                id: category(slug.as_str()),
+                parent: None,
+                slug: slug.clone(),
+                name: english(name)?,
+            };
             self.tell(&format!("category/{slug}"), &create).await?;
         }
         let conditions = Conditions { categories: vec![category("home")], ..Conditions::default() };
@@ -202,13 +216,14 @@ impl Sample<'_> {
         self.tell("rule/home", &AddRule { rule }).await?;
 
         for (handle, name, arabic) in VENDORS {
-            let introduction =
-                Introduction { handle: Code::parse("handle", handle)?, name: in_both(name, arabic)?, contact: None };
+            let introduction = Introduction {
+                handle: Code::parse("handle", handle)?,
+                name: in_both(name, arabic)?,
+                contact: None,
+            };
             let id = vendor(handle);
             self.tell(&format!("vendor/{handle}"), &ApplyAsVendor { id, introduction }).await?;
-            let has_account = |vendor: &Vendor| {
-                matches!(vendor, Vendor::Known(profile) if profile.payout_account.is_some())
-            };
+            let has_account = |vendor: &Vendor| matches!(vendor, Vendor::Known(profile) if profile.payout_account.is_some());
             self.until::<Vendor>("opening a payout account", id, has_account).await?;
             let kyc = |status, reason| {
                 anyhow::Ok(vendor::Command::ChangeKyc { status, reason: Reason::parse("reason", reason)? })
@@ -222,8 +237,7 @@ impl Sample<'_> {
             for (step, command) in steps {
                 self.tell(&format!("vendor/{handle}/{step}"), &Tell::<Vendor> { id, command }).await?;
             }
-            let approved =
-                |vendor: &Vendor| matches!(vendor, Vendor::Known(profile) if profile.stage == Stage::Approved);
+            let approved = |vendor: &Vendor| matches!(vendor, Vendor::Known(profile) if profile.stage == Stage::Approved);
             self.until::<Vendor>("approving a vendor", id, approved).await?;
         }
         for (code, title, category_slug, handle, price, freight, units) in PRODUCTS {
@@ -285,7 +299,8 @@ impl Sample<'_> {
             self.until::<VendorOrder>("capturing a part", part, captured).await?;
             self.tell(&format!("{name}/deliver"), &DeliverPart { part }).await?;
         }
-        let payout = RequestPayout { vendor: vendor("palm-house"), currency: riyals(), trigger: Trigger::Manual };
+        let payout =
+            RequestPayout { vendor: vendor("palm-house"), currency: riyals(), trigger: Trigger::Manual };
         self.tell("payout", &payout).await
     }
 
@@ -310,7 +325,9 @@ impl Sample<'_> {
         let placed = self.until::<Order>("a checkout", order, decided).await?;
         match &*placed {
             Order::Placed { .. } => Ok(order),
-            Order::Unknown | Order::Requested(_) | Order::Declined(_) => bail!("the order `{name}` was declined"),
+            Order::Unknown | Order::Requested(_) | Order::Declined(_) => {
+                bail!("the order `{name}` was declined")
+            }
         }
     }
 
@@ -365,6 +382,9 @@ fn english(text: &str) -> anyhow::Result<LocalText> {
 }
 
 fn in_both(text: &str, arabic: &str) -> anyhow::Result<LocalText> {
-    let texts = [(Locale::parse("locale", "en")?, text.to_owned()), (Locale::parse("locale", "ar")?, arabic.to_owned())];
+    let texts = [
+        (Locale::parse("locale", "en")?, text.to_owned()),
+        (Locale::parse("locale", "ar")?, arabic.to_owned()),
+    ];
     Ok(LocalText::parse("name", texts)?)
 }

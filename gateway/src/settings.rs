@@ -111,8 +111,9 @@ impl Settings {
             None if Path::new(FILE_DEFAULT).exists() => figment.merge(Toml::file_exact(FILE_DEFAULT)),
             None => figment,
         };
-        let environment = Env::prefixed(ENV_PREFIX)
-            .filter(|key| !ENV_FOREIGN.iter().any(|foreign| key.as_str().to_uppercase().starts_with(foreign)));
+        let environment = Env::prefixed(ENV_PREFIX).filter(|key| {
+            !ENV_FOREIGN.iter().any(|foreign| key.as_str().to_uppercase().starts_with(foreign))
+        });
         let mut chosen = Dict::new();
         for (key, value) in flags {
             let value: Value = value.parse().expect("any text is some value");
@@ -170,10 +171,8 @@ pub fn markdown() -> String {
     let defaults = serde_json::to_value(Settings::default()).expect("settings are plain values");
     let mut table = String::from("| setting | environment | default | meaning |\n|---|---|---|---|\n");
     for (name, meaning) in TABLE {
-        let default = match &defaults[name] {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let default = &defaults[name];
+        let default = default.as_str().map_or_else(|| default.to_string(), Into::into);
         let variable = format!("{ENV_PREFIX}{}", name.to_uppercase());
         table += &format!("| `{name}` | `{variable}` | `{default}` | {} |\n", meaning.trim());
     }
@@ -193,8 +192,7 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
-        let settings =
-            with_file("page_size_default = 7\nrun_wait_ms = 1", &[("run_wait_ms", "2")]).unwrap();
+        let settings = with_file("page_size_default = 7\nrun_wait_ms = 1", &[("run_wait_ms", "2")]).unwrap();
         assert_eq!((settings.page_size_default, settings.run_wait_ms), (7, 2));
         assert_eq!(settings.page_size_max, Settings::default().page_size_max);
     }

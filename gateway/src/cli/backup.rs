@@ -23,7 +23,9 @@ impl Backup {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
         let copies = Copies { log: self.log, keys: self.keys };
         let done = copies.clone();
-        tokio::task::spawn_blocking(move || backup(&settings.data_dir, &copies)).await.context("copying")??;
+        tokio::task::spawn_blocking(move || backup(&settings.data_dir, &copies))
+            .await
+            .context("copying")??;
         println!("The log is in {}, its keys in {}.", done.log.display(), done.keys.display());
         Ok(ExitCode::SUCCESS)
     }

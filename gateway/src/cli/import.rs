@@ -71,12 +71,15 @@ impl Import {
         let commands = Commands::new(executor, stores.input_key);
         let begun = Instant::now();
         let bar = bar(&plan)?;
-        let (report, refused) =
-            import::run(&commands, &stores.sealer, &target, &plan, || bar.inc(1)).await?;
+        let (report, refused) = import::run(&commands, &stores.sealer, &target, &plan, || bar.inc(1)).await?;
         bar.finish_and_clear();
         let seconds = begun.elapsed().as_secs_f64();
         println!("{report}");
-        println!("{} commands in {seconds:.1} s: {:.0} a second", report.commands, report.commands as f64 / seconds);
+        println!(
+            "{} commands in {seconds:.1} s: {:.0} a second",
+            report.commands,
+            report.commands as f64 / seconds
+        );
         let mut rejects = plan.rejects;
         rejects.extend(refused);
         match import::write_rejects(&self.rejects, &rejects).context("writing the rejects")? {

@@ -65,7 +65,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut flags = cli.set;
     if let Some(dir) = cli.data_dir {
-        flags.push(("data_dir".into(), dir.to_str().context("the data directory's name is not UTF-8")?.into()));
+        flags.push((
+            "data_dir".into(),
+            dir.to_str().context("the data directory's name is not UTF-8")?.into(),
+        ));
     }
     let settings = Settings::load(cli.config.as_deref(), &flags)?;
     logging::start(&settings)?;

@@ -80,9 +80,15 @@ fn greet(app: &App, address: SocketAddr, sample: bool) {
     println!("{token}\n");
     if sample {
         println!("In GraphiQL set the header {{\"Authorization\": \"Bearer <token>\"}} and try:\n");
-        println!("  {{ tenant {{ slug status }} marketplaceTotals {{ vendors offers orders sums {{ currency goods {{ amount }} }} }} }}");
-        println!("  {{ orders {{ nodes {{ status placed {{ payable {{ amount currency }} }} parts {{ status vendor {{ handle }} lines {{ sku quantity }} }} }} }} }}");
-        println!("  {{ vendors {{ nodes {{ handle status balances {{ currency pending {{ amount }} available {{ amount }} paid {{ amount }} }} }} }} }}\n");
+        println!(
+            "  {{ tenant {{ slug status }} marketplaceTotals {{ vendors offers orders sums {{ currency goods {{ amount }} }} }} }}"
+        );
+        println!(
+            "  {{ orders {{ nodes {{ status placed {{ payable {{ amount currency }} }} parts {{ status vendor {{ handle }} lines {{ sku quantity }} }} }} }} }}"
+        );
+        println!(
+            "  {{ vendors {{ nodes {{ handle status balances {{ currency pending {{ amount }} available {{ amount }} paid {{ amount }} }} }} }} }}\n"
+        );
         println!("Or from a shell:\n");
         println!(
             "  curl -s http://{address}/graphql -H 'Content-Type: application/json' -H \"Authorization: Bearer $TOKEN\" \\\n       -d '{{\"query\": \"{{ orders {{ totalCount }} }}\"}}'\n"

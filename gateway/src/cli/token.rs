@@ -46,13 +46,18 @@ impl Token {
         let stores = Stores::open(&settings, clock.clone()).await?;
         let executor = Executor::new(stores.log, clock.clone(), Arc::new(()));
         let tenant = match &self.tenant {
-            Some(name) => Some(named::<TenantId>(&executor, Partition::Platform, Scope::TenantSlug, name).await?),
+            Some(name) => {
+                Some(named::<TenantId>(&executor, Partition::Platform, Scope::TenantSlug, name).await?)
+            }
             None => None,
         };
         let vendor = match (&self.vendor, tenant) {
             (Some(name), Some(tenant)) => {
                 let partition = Partition::Tenant(tenant);
-                Some(named::<VendorId>(&executor, partition, Scope::VendorHandle, &name.to_lowercase()).await?)
+                Some(
+                    named::<VendorId>(&executor, partition, Scope::VendorHandle, &name.to_lowercase())
+                        .await?,
+                )
             }
             (Some(_), None) => bail!("name the vendor's tenant"),
             (None, _) => None,
@@ -62,13 +67,15 @@ impl Token {
             None => None,
         };
         let subject = self.subject.unwrap_or_default();
-        let caller = coherent(Caller { subject, roles: self.roles.into_iter().collect(), tenant, vendor, customer })?;
+        let caller =
+            coherent(Caller { subject, roles: self.roles.into_iter().collect(), tenant, vendor, customer })?;
         let subject = match caller.subject.is_empty() {
             true => default_subject(&caller),
             false => caller.subject.clone(),
         };
         let caller = Caller { subject, ..caller };
-        let (token, _) = development_tokens(stores.keys.as_ref(), &settings).await?.issue(&caller, clock.now());
+        let (token, _) =
+            development_tokens(stores.keys.as_ref(), &settings).await?.issue(&caller, clock.now());
         println!("{token}");
         Ok(ExitCode::SUCCESS)
     }

@@ -279,8 +279,8 @@ impl<'a> Mutation<'a> {
     ) -> Result<Changed<N>, Refusal> {
         let store = self.services.executor.store().as_ref();
         let events = history(store, streams, reached.position).await.map_err(Refusal::internal)?;
-        let own = events.iter().filter(|event| event.stream == streams[0]);
-        let version = own.last().map_or(Version(0), |event| event.version);
+        let own = events.iter().rfind(|event| event.stream == streams[0]);
+        let version = own.map_or(Version(0), |event| event.version);
         let row = row_of::<N>(&events, key)?.ok_or_else(|| Refusal::internal("what was done left no row"))?;
         Ok(Changed { node: N::show(self.scope(), row), version, reached })
     }
@@ -480,4 +480,13 @@ macro_rules! mutations {
     };
 }
 
-pub(crate) use {answers, mutations};
+/// Declares the inputs of mutations that take the same: each has its own, so that each may grow by itself.
+macro_rules! inputs {
+    ($doc:literal [$($name:ident),+] $fields:tt) => {$(
+        #[doc = $doc]
+        #[derive(async_graphql::InputObject)]
+        pub struct $name $fields
+    )+};
+}
+
+pub(crate) use {answers, inputs, mutations};

@@ -1,7 +1,7 @@
 //! A tenant's commission rules: an ordered list of which the first that matches wins.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Changed, Mutation, answers, history, mutations};
+use crate::graphql::answer::{Changed, Mutation, answers, history, inputs, mutations};
 use crate::graphql::connection::{Node, filter, lists, ordering, refused};
 use crate::graphql::fees::{CommissionFee, CommissionFeeInput};
 use crate::graphql::ids::Id;
@@ -144,11 +144,12 @@ pub struct AddCommissionRuleInput {
     fee: CommissionFeeInput,
 }
 
-/// Which rule.
-#[derive(InputObject)]
-pub struct CommissionRuleInput {
-    /// The rule.
-    rule: Id<RuleId>,
+inputs! {
+    "Which rule."
+    [EnableCommissionRuleInput, DisableCommissionRuleInput, RemoveCommissionRuleInput] {
+        /// The rule.
+        rule: Id<RuleId>,
+    }
 }
 
 /// The fee where no other rule matches.
@@ -177,19 +178,19 @@ mutations! {
 
         /// Lets a rule take part.
         enable_commission_rule
-            = EnableCommissionRule(mutation, input: CommissionRuleInput, expected) -> CommissionRulesResult {
+            = EnableCommissionRule(mutation, input: EnableCommissionRuleInput, expected) -> CommissionRulesResult {
             tell(mutation, Ok(Command::Enable { rule: input.rule.0 }), expected).await
         }
 
         /// Keeps a rule in the list, but out of use.
         disable_commission_rule
-            = DisableCommissionRule(mutation, input: CommissionRuleInput, expected) -> CommissionRulesResult {
+            = DisableCommissionRule(mutation, input: DisableCommissionRuleInput, expected) -> CommissionRulesResult {
             tell(mutation, Ok(Command::Disable { rule: input.rule.0 }), expected).await
         }
 
         /// Takes a rule out of the list.
         remove_commission_rule
-            = RemoveCommissionRule(mutation, input: CommissionRuleInput, expected) -> CommissionRulesResult {
+            = RemoveCommissionRule(mutation, input: RemoveCommissionRuleInput, expected) -> CommissionRulesResult {
             tell(mutation, Ok(Command::Remove { rule: input.rule.0 }), expected).await
         }
 

@@ -88,7 +88,8 @@ impl<T: Named> InputType for Id<T> {
             return Err(InputValueError::expected_type(value.unwrap_or_default()));
         };
         Id::decode(&text).ok_or_else(|| {
-            InputValueError::custom(format!("this is no id of a {}", T::WHAT)).with_extension("code", "BAD_ID")
+            InputValueError::custom(format!("this is no id of a {}", T::WHAT))
+                .with_extension("code", "BAD_ID")
         })
     }
 

@@ -125,8 +125,7 @@ impl<R: Relation> Loader<Below<R>> for Rows {
         for (partition, parents) in by_partition(wanted.iter().map(|wish| (wish.partition, wish.parent))) {
             let mut after = None;
             for _ in 0..CHILDREN_MAX / PAGE_ROWS_MAX {
-                let mut query =
-                    Query::<R::Model>::new(partition).filter(R::column().is_in(parents.clone()));
+                let mut query = Query::<R::Model>::new(partition).filter(R::column().is_in(parents.clone()));
                 if let Some(cursor) = after {
                     query = query.after(cursor);
                 }

@@ -185,7 +185,8 @@ pub struct PriceInput {
 impl PriceInput {
     fn parse(&self, field: &str) -> Result<Price, Rejected> {
         let unit = self.unit.parse(&format!("{field}.unit"))?;
-        let freight = cityos_domain::money::Money::parse(&format!("{field}.freight"), &self.freight, unit.currency)?;
+        let freight =
+            cityos_domain::money::Money::parse(&format!("{field}.freight"), &self.freight, unit.currency)?;
         Ok(Price { unit, freight_minor: freight.minor, includes_tax: self.includes_tax })
     }
 }
@@ -217,7 +218,7 @@ pub struct ChangeOfferPriceInput {
 
 /// Which offer, and why.
 #[derive(InputObject)]
-pub struct OfferReasonInput {
+pub struct WithdrawOfferInput {
     /// The offer.
     offer: Id<OfferId>,
     /// Why.
@@ -226,7 +227,7 @@ pub struct OfferReasonInput {
 
 /// Which offer.
 #[derive(InputObject)]
-pub struct OfferInput {
+pub struct RelistOfferInput {
     /// The offer.
     offer: Id<OfferId>,
 }
@@ -275,13 +276,13 @@ mutations! {
         }
 
         /// Lets an offer no longer be bought.
-        withdraw_offer = WithdrawOffer(mutation, input: OfferReasonInput, expected) -> OfferResult {
+        withdraw_offer = WithdrawOffer(mutation, input: WithdrawOfferInput, expected) -> OfferResult {
             let command = reason(&input.reason).map(|reason| Command::Withdraw { reason });
             tell(mutation, input.offer, command, expected).await
         }
 
         /// Lets a withdrawn offer be bought again.
-        relist_offer = RelistOffer(mutation, input: OfferInput, expected) -> OfferResult {
+        relist_offer = RelistOffer(mutation, input: RelistOfferInput, expected) -> OfferResult {
             let Id(id) = input.offer;
             own(mutation, id, Ok(RelistOffer { id }), expected).await
         }

@@ -284,7 +284,7 @@ pub struct ShipPartInput {
 
 /// Which part.
 #[derive(InputObject)]
-pub struct PartInput {
+pub struct DeliverPartInput {
     /// The part.
     part: Id<VendorOrderId>,
 }
@@ -342,7 +342,7 @@ mutations! {
         }
 
         /// The customer has a part: its earnings become available after the tenant's hold days.
-        deliver_part = DeliverPart(mutation, input: PartInput, expected) -> OrderPartResult {
+        deliver_part = DeliverPart(mutation, input: DeliverPartInput, expected) -> OrderPartResult {
             let Id(part) = input.part;
             answer(mutation, part, DeliverPart { part }, expected).await
         }

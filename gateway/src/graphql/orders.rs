@@ -1,7 +1,9 @@
 //! Orders: what customers ask for, and the parts it became.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Changed, Mutation, Reached, Rejection, answers, history, mutations, row_of, wait_for};
+use crate::graphql::answer::{
+    Changed, Mutation, Reached, Rejection, answers, history, mutations, row_of, wait_for,
+};
 use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
 use crate::graphql::customers::Customer;
 use crate::graphql::ids::Id;
@@ -23,8 +25,8 @@ use cityos_domain::log::{Envelope, Version};
 use cityos_domain::marketplace::customer;
 use cityos_domain::money::{Currency, Money};
 use cityos_domain::orders::order::{self, Cart, Discount, RequestedLine};
-use cityos_domain::orders::requesting::RequestOrder;
 use cityos_domain::orders::payment;
+use cityos_domain::orders::requesting::RequestOrder;
 use cityos_domain::orders::vendor_order::VendorOrder;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Code;
@@ -380,7 +382,8 @@ async fn checked_out(mutation: &Mutation<'_>, id: OrderId, reached: Reached) -> 
     let Some(end) = wait_for(services, &[stream], ended).await? else {
         let asked = history(services.executor.store().as_ref(), &[stream], reached.position).await;
         let asked = asked.map_err(Refusal::internal)?;
-        let cause = asked.first().ok_or_else(|| Refusal::internal("an order that was asked for is not there"))?;
+        let cause =
+            asked.first().ok_or_else(|| Refusal::internal("an order that was asked for is not there"))?;
         return Ok(OrderResult::CheckoutPending(CheckoutPending {
             run: Id(run_of(Checkout::NAME, cause.id)),
             order: Id(id),

@@ -176,7 +176,7 @@ pub struct ChangePlaceSlugInput {
 
 /// Which place.
 #[derive(InputObject)]
-pub struct PlaceInput {
+pub struct ArchivePlaceInput {
     /// The place.
     place: Id<PlaceId>,
 }
@@ -212,7 +212,7 @@ mutations! {
         }
 
         /// Archives a place with nothing below it.
-        archive_place = ArchivePlace(mutation, input: PlaceInput, expected) -> PlaceResult {
+        archive_place = ArchivePlace(mutation, input: ArchivePlaceInput, expected) -> PlaceResult {
             let Id(id) = input.place;
             answer(mutation, id, Ok(ArchivePlace { id }), expected).await
         }

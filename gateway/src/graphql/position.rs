@@ -12,10 +12,8 @@ pub struct PositionToken(String);
 #[Scalar(name = "Position")]
 impl ScalarType for PositionToken {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) => Ok(PositionToken(text)),
-            other => Err(InputValueError::expected_type(other)),
-        }
+        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        Ok(PositionToken(text))
     }
 
     fn to_value(&self) -> Value {

@@ -131,7 +131,7 @@ pub struct RenameProductCategoryInput {
 
 /// Which category.
 #[derive(InputObject)]
-pub struct ProductCategoryInput {
+pub struct ArchiveProductCategoryInput {
     /// The category.
     product_category: Id<ProductCategoryId>,
 }
@@ -160,7 +160,7 @@ mutations! {
 
         /// Puts nothing new into a category.
         archive_product_category
-            = ArchiveProductCategory(mutation, input: ProductCategoryInput, expected) -> ProductCategoryResult {
+            = ArchiveProductCategory(mutation, input: ArchiveProductCategoryInput, expected) -> ProductCategoryResult {
             tell(mutation, input.product_category, Ok(Command::Archive), expected).await
         }
     }

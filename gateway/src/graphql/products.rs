@@ -97,7 +97,8 @@ impl Product {
     async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>, Refusal> {
         let below = Below::<OffersOfProduct>::new(self.scope.partition, self.row.id);
         let offers = load(ctx, below).await?.unwrap_or_default();
-        let seen = offers.into_iter().filter(|row| self.scope.own.vendor().is_none_or(|own| own == row.vendor));
+        let seen =
+            offers.into_iter().filter(|row| self.scope.own.vendor().is_none_or(|own| own == row.vendor));
         Ok(seen.map(|row| Offer::show(self.scope, row)).collect())
     }
 }
@@ -172,7 +173,7 @@ pub struct RecategoriseProductInput {
 
 /// Which product.
 #[derive(InputObject)]
-pub struct ProductInput {
+pub struct ArchiveProductInput {
     /// The product.
     product: Id<ProductId>,
 }
@@ -209,7 +210,7 @@ mutations! {
         }
 
         /// Offers a product no longer anew.
-        archive_product = ArchiveProduct(mutation, input: ProductInput, expected) -> ProductResult {
+        archive_product = ArchiveProduct(mutation, input: ArchiveProductInput, expected) -> ProductResult {
             let Id(id) = input.product;
             answer(mutation, id, Ok(Tell::<product::Product> { id, command: Command::Archive }), expected).await
         }

@@ -22,7 +22,6 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-
 /// What resolvers work with. One per server.
 pub struct Services {
     /// Carries out commands.

@@ -127,7 +127,11 @@ impl TokenMutation {
         };
         let caller = Caller { subject, ..caller };
         let (token, expires_at) = tokens.issue(&caller, services.executor.clock().now());
-        Ok(DevelopmentTokenResult::Issued(DevelopmentTokenIssued { token, expires_at, caller: caller.into() }))
+        Ok(DevelopmentTokenResult::Issued(DevelopmentTokenIssued {
+            token,
+            expires_at,
+            caller: caller.into(),
+        }))
     }
 }
 

@@ -133,7 +133,8 @@ impl Store {
 
     /// How it looks.
     async fn theme(&self) -> Vec<ThemeToken> {
-        let shown = |(name, value): (&String, &String)| ThemeToken { name: name.clone(), value: value.clone() };
+        let shown =
+            |(name, value): (&String, &String)| ThemeToken { name: name.clone(), value: value.clone() };
         self.row.theme.iter().map(shown).collect()
     }
 
@@ -220,7 +221,7 @@ pub struct OpenStoreInput {
 
 /// Which store.
 #[derive(InputObject)]
-pub struct StoreInput {
+pub struct ChooseDefaultStoreInput {
     /// The store.
     store: Id<StoreId>,
 }
@@ -245,7 +246,7 @@ pub struct ChangeStoreThemeInput {
 
 /// Which store, and why.
 #[derive(InputObject)]
-pub struct StoreReasonInput {
+pub struct CloseStoreInput {
     /// The store.
     store: Id<StoreId>,
     /// Why.
@@ -263,7 +264,7 @@ mutations! {
         }
 
         /// Makes a store the one meant where none is named.
-        choose_default_store = ChooseDefaultStore(mutation, input: StoreInput, expected) -> StoreResult {
+        choose_default_store = ChooseDefaultStore(mutation, input: ChooseDefaultStoreInput, expected) -> StoreResult {
             let Id(id) = input.store;
             answer(mutation, id, Ok(ChooseDefaultStore { id }), expected).await
         }
@@ -281,7 +282,7 @@ mutations! {
         }
 
         /// Closes a store that is not the tenant's default.
-        close_store = CloseStore(mutation, input: StoreReasonInput, expected) -> StoreResult {
+        close_store = CloseStore(mutation, input: CloseStoreInput, expected) -> StoreResult {
             let Id(id) = input.store;
             answer(mutation, id, reason(&input.reason).map(|reason| CloseStore { id, reason }), expected).await
         }

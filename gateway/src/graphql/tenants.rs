@@ -1,24 +1,26 @@
 //! Tenants: their life in the city, and what they decide for themselves.
 
 use crate::access::{self, Action, Own};
-use crate::graphql::answer::{Changed, Mutation, Reached, answers, mutations, wait_for};
+use crate::graphql::answer::{Changed, Mutation, Reached, answers, inputs, mutations, wait_for};
 use crate::graphql::connection::{Node, filter, find, lists, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::loading::ByKey;
 use crate::graphql::places::Place;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, reading, request, load};
+use crate::graphql::services::{Scope, load, reading, request};
 use crate::graphql::stores::Store;
-use crate::graphql::values::{LocalTextInput, LocalTextOut, MoneyInput, MoneyOut, local_texts, money, parse_texts, reason};
+use crate::graphql::values::{
+    LocalTextInput, LocalTextOut, MoneyInput, MoneyOut, local_texts, money, parse_texts, reason,
+};
 use async_graphql::{Context, Enum, InputObject, Object};
 use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::calendar::Zone;
+use cityos_domain::event::Event;
 use cityos_domain::foundation::tenancy::{RegisterTenant, Registration, Tenancy};
 use cityos_domain::foundation::tenant::{self, Command};
 use cityos_domain::ids::{PlaceId, TenantId};
-use cityos_domain::event::Event;
 use cityos_domain::log::{Envelope, Partition, StreamId, Version};
 use cityos_domain::money::Currency;
 use cityos_domain::rejection::Rejected;
@@ -294,18 +296,19 @@ pub struct CreateTenantInput {
 
 /// Which tenant.
 #[derive(InputObject)]
-pub struct TenantInput {
+pub struct CloseTenantInput {
     /// The tenant.
     tenant: Id<TenantId>,
 }
 
-/// Which tenant, and why.
-#[derive(InputObject)]
-pub struct TenantReasonInput {
-    /// The tenant.
-    tenant: Id<TenantId>,
-    /// Why.
-    reason: String,
+inputs! {
+    "Which tenant, and why."
+    [SuspendTenantInput, ResumeTenantInput, StartClosingTenantInput] {
+        /// The tenant.
+        tenant: Id<TenantId>,
+        /// Why.
+        reason: String,
+    }
 }
 
 /// Which tenant, and its tier from now on.
@@ -353,25 +356,25 @@ mutations! {
         }
 
         /// Stops a tenant's trade for now: what is under way is finished, nothing new begins, payouts are held.
-        suspend_tenant = SuspendTenant(mutation, input: TenantReasonInput, expected) -> TenantResult {
+        suspend_tenant = SuspendTenant(mutation, input: SuspendTenantInput, expected) -> TenantResult {
             let command = reason(&input.reason).map(|reason| Command::Suspend { reason });
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, command, expected).await
         }
 
         /// Lets a suspended tenant trade again.
-        resume_tenant = ResumeTenant(mutation, input: TenantReasonInput, expected) -> TenantResult {
+        resume_tenant = ResumeTenant(mutation, input: ResumeTenantInput, expected) -> TenantResult {
             let command = reason(&input.reason).map(|reason| Command::Resume { reason });
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, command, expected).await
         }
 
         /// Lets a tenant wind up: no new orders.
-        start_closing_tenant = StartClosingTenant(mutation, input: TenantReasonInput, expected) -> TenantResult {
+        start_closing_tenant = StartClosingTenant(mutation, input: StartClosingTenantInput, expected) -> TenantResult {
             let command = reason(&input.reason).map(|reason| Command::StartClosing { reason });
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, command, expected).await
         }
 
         /// Closes a tenant that has wound up, for good. Nothing is deleted.
-        close_tenant = CloseTenant(mutation, input: TenantInput, expected) -> TenantResult {
+        close_tenant = CloseTenant(mutation, input: CloseTenantInput, expected) -> TenantResult {
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, Ok(Command::Close), expected).await
         }
 
@@ -403,7 +406,8 @@ fn registration(input: &CreateTenantInput) -> Result<Registration, Rejected> {
 }
 
 fn policies(input: &ChangeTenantPoliciesInput) -> Result<tenant::Policies, Rejected> {
-    let minimum = |input: &MoneyInput| input.parse("payoutMinimums").map(|money| (money.currency, money.minor));
+    let minimum =
+        |input: &MoneyInput| input.parse("payoutMinimums").map(|money| (money.currency, money.minor));
     Ok(tenant::Policies {
         hold_days: input.hold_days,
         capture: input.capture.into(),

@@ -1,7 +1,7 @@
 //! Vendors: who sells, how they come in, and what is decided about them.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Mutation, answers, mutations};
+use crate::graphql::answer::{Mutation, answers, inputs, mutations};
 use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::{BalancesOfVendor, VendorBalance};
@@ -233,18 +233,19 @@ pub struct InviteVendorInput {
 
 /// Which vendor.
 #[derive(InputObject)]
-pub struct VendorInput {
+pub struct SubmitVendorForReviewInput {
     /// The vendor.
     vendor: Id<VendorId>,
 }
 
-/// Which vendor, and why.
-#[derive(InputObject)]
-pub struct VendorReasonInput {
-    /// The vendor.
-    vendor: Id<VendorId>,
-    /// Why.
-    reason: String,
+inputs! {
+    "Which vendor, and why."
+    [SuspendVendorInput, ResumeVendorInput, TerminateVendorInput] {
+        /// The vendor.
+        vendor: Id<VendorId>,
+        /// Why.
+        reason: String,
+    }
 }
 
 /// Which submission of a vendor is approved.
@@ -306,7 +307,7 @@ mutations! {
         }
 
         /// Everything a reviewer needs is there.
-        submit_vendor_for_review = SubmitVendorForReview(mutation, input: VendorInput, expected) -> VendorResult {
+        submit_vendor_for_review = SubmitVendorForReview(mutation, input: SubmitVendorForReviewInput, expected) -> VendorResult {
             tell(mutation, input.vendor, Ok(Command::SubmitForReview), expected).await
         }
 
@@ -323,19 +324,19 @@ mutations! {
         }
 
         /// The vendor may not sell for now, and payouts to it are held.
-        suspend_vendor = SuspendVendor(mutation, input: VendorReasonInput, expected) -> VendorResult {
+        suspend_vendor = SuspendVendor(mutation, input: SuspendVendorInput, expected) -> VendorResult {
             let command = reason(&input.reason).map(|reason| Command::Suspend { reason });
             tell(mutation, input.vendor, command, expected).await
         }
 
         /// A suspended vendor may sell again.
-        resume_vendor = ResumeVendor(mutation, input: VendorReasonInput, expected) -> VendorResult {
+        resume_vendor = ResumeVendor(mutation, input: ResumeVendorInput, expected) -> VendorResult {
             let command = reason(&input.reason).map(|reason| Command::Resume { reason });
             tell(mutation, input.vendor, command, expected).await
         }
 
         /// The vendor never sells again.
-        terminate_vendor = TerminateVendor(mutation, input: VendorReasonInput, expected) -> VendorResult {
+        terminate_vendor = TerminateVendor(mutation, input: TerminateVendorInput, expected) -> VendorResult {
             let command = reason(&input.reason).map(|reason| Command::Terminate { reason });
             tell(mutation, input.vendor, command, expected).await
         }

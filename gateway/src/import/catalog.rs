@@ -62,14 +62,16 @@ pub async fn make(
 ) -> anyhow::Result<Catalog> {
     let (tenant, store) = make_tenant(commands, target, at).await?;
     let partition = Partition::Tenant(tenant);
-    let slugs: BTreeSet<&Slug> = plan.products.values().filter_map(|product| product.category.as_ref()).collect();
+    let slugs: BTreeSet<&Slug> =
+        plan.products.values().filter_map(|product| product.category.as_ref()).collect();
     let mut categories = BTreeMap::new();
     for slug in slugs {
         let intention = EnsureCategory { slug: slug.clone() };
         let input = slug.as_str();
         let executed = commands.give(partition, ("category", slug.as_str()), input, at, &intention).await;
         made(&executed.with_context(|| format!("creating the category {slug}"))?);
-        categories.insert(slug, owner(commands, partition, Scope::ProductCategorySlug(None), slug.as_str()).await?);
+        categories
+            .insert(slug, owner(commands, partition, Scope::ProductCategorySlug(None), slug.as_str()).await?);
     }
     let products = stream::iter(plan.products.values()).map(|product| {
         let category = product.category.as_ref().map(|slug| ProductCategoryId(categories[slug]));
@@ -106,7 +108,8 @@ async fn make_tenant(
         currency: *currency,
         tier: Tier::default(),
     };
-    let mut tenant = owner_if_any(commands, Partition::Platform, Scope::TenantSlug, name).await?.map(TenantId);
+    let mut tenant =
+        owner_if_any(commands, Partition::Platform, Scope::TenantSlug, name).await?.map(TenantId);
     if tenant.is_none() {
         let id = TenantId(derive(&["import", "tenant", name]));
         let register = RegisterTenant { id, registration: registration.clone() };
@@ -245,13 +248,19 @@ async fn owner_if_any(
     scope: Scope,
     name: &str,
 ) -> anyhow::Result<Option<uuid::Uuid>> {
-    let (state, _) = commands.executor().load::<reservation::Reservation>(partition, reservation::id(scope, name)).await?;
+    let (state, _) =
+        commands.executor().load::<reservation::Reservation>(partition, reservation::id(scope, name)).await?;
     Ok(match &*state {
         reservation::Reservation::Free => None,
         reservation::Reservation::Taken { owner } => Some(*owner),
     })
 }
 
-async fn owner(commands: &Commands, partition: Partition, scope: Scope, name: &str) -> anyhow::Result<uuid::Uuid> {
+async fn owner(
+    commands: &Commands,
+    partition: Partition,
+    scope: Scope,
+    name: &str,
+) -> anyhow::Result<uuid::Uuid> {
     owner_if_any(commands, partition, scope, name).await?.with_context(|| format!("`{name}` was just made"))
 }

@@ -1,13 +1,13 @@
 //! How an import gives its commands: under ids derived from what is imported, so that every repeat is the same
 //! command, and marked as imported, so that no saga starts on what has happened elsewhere.
 
+use chrono::{DateTime, Utc};
 use cityos_domain::ids::{CommandId, derive};
 use cityos_domain::log::{Actor, Meta, Origin, Partition};
 use cityos_domain::workspace::Intention;
 use cityos_eventstore::executor::{Command, ExecuteError, Executed, Executor};
 use cityos_eventstore::keys::Key;
 use cityos_eventstore::store::InputHash;
-use chrono::{DateTime, Utc};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Gives an import's commands.

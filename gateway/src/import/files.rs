@@ -151,12 +151,20 @@ pub fn products(path: &Path) -> anyhow::Result<Rows<Product>> {
 /// `ship_by`, `order_status`, and optionally `purchased_at`, `approved_at`, `delivered_at`.
 pub fn order_lines(path: &Path) -> anyhow::Result<Rows<OrderLine>> {
     let columns = [
-        "order_id", "line", "product_id", "seller_id", "unit_price", "freight", "currency", "ship_by",
+        "order_id",
+        "line",
+        "product_id",
+        "seller_id",
+        "unit_price",
+        "freight",
+        "currency",
+        "ship_by",
         "order_status",
     ];
     read("order_lines", path, &columns, |at_line, row| {
         let currency = row.required("currency")?;
-        let currency = Currency::parse("currency", currency).map_err(|no| Wrong::from_rules("currency", no))?;
+        let currency =
+            Currency::parse("currency", currency).map_err(|no| Wrong::from_rules("currency", no))?;
         let status = match row.text("order_status") {
             "" | "delivered" => Status::Delivered,
             "shipped" => Status::Shipped,

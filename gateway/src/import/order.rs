@@ -59,7 +59,8 @@ impl Intention for ImportOrder<'_> {
         RegisterCustomer { id: customer, guest: true, contact: None }.decide(city)?;
         let id: OrderId = city.command().creates("order");
         let reference = Some(reference.clone());
-        let cart = Cart { store: self.store, customer, currency, lines: requested, discount: None, reference };
+        let cart =
+            Cart { store: self.store, customer, currency, lines: requested, discount: None, reference };
         RequestOrder { order: id, cart }.decide(city)?;
         ReserveStock { order: id }.decide(city)?;
         PlaceOrder {

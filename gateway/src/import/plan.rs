@@ -77,7 +77,11 @@ pub fn plan(sellers: Rows<Seller>, products: Rows<Product>, lines: Rows<OrderLin
 type Fault = (LineNumber, &'static str, String);
 
 /// What is wrong with the lines of one order, taken together.
-fn faults(lines: &[OrderLine], sellers: &BTreeMap<Code, Seller>, products: &BTreeMap<Code, Product>) -> Vec<Fault> {
+fn faults(
+    lines: &[OrderLine],
+    sellers: &BTreeMap<Code, Seller>,
+    products: &BTreeMap<Code, Product>,
+) -> Vec<Fault> {
     let mut found = Vec::new();
     let first = lines.first().expect("an order is made of at least one line");
     let mut numbers: HashMap<u32, LineNumber> = HashMap::new();

@@ -42,7 +42,8 @@ impl Wrong {
             Some((_, rule)) => rule.to_owned(),
             None => rejected.message,
         };
-        let reason = if rejected.code == "INVALID_INPUT" { reason } else { format!("{}: {reason}", rejected.code) };
+        let reason =
+            if rejected.code == "INVALID_INPUT" { reason } else { format!("{}: {reason}", rejected.code) };
         Wrong { field: field.into(), reason }
     }
 }

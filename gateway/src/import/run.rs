@@ -45,7 +45,11 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "made: {} vendors, {} products, {} offers,", self.vendors, self.products, self.offers)?;
-        writeln!(f, "      {} orders with {} lines, {} price changes", self.orders, self.lines, self.price_changes)?;
+        writeln!(
+            f,
+            "      {} orders with {} lines, {} price changes",
+            self.orders, self.lines, self.price_changes
+        )?;
         writeln!(f, "there already: {} orders", self.orders_there_already)?;
         write!(f, "rejected: {} orders", self.orders_rejected)
     }
@@ -68,7 +72,10 @@ pub async fn run(
     let mut contacts = Contacts { sealer, tenant: catalog.tenant, sealed: BTreeMap::new() };
     for order in &plan.orders {
         match import(commands, &catalog, order, contacts.of(plan, order).await?).await? {
-            Ok(executed) if executed.versions.iter().any(|(stream, _)| stream.kind == Kind::Order) && !executed.replayed => {
+            Ok(executed)
+                if executed.versions.iter().any(|(stream, _)| stream.kind == Kind::Order)
+                    && !executed.replayed =>
+            {
                 count(&executed);
                 report.lock().expect("counting does not panic").lines += order.lines.len() as u64;
             }
@@ -125,7 +132,11 @@ async fn import(
     let reference = order.reference.as_str();
     let partition = Partition::Tenant(catalog.tenant);
     // Where a row stands in its file may change between two imports of the same order.
-    let rows: Vec<_> = order.lines.iter().map(|line| format!("{:?}", (&line.number, &line.product, &line.seller, line.unit, line.freight))).collect();
+    let rows: Vec<_> = order
+        .lines
+        .iter()
+        .map(|line| format!("{:?}", (&line.number, &line.product, &line.seller, line.unit, line.freight)))
+        .collect();
     let input = format!("{:?}", (rows, order.placed_at, order.shipped_at, order.delivered_at, order.status));
     match commands.give(partition, ("order", reference), &input, order.placed_at, &intention).await {
         Ok(executed) => Ok(Ok(executed)),
@@ -133,9 +144,10 @@ async fn import(
             let field = rejected.field.clone().unwrap_or_default();
             Ok(Err(Wrong::from_rules(&field, rejected)))
         }
-        Err(ExecuteError::KeyReused) => {
-            Ok(Err(Wrong::new("order_id", "was imported before with other content: the order stays as it is")))
-        }
+        Err(ExecuteError::KeyReused) => Ok(Err(Wrong::new(
+            "order_id",
+            "was imported before with other content: the order stays as it is",
+        ))),
         Err(error) => Err(error).with_context(|| format!("importing the order {reference}")),
     }
 }
@@ -149,7 +161,11 @@ struct Contacts<'a> {
 
 impl Contacts<'_> {
     /// How to reach the vendors of an order, as far as the sellers file says.
-    async fn of(&mut self, plan: &Plan, order: &PlannedOrder) -> anyhow::Result<BTreeMap<Code, Sealed<Contact>>> {
+    async fn of(
+        &mut self,
+        plan: &Plan,
+        order: &PlannedOrder,
+    ) -> anyhow::Result<BTreeMap<Code, Sealed<Contact>>> {
         let mut of_order = BTreeMap::new();
         let handles: BTreeSet<&Code> = order.lines.iter().map(|line| &line.seller).collect();
         for handle in handles {

@@ -41,7 +41,7 @@ async fn s49_a_key_used_for_another_input_is_refused_and_belongs_to_its_caller_a
     let other = city.give(&bea, give("createPlace", place("AE"), "k", None)).await;
     assert_eq!((&other["__typename"], &other["replayed"]), (&json!("PlaceChanged"), &json!(false)));
     for key in ["", &"k".repeat(256)] {
-        let query = "mutation($i: PlaceInput!, $k: String!) { archivePlace(input: $i, idempotencyKey: $k) { __typename } }";
+        let query = "mutation($i: ArchivePlaceInput!, $k: String!) { archivePlace(input: $i, idempotencyKey: $k) { __typename } }";
         let variables = json!({ "i": { "place": other["place"]["id"] }, "k": key });
         assert_eq!(city.error(Some(&ada), query, variables).await, "BAD_REQUEST");
     }
@@ -53,11 +53,15 @@ async fn s49_an_expected_version_that_is_not_the_current_one_is_a_conflict_that_
     let ada = admin_of_the_city();
     let created = city.give(&ada, give("createPlace", place("SA"), "1", None)).await;
     assert_eq!(created["version"], 1);
-    let rename = |name: &str| json!({ "place": created["place"]["id"], "name": [{ "locale": "en", "text": name }] });
+    let rename =
+        |name: &str| json!({ "place": created["place"]["id"], "name": [{ "locale": "en", "text": name }] });
     let renamed = city.give(&ada, give("renamePlace", rename("A"), "2", Some(1))).await;
     assert_eq!((&renamed["version"], &renamed["place"]["version"]), (&json!(2), &json!(2)));
     let late = city.give(&ada, give("renamePlace", rename("B"), "3", Some(1))).await;
-    assert_eq!(late, json!({ "__typename": "VersionConflict", "code": "VERSION_CONFLICT", "currentVersion": 2 }));
+    assert_eq!(
+        late,
+        json!({ "__typename": "VersionConflict", "code": "VERSION_CONFLICT", "currentVersion": 2 })
+    );
     // Given again with the version there is now, the same key is no repetition: nothing was done under it.
     let now = city.give(&ada, give("renamePlace", rename("B"), "3", Some(2))).await;
     assert_eq!(now["replayed"], false);
@@ -68,10 +72,22 @@ async fn what_does_not_fit_is_rejected_with_code_and_field() {
     let city = City::moving().await;
     let ada = admin_of_the_city();
     let refused = [
-        (json!({ "level": "COUNTRY", "slug": "xx", "name": [{ "locale": "en", "text": "x" }] }), "PLACE_NOT_A_COUNTRY", "slug"),
+        (
+            json!({ "level": "COUNTRY", "slug": "xx", "name": [{ "locale": "en", "text": "x" }] }),
+            "PLACE_NOT_A_COUNTRY",
+            "slug",
+        ),
         (json!({ "level": "COUNTRY", "slug": "sa", "name": [] }), "INVALID_INPUT", "name"),
-        (json!({ "level": "COUNTRY", "slug": "sa", "name": [{ "locale": "EN!", "text": "x" }] }), "INVALID_INPUT", "name.locale"),
-        (json!({ "level": "SCOPE", "slug": "riyadh", "name": [{ "locale": "en", "text": "x" }] }), "PLACE_WRONG_PARENT", "parent"),
+        (
+            json!({ "level": "COUNTRY", "slug": "sa", "name": [{ "locale": "EN!", "text": "x" }] }),
+            "INVALID_INPUT",
+            "name.locale",
+        ),
+        (
+            json!({ "level": "SCOPE", "slug": "riyadh", "name": [{ "locale": "en", "text": "x" }] }),
+            "PLACE_WRONG_PARENT",
+            "parent",
+        ),
     ];
     for (input, code, field) in refused {
         let rejection = city.give(&ada, give("createPlace", input, "k", None)).await;

@@ -87,8 +87,8 @@ impl City {
     /// What a mutation answers, whatever it is. `fields` are those of the changed thing.
     pub async fn give(&self, caller: &Caller, what: Give<'_>) -> Value {
         let Give { mutation, input, key, expected, fields } = what;
-        let name = format!("{}{}Input", &mutation[..1].to_uppercase(), &mutation[1..]);
-        let (input_type, changed) = shape(mutation, &name);
+        let input_type = format!("{}{}Input", &mutation[..1].to_uppercase(), &mutation[1..]);
+        let changed = changed_by(mutation);
         let query = format!(
             "mutation($input: {input_type}!, $key: String!, $expected: Int) {{
                 it: {mutation}(input: $input, idempotencyKey: $key, expectedVersion: $expected) {{
@@ -106,9 +106,8 @@ impl City {
 
     /// The changed thing a mutation answers with; it must be done.
     pub async fn done(&self, caller: &Caller, mutation: &str, input: Value, fields: &str) -> Value {
-        let key = format!("{mutation} {input}");
-        let answer = self.give(caller, Give { mutation, input, key: &key[..key.len().min(80)], expected: None, fields });
-        let answer = answer.await;
+        let key = blake3::hash(input.to_string().as_bytes()).to_hex();
+        let answer = self.give(caller, Give { mutation, input, key: &key, expected: None, fields }).await;
         assert!(answer.get("version").is_some(), "{mutation}: {answer:#}");
         answer
     }
@@ -141,18 +140,9 @@ pub struct Give<'a> {
     pub fields: &'a str,
 }
 
-/// The input type of a mutation, and the member of its union that tells of a change.
-fn shape(mutation: &str, own_input: &str) -> (String, &'static str) {
-    let (input, changed) = match mutation {
-        "submitVendorForReview" => ("VendorInput", "VendorChanged"),
-        "suspendVendor" | "resumeVendor" | "terminateVendor" => ("VendorReasonInput", "VendorChanged"),
-        "suspendTenant" | "resumeTenant" => ("TenantReasonInput", "TenantChanged"),
-        "deliverPart" => ("PartInput", "OrderPartChanged"),
-        "withdrawOffer" => ("OfferReasonInput", "OfferChanged"),
-        _ => (own_input, ""),
-    };
-    let changed = match mutation {
-        _ if !changed.is_empty() => changed,
+/// The member of a mutation's union that tells of a change.
+fn changed_by(mutation: &str) -> &'static str {
+    match mutation {
         _ if mutation.contains("Commission") => "CommissionRulesChanged",
         _ if mutation.contains("Vendor") => "VendorChanged",
         _ if mutation.contains("Tenant") => "TenantChanged",
@@ -166,8 +156,7 @@ fn shape(mutation: &str, own_input: &str) -> (String, &'static str) {
         _ if mutation.contains("Payout") => "PayoutChanged",
         _ if mutation.contains("Adjustment") => "LedgerChanged",
         _ => panic!("say what `{mutation}` changes"),
-    };
-    (input.to_owned(), changed)
+    }
 }
 
 /// A tenant as its admin has it.
@@ -188,7 +177,9 @@ impl Market<'_> {
         let name = json!([{ "locale": "en", "text": handle }]);
         let contact = json!({ "name": "Planted Name", "email": format!("{handle}@example.org") });
         let input = json!({ "introduction": { "handle": handle, "name": name, "contact": contact } });
-        let vendor = self.city.done(&self.admin, "applyAsVendor", input, "vendor { id }").await["vendor"]["id"].clone();
+        let vendor =
+            self.city.done(&self.admin, "applyAsVendor", input, "vendor { id }").await["vendor"]["id"]
+                .clone();
         let stage = "query($id: ID!) { vendor(id: $id) { status payoutAccount evidence } }";
         self.until(stage, json!({ "id": vendor }), |it| {
             it["vendor"]["status"] == "ONBOARDING" && !it["vendor"]["payoutAccount"].is_null()
@@ -205,16 +196,26 @@ impl Market<'_> {
     }
 
     /// An offer of a product of its own, at this price with this freight.
-    pub async fn offer(&self, vendor: &Value, code: &str, price: &str, freight: &str, stock: Option<u32>) -> Value {
+    pub async fn offer(
+        &self,
+        vendor: &Value,
+        code: &str,
+        price: &str,
+        freight: &str,
+        stock: Option<u32>,
+    ) -> Value {
         let title = json!([{ "locale": "en", "text": code }]);
         let product = json!({ "code": code, "title": title });
-        let product = self.city.done(&self.admin, "createProduct", product, "product { id }").await["product"]["id"].clone();
+        let product =
+            self.city.done(&self.admin, "createProduct", product, "product { id }").await["product"]["id"]
+                .clone();
         let unit = json!({ "amount": price, "currency": "SAR" });
         let input = json!({
             "vendor": vendor, "product": product, "sku": code, "prices": [{ "unit": unit, "freight": freight }],
             "stockTracked": stock.is_some(),
         });
-        let offer = self.city.done(&self.admin, "listOffer", input, "offer { id }").await["offer"]["id"].clone();
+        let offer =
+            self.city.done(&self.admin, "listOffer", input, "offer { id }").await["offer"]["id"].clone();
         if let Some(quantity) = stock {
             let input = json!({ "offer": offer, "quantity": quantity });
             self.city.done(&self.admin, "receiveStock", input, "offer { available }").await;
@@ -224,8 +225,10 @@ impl Market<'_> {
 
     /// Someone who buys.
     pub async fn customer(&self, email: &str) -> Value {
-        let input = json!({ "contact": { "name": "Planted Name", "email": email, "address": ["Planted Street 1"] } });
-        self.city.done(&self.admin, "registerCustomer", input, "customer { id }").await["customer"]["id"].clone()
+        let input =
+            json!({ "contact": { "name": "Planted Name", "email": email, "address": ["Planted Street 1"] } });
+        self.city.done(&self.admin, "registerCustomer", input, "customer { id }").await["customer"]["id"]
+            .clone()
     }
 
     /// An order of one unit of each offer.
@@ -252,12 +255,24 @@ impl Market<'_> {
 
 /// Runs the city, and no tenant.
 pub fn admin_of_the_city() -> Caller {
-    Caller { subject: "ada".into(), roles: [Role::PlatformAdmin].into(), tenant: None, vendor: None, customer: None }
+    Caller {
+        subject: "ada".into(),
+        roles: [Role::PlatformAdmin].into(),
+        tenant: None,
+        vendor: None,
+        customer: None,
+    }
 }
 
 /// Someone with a role that is bound to nothing but the tenant.
 pub fn caller(role: Role, tenant: TenantId) -> Caller {
-    Caller { subject: "grace".into(), roles: [role].into(), tenant: Some(tenant), vendor: None, customer: None }
+    Caller {
+        subject: "grace".into(),
+        roles: [role].into(),
+        tenant: Some(tenant),
+        vendor: None,
+        customer: None,
+    }
 }
 
 /// Someone who sells as this vendor.
@@ -267,7 +282,11 @@ pub fn seller(tenant: TenantId, vendor: &Value) -> Caller {
 
 /// Someone who buys as this customer.
 pub fn buyer(tenant: TenantId, customer: &Value) -> Caller {
-    Caller { customer: Some(id::<CustomerId>(customer)), subject: "bob".into(), ..caller(Role::Customer, tenant) }
+    Caller {
+        customer: Some(id::<CustomerId>(customer)),
+        subject: "bob".into(),
+        ..caller(Role::Customer, tenant)
+    }
 }
 
 /// The id in an answer.

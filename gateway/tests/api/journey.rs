@@ -8,7 +8,9 @@ async fn an_order_of_three_vendors_goes_from_the_first_mutation_to_a_payout() {
     let city = City::moving().await;
     let platform = admin_of_the_city();
     let mut parent = Value::Null;
-    for (level, slug) in [("COUNTRY", "SA"), ("SCOPE", "riyadh"), ("CATEGORY", "food"), ("SUBCATEGORY", "dates")] {
+    for (level, slug) in
+        [("COUNTRY", "SA"), ("SCOPE", "riyadh"), ("CATEGORY", "food"), ("SUBCATEGORY", "dates")]
+    {
         let name = json!([{ "locale": "en", "text": slug }]);
         let input = json!({ "level": level, "parent": parent, "slug": slug, "name": name });
         parent = city.done(&platform, "createPlace", input, "place { id }").await["place"]["id"].clone();
@@ -28,7 +30,7 @@ async fn an_order_of_three_vendors_goes_from_the_first_mutation_to_a_payout() {
     let cart = market.cart(&customer, &offers.iter().collect::<Vec<_>>());
     let fields = "order {
         id status placed { goods { amount } payable { amount currency } commission { amount } }
-        parts { id status vendor { handle } lines { sku quantity net { amount } commission { amount percent } } }
+        parts { id status vendor { handle } lines { sku quantity net { amount } commission { amount { amount } percent } } }
     }";
     let order = city.done(&market.admin, "placeOrder", cart, fields).await["order"].clone();
     assert_eq!(order["status"], "PLACED");
@@ -48,12 +50,15 @@ async fn an_order_of_three_vendors_goes_from_the_first_mutation_to_a_payout() {
         assert_eq!(shipped["part"]["status"], "SHIPPED");
     }
     let cancel = json!({ "part": part_of("cas"), "cause": "CUSTOMER" });
-    let canceled = city.done(&market.admin, "cancelPart", cancel, "part { status lines { canceledQuantity } }").await;
+    let canceled =
+        city.done(&market.admin, "cancelPart", cancel, "part { status lines { canceledQuantity } }").await;
     assert_eq!(canceled["part"], json!({ "status": "CANCELED", "lines": [{ "canceledQuantity": 1 }] }));
 
     let captured = "query($id: ID!) { order(id: $id) { status captured { payable { amount } } payment { captured { amount } released { amount } open { amount } } } }";
     let captured = market
-        .until(captured, json!({ "id": order["id"] }), |it| it["order"]["payment"]["open"]["amount"] == "0.00")
+        .until(captured, json!({ "id": order["id"] }), |it| {
+            it["order"]["payment"]["open"]["amount"] == "0.00"
+        })
         .await;
     assert_eq!(captured["order"]["captured"]["payable"]["amount"], "160.05");
     assert_eq!(captured["order"]["payment"]["released"]["amount"], "24.99");
@@ -67,17 +72,24 @@ async fn an_order_of_three_vendors_goes_from_the_first_mutation_to_a_payout() {
     let owed = city.ask(&market.admin, balance, json!({ "id": vendors[0], "position": position })).await;
     let owed = &owed["vendor"]["balances"][0];
     assert_eq!(owed["available"]["amount"], "95.00");
-    assert_eq!((&owed["earned"]["amount"], &owed["commission"]["amount"]), (&json!("95.00"), &json!("10.00")));
+    assert_eq!(
+        (&owed["earned"]["amount"], &owed["commission"]["amount"]),
+        (&json!("95.00"), &json!("10.00"))
+    );
 
     let payout = json!({ "vendor": vendors[0], "currency": "SAR" });
-    let payout = city.done(&market.admin, "requestPayout", payout, "payout { id status vendor { handle } }").await;
+    let payout =
+        city.done(&market.admin, "requestPayout", payout, "payout { id status vendor { handle } }").await;
     let paid = "query($id: ID!) { payout(id: $id) { status amount { amount } entryIds } }";
-    let paid = market.until(paid, json!({ "id": payout["payout"]["id"] }), |it| it["payout"]["status"] == "PAID").await;
+    let paid = market
+        .until(paid, json!({ "id": payout["payout"]["id"] }), |it| it["payout"]["status"] == "PAID")
+        .await;
     assert_eq!(paid["payout"]["amount"]["amount"], "95.00");
     let entries = "{ ledgerEntries(first: 100) { nodes { kind legs { amount { amount } } } } }";
     let entries = city.ask(&market.admin, entries, json!({})).await;
     for entry in entries["ledgerEntries"]["nodes"].as_array().unwrap() {
-        let minor = |leg: &Value| leg["amount"]["amount"].as_str().unwrap().replace('.', "").parse::<i64>().unwrap();
+        let minor =
+            |leg: &Value| leg["amount"]["amount"].as_str().unwrap().replace('.', "").parse::<i64>().unwrap();
         let legs = entry["legs"].as_array().unwrap();
         assert_eq!(legs.iter().map(minor).sum::<i64>(), 0, "{entry}");
     }

@@ -34,7 +34,7 @@ async fn the_server_answers_health_and_the_root_s_name_to_anyone_and_the_rest_to
     let (token, _) = city.app.services().tokens.as_ref().unwrap().issue(&admin_of_the_city(), noon());
     let known = post(me.clone()).bearer_auth(&token).send().await.unwrap().json::<Value>().await.unwrap();
     assert_eq!(known["data"]["me"], json!({ "subject": "ada", "roles": ["PLATFORM_ADMIN"] }));
-    let asked = http.get(url("/graphql")).query(&[("query", "{ me { subject } }")]).bearer_auth(&token);
+    let asked = http.get(url("/graphql?query=%7Bme%7Bsubject%7D%7D")).bearer_auth(&token);
     assert_eq!(asked.send().await.unwrap().json::<Value>().await.unwrap()["data"]["me"]["subject"], "ada");
 
     let long = post(json!({ "query": " ".repeat(2_001) })).send().await.unwrap();
@@ -42,10 +42,11 @@ async fn the_server_answers_health_and_the_root_s_name_to_anyone_and_the_rest_to
     assert_eq!(code(long.json().await.unwrap()), "BODY_TOO_LARGE");
     let plain = http.post(url("/graphql")).body(me.to_string()).send().await.unwrap();
     assert_eq!(plain.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    let broken = http.post(url("/graphql")).header("content-type", "application/json").body("{").send().await.unwrap();
+    let broken =
+        http.post(url("/graphql")).header("content-type", "application/json").body("{").send().await.unwrap();
     assert_eq!(broken.status(), StatusCode::BAD_REQUEST);
-    let change = [("query", "mutation { archivePlace(input: { place: \"x\" }, idempotencyKey: \"k\") { __typename } }")];
-    let linked = http.get(url("/graphql")).query(&change).bearer_auth(&token).send().await.unwrap();
+    let link = "/graphql?query=mutation%7Bsomething%7B__typename%7D%7D";
+    let linked = http.get(url(link)).bearer_auth(&token).send().await.unwrap();
     assert_eq!(linked.status(), StatusCode::METHOD_NOT_ALLOWED);
 
     stopper.stop().await;
