@@ -16,9 +16,11 @@ use uuid::Uuid;
 /// How deep inputs nest.
 const INPUT_DEPTH_MAX: usize = 4;
 
-/// Kinds of things by their name in ids, each with how an id of none of them is made, and what an id is without
-/// its kind.
-pub const KINDS: [(&str, fn() -> String, fn(&str) -> Uuid); 13] = [
+/// A kind of thing: its name in ids, how an id of none of them is made, and what an id is without its kind.
+type Kind = (&'static str, fn() -> String, fn(&str) -> Uuid);
+
+/// All kinds that have ids.
+pub const KINDS: [Kind; 13] = [
     (PlaceId::WHAT, fresh::<PlaceId>, bare::<PlaceId>),
     (TenantId::WHAT, fresh::<TenantId>, bare::<TenantId>),
     (StoreId::WHAT, fresh::<StoreId>, bare::<StoreId>),
@@ -42,7 +44,7 @@ fn bare<T: Named>(id: &str) -> Uuid {
     named::<T>(id).into()
 }
 
-fn kind_named(kind: &str) -> &'static (&'static str, fn() -> String, fn(&str) -> Uuid) {
+fn kind_named(kind: &str) -> &'static Kind {
     KINDS.iter().find(|(name, ..)| *name == kind).expect("it is a kind")
 }
 

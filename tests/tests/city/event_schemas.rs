@@ -78,7 +78,14 @@ fn used_definitions(schema: &Value, definitions: &Map<String, Value>) -> Map<Str
 }
 
 /// Why a body written under `old` might not be read under `new`.
-fn breaks(path: &str, old: &Value, old_root: &Value, new: &Value, new_root: &Value, depth: u32) -> Vec<String> {
+fn breaks(
+    path: &str,
+    old: &Value,
+    old_root: &Value,
+    new: &Value,
+    new_root: &Value,
+    depth: u32,
+) -> Vec<String> {
     const DEPTH_MAX: u32 = 24;
     let defs = |root: &Value| root["$defs"].as_object().cloned().unwrap_or_default();
     let (old_defs, new_defs) = (defs(old_root), defs(new_root));
@@ -140,9 +147,8 @@ fn breaks(path: &str, old: &Value, old_root: &Value, new: &Value, new_root: &Val
         }
     }
     for was in variants(old).iter().filter(|variant| values(variant).is_empty()) {
-        let fits = variants(new)
-            .iter()
-            .any(|is| breaks(path, was, old_root, is, new_root, depth + 1).is_empty());
+        let fits =
+            variants(new).iter().any(|is| breaks(path, was, old_root, is, new_root, depth + 1).is_empty());
         if !fits {
             found.push(format!("{path}: a variant has no successor: {was}"));
         }
@@ -180,11 +186,14 @@ fn schemas_are_those_of_the_code_and_read_what_is_stored() {
     }
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let Some((type_name, version)) = name.strip_suffix(".json").and_then(|stem| stem.rsplit_once(".v")) else {
+        let Some((type_name, version)) = name.strip_suffix(".json").and_then(|stem| stem.rsplit_once(".v"))
+        else {
             continue;
         };
         let version: u16 = version.parse().unwrap();
-        if version > current_version(type_name) || !generated.keys().any(|file| file.starts_with(&format!("{type_name}.v"))) {
+        if version > current_version(type_name)
+            || !generated.keys().any(|file| file.starts_with(&format!("{type_name}.v")))
+        {
             wrong.push(format!("{name}: events that were ever written keep their type"));
         }
     }
@@ -208,7 +217,10 @@ fn a_change_that_breaks_readers_is_noticed() {
         breaks("it", &old, &old, &new, &new, 0)
     };
     assert_eq!(changed(|new| new["properties"]["more"] = json!({ "type": "integer" })), Vec::<String>::new());
-    assert_eq!(changed(|new| new["properties"]["state"]["enum"] = json!(["open", "closed", "lost"])), Vec::<String>::new());
+    assert_eq!(
+        changed(|new| new["properties"]["state"]["enum"] = json!(["open", "closed", "lost"])),
+        Vec::<String>::new()
+    );
     for change in [
         (|new| new["properties"]["amount"] = json!({ "type": "string" })) as fn(&mut Value),
         |new| new["properties"]["state"]["enum"] = json!(["open"]),

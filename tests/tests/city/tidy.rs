@@ -32,7 +32,8 @@ fn rust_files() -> Vec<PathBuf> {
 
 fn is_test(path: &Path) -> bool {
     let relative = path.strip_prefix(root()).unwrap();
-    relative.starts_with("tests") || relative.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")))
+    relative.starts_with("tests")
+        || relative.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")))
 }
 
 fn complaints(check: impl Fn(&Path, &str) -> Option<String>) -> Vec<String> {
@@ -89,9 +90,10 @@ fn paths_named_in_the_documents_exist() {
     for document in ["README.md", "ARCHITECTURE.md", "deploy/RUNBOOK.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         for word in text.split('`').skip(1).step_by(2) {
-            let looks_like_a_path = CRATES.iter().chain(&["schemas", "deploy"]).any(|top| {
-                word.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
-            });
+            let looks_like_a_path = CRATES
+                .iter()
+                .chain(&["schemas", "deploy"])
+                .any(|top| word.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')));
             if looks_like_a_path && !word.contains(['*', '<', ' ', '…']) && !root().join(word).exists() {
                 missing.push(format!("{document}: {word}"));
             }

@@ -75,7 +75,10 @@ async fn store(path: &Path) -> anyhow::Result<(Round, u64)> {
     }
     let seconds = begun.elapsed().as_secs_f64();
     let figures = store.figures();
-    anyhow::ensure!(figures.commands == COMMANDS && store.head().await?.0 == COMMANDS, "every command is there");
+    anyhow::ensure!(
+        figures.commands == COMMANDS && store.head().await?.0 == COMMANDS,
+        "every command is there"
+    );
     let mean = (figures.commands / figures.flushes).max(1);
     Ok((Round { per_second: COMMANDS as f64 / seconds, flushes: figures.flushes }, mean))
 }

@@ -1,13 +1,13 @@
 //! The event everything is measured with: a cart of three lines, about 350 bytes of JSON, and about 150 of meta.
 
+use chrono::DateTime;
+use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
 use cityos_domain::ids::{CommandId, CustomerId, OfferId, OrderId, StoreId, TenantId, derive};
 use cityos_domain::log::{Actor, Meta, Origin, Partition, StreamId, Version};
 use cityos_domain::money::Currency;
 use cityos_domain::orders::order::{self, Cart, Order, RequestedLine};
-use cityos_domain::aggregate::Aggregate;
 use cityos_eventstore::store::{Append, InputHash, NewEvent};
-use chrono::DateTime;
 use uuid::Uuid;
 
 /// The partition everything is measured in.
@@ -23,7 +23,12 @@ pub fn stream(n: u64) -> StreamId {
 /// An event for `stream`.
 fn event(n: u64) -> Event {
     let id = |what: &str| derive(&["bench", what, &n.to_string()]);
-    let line = |what| RequestedLine { offer: OfferId(id(what)), quantity: 2, expected_unit: None, freight_minor: None };
+    let line = |what| RequestedLine {
+        offer: OfferId(id(what)),
+        quantity: 2,
+        expected_unit: None,
+        freight_minor: None,
+    };
     let currency = Currency::parse("currency", "EUR").expect("EUR is a currency");
     let cart = Cart {
         store: StoreId(id("store")),

@@ -21,9 +21,10 @@ pub fn measure(folder: &Path) -> anyhow::Result<()> {
         .args(["import", "--tenant", "olist", "--timezone", "America/Sao_Paulo", "--currency", "BRL"])
         .args(["--commission-percent", "10", "--data-dir"])
         .arg(folder.join("import"))
-        .args(["--sellers", "sellers.csv", "--products", "products.csv", "--order-lines", "order_lines.csv"].map(|arg| {
-            if arg.ends_with(".csv") { data.join(arg).into_os_string() } else { arg.into() }
-        }))
+        .args(
+            ["--sellers", "sellers.csv", "--products", "products.csv", "--order-lines", "order_lines.csv"]
+                .map(|arg| if arg.ends_with(".csv") { data.join(arg).into_os_string() } else { arg.into() }),
+        )
         .output()
         .with_context(|| format!("running {}: build it first, `make bench` does", program.display()))?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -20,7 +20,9 @@ struct Measured {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // On the disk the log would be on: a file system in memory flushes for nothing.
-    let folder = tempfile::tempdir_in(std::env::var_os("CITYOS_BENCH_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from))?;
+    let folder = tempfile::tempdir_in(
+        std::env::var_os("CITYOS_BENCH_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
+    )?;
     let rows = [append::measure(folder.path()).await?, replay::measure(folder.path()).await?];
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");
     for row in &rows {
