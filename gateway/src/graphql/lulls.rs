@@ -77,6 +77,19 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicU32;
 
+    /// Rests, and is woken at once: something is left to do.
+    async fn turn() {
+        let mut rested = false;
+        std::future::poll_fn(move |context| {
+            if std::mem::replace(&mut rested, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
+
     #[tokio::test]
     async fn work_begins_when_the_request_has_nothing_left_to_do_and_not_between_its_turns() {
         let (lulls, turns) = (Lulls::default(), Arc::new(AtomicU32::new(0)));
@@ -88,7 +101,7 @@ mod tests {
                 lulls.spawn(async move { done.send(at.load(Ordering::SeqCst)).expect("the request waits") });
                 for _ in 0..3 {
                     turns.fetch_add(1, Ordering::SeqCst);
-                    tokio::task::yield_now().await;
+                    turn().await;
                 }
                 seen.await.expect("the work was done")
             }
