@@ -3,7 +3,7 @@
 
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::{Dict, Value};
-use figment::{Figment, Profile};
+use figment::{Figment, Profile, Source};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -158,10 +158,16 @@ impl Settings {
 }
 
 fn explain(errors: figment::Error) -> String {
-    let explain_one = |error: figment::Error| match error.path.is_empty() {
-        true => error.to_string(),
-        // The path says which setting, which the text of a bad value alone does not.
-        false => format!("setting `{}`: {error}", error.path.join(".")),
+    let explain_one = |error: figment::Error| {
+        let place = match error.metadata.as_ref().map(|metadata| (&metadata.source, &metadata.name)) {
+            Some((Some(Source::File(path)), _)) => format!(" in {}", path.display()),
+            Some((_, name)) if name.contains("environment") => " in the environment".into(),
+            Some(_) | None => String::new(),
+        };
+        match error.path.as_slice() {
+            [] => format!("settings{place}: {}", error.kind),
+            path => format!("setting `{}`{place}: {}", path.join(".").to_lowercase(), error.kind),
+        }
     };
     errors.into_iter().map(explain_one).collect::<Vec<_>>().join("; ")
 }

@@ -12,6 +12,7 @@ use crate::logging;
 use crate::settings::Settings;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -78,14 +79,22 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => runtime()?.block_on(command.run(settings))?,
         Command::Backup(command) => runtime()?.block_on(command.run(settings))?,
         Command::Restore(command) => runtime()?.block_on(command.run(settings))?,
-        Command::Settings(command) => command.run(&settings),
-        Command::Schema(command) => command.run(),
+        Command::Settings(command) => command.run(&settings)?,
+        Command::Schema(command) => command.run()?,
     };
     Ok(done)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")
+}
+
+/// Prints, also where whoever reads stops before the end.
+fn say(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("printing"),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -1,5 +1,6 @@
 //! `cityos schema`: the GraphQL schema in its definition language.
 
+use super::say;
 use crate::graphql;
 use clap::Args;
 use std::process::ExitCode;
@@ -9,8 +10,8 @@ use std::process::ExitCode;
 pub struct Print {}
 
 impl Print {
-    pub fn run(self) -> ExitCode {
-        print!("{}", graphql::sdl());
-        ExitCode::SUCCESS
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        say(&graphql::sdl())?;
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,5 +1,6 @@
 //! `cityos settings`: the table of settings, and what they are now.
 
+use super::say;
 use crate::settings::{Settings, markdown};
 use clap::Args;
 use std::process::ExitCode;
@@ -13,15 +14,16 @@ pub struct Show {
 }
 
 impl Show {
-    pub fn run(self, settings: &Settings) -> ExitCode {
-        println!("{}", markdown());
+    pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
+        let mut text = markdown();
         if !self.table {
-            println!("Now in effect:\n");
+            text += "\nNow in effect:\n\n";
             let values = serde_json::to_value(settings).expect("settings are plain values");
             for (key, value) in values.as_object().expect("settings are named") {
-                println!("{key} = {value}");
+                text += &format!("{key} = {value}\n");
             }
         }
-        ExitCode::SUCCESS
+        say(&text)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
