@@ -2,11 +2,12 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
+use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
 use crate::graphql::ids::Id;
+use crate::graphql::loading::ByKey;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::Scope;
+use crate::graphql::services::{Scope, load};
 use crate::graphql::values::{MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
 use crate::ownership::{OnlyOwn, Thing};
@@ -21,6 +22,8 @@ use cityos_domain::text::Code;
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::Filter;
 use cityos_projections::models::offers::{self, Offers};
+use cityos_projections::models::products::Products;
+use cityos_projections::models::vendors::Vendors;
 
 /// What one unit costs in one currency.
 #[derive(SimpleObject)]
@@ -116,12 +119,14 @@ impl Offer {
 
     /// Who sells.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        one(ctx, self.scope, self.row.vendor).await
+        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
+        Ok(row.map(|row| Vendor::show(self.scope, row)))
     }
 
     /// What.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, Refusal> {
-        one(ctx, self.scope, self.row.product).await
+        let row = load(ctx, ByKey::<Products>::new(self.scope.partition, self.row.product)).await?;
+        Ok(row.map(|row| Product::show(self.scope, row)))
     }
 }
 
