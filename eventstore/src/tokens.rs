@@ -22,9 +22,9 @@ impl PositionTokens {
         Ok(PositionTokens { key: keys.secret(Secret::PositionTokens).await? })
     }
 
-    /// A token for a position: base64url, another one each time.
+    /// The token of a position: base64url. A repeated answer has the token it had the first time.
     pub fn encode(&self, position: Position) -> String {
-        self.key.encrypt(CONTEXT, &position.0.to_be_bytes())
+        self.key.encrypt_alike(CONTEXT, &position.0.to_be_bytes())
     }
 
     /// The position of a token.
@@ -44,7 +44,8 @@ mod tests {
         let tokens = PositionTokens { key: Key::random() };
         let token = tokens.encode(Position(4711));
         assert_eq!(tokens.decode(&token), Ok(Position(4711)));
-        assert_ne!(token, tokens.encode(Position(4711)));
+        assert_eq!(token, tokens.encode(Position(4711)));
+        assert_ne!(token, tokens.encode(Position(4712)));
 
         let others = PositionTokens { key: Key::random() }.encode(Position(4711));
         let another_purpose = tokens.key.encrypt(&[b"cursor"], &4711_u64.to_be_bytes());

@@ -33,7 +33,18 @@ impl Key {
 
     /// Encrypts, bound to `context`. Base64url; the same text never gives the same ciphertext twice.
     pub fn encrypt(&self, context: &[&[u8]], plain: &[u8]) -> String {
-        let nonce: [u8; NONCE_BYTES] = random();
+        self.encrypt_with(random(), context, plain)
+    }
+
+    /// Encrypts like [`Key::encrypt`], but the same text always to the same ciphertext: for what may be seen to be
+    /// the same again.
+    pub fn encrypt_alike(&self, context: &[&[u8]], plain: &[u8]) -> String {
+        let hash = self.hash(&[b"nonce", &framed(context), plain]);
+        let nonce = *hash.first_chunk().expect("a hash is longer than a nonce");
+        self.encrypt_with(nonce, context, plain)
+    }
+
+    fn encrypt_with(&self, nonce: [u8; NONCE_BYTES], context: &[&[u8]], plain: &[u8]) -> String {
         let payload = Payload { msg: plain, aad: &framed(context) };
         let cipher = XChaCha20Poly1305::new(&self.0.into());
         let sealed =
@@ -41,7 +52,8 @@ impl Key {
         BASE64_URL_SAFE_NO_PAD.encode([&[XCHACHA20_POLY1305][..], &nonce, &sealed].concat())
     }
 
-    /// The inverse of [`Key::encrypt`]. `None` if another key or context made it, or it was altered.
+    /// The inverse of [`Key::encrypt`] and [`Key::encrypt_alike`]. `None` if another key or context made it, or it
+    /// was altered.
     pub fn decrypt(&self, context: &[&[u8]], ciphertext: &str) -> Option<Vec<u8>> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(ciphertext).ok()?;
         let (cipher, rest) = bytes.split_first()?;

@@ -77,7 +77,8 @@ pub enum Denied {
 }
 
 impl Denied {
-    fn moved(current: Version) -> Self {
+    /// The thing is at this version by now.
+    pub fn moved(current: Version) -> Self {
         let current_version = current.0;
         let message = format!("it is at version {current_version} by now");
         Denied::VersionConflict(VersionConflict { code: "VERSION_CONFLICT", message, current_version })
@@ -465,7 +466,7 @@ macro_rules! mutations {
             async fn $field(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                $input: $type,
+                #[graphql(desc = "What is to be done.")] $input: $type,
                 #[graphql(desc = "1 to 255 characters: the same key means the same mutation, done once.")]
                 idempotency_key: String,
                 #[graphql(desc = "Refuse unless it is still at this version.")]

@@ -1,19 +1,16 @@
 //! What the marketplace keeps of each line sold: frozen when it was placed, reversed where units were canceled.
 
 use crate::access::{Action, Own};
-use crate::graphql::connection::{Node, filter, lists, ordering};
+use crate::graphql::connection::{Node, filter, lists, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::ByKey;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
-use crate::graphql::values::{MoneyOut, money};
+use crate::graphql::services::Scope;
+use crate::graphql::values::{Date, MoneyOut, money};
 use crate::graphql::vendors::Vendor;
 use async_graphql::{Context, Object};
-use chrono::NaiveDate;
 use cityos_domain::ids::{OrderId, RuleId, VendorId, VendorOrderId};
 use cityos_projections::Filter;
 use cityos_projections::models::commissions::{self, Commissions};
-use cityos_projections::models::vendors::Vendors;
 
 /// The commission of one line, with everything needed to explain it.
 pub struct Commission {
@@ -67,8 +64,8 @@ impl Commission {
     }
 
     /// The day it was frozen, in the tenant's zone.
-    async fn date(&self) -> NaiveDate {
-        self.row.date
+    async fn date(&self) -> Date {
+        Date(self.row.date)
     }
 
     /// What it was taken of.
@@ -103,8 +100,7 @@ impl Commission {
 
     /// Who sells.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
-        Ok(row.map(|row| Vendor::show(self.scope, row)))
+        one(ctx, self.scope, self.row.vendor).await
     }
 }
 
@@ -118,9 +114,9 @@ filter! {
         /// By this rule.
         rule: Id<RuleId> => |rule: Id<RuleId>| commissions::CommissionOfLine::rule().is(Some(rule.0));
         /// Frozen on this day or later.
-        from: NaiveDate => |from| commissions::CommissionOfLine::date().from(from);
+        from: Date => |Date(from)| commissions::CommissionOfLine::date().from(from);
         /// Frozen before this day.
-        before: NaiveDate => |before| commissions::CommissionOfLine::date().below(before);
+        before: Date => |Date(before)| commissions::CommissionOfLine::date().below(before);
     }
 }
 

@@ -2,12 +2,14 @@
 //! is counted only when asked for. Nothing is listed without saying what of it a vendor or customer may see.
 
 use crate::access::Own;
+use crate::graphql::loading::{Below, ByKey, Relation};
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, services};
+use crate::graphql::services::{Scope, load, services};
 use async_graphql::connection::{Connection, CursorType, Edge};
 use async_graphql::{Context, OutputType, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cityos_projections::model::KeyOf;
 use cityos_projections::{Cursor, Filter, Query, ReadError, ReadModel, Sort};
 
 /// Something shown that is a row of a read model.
@@ -118,6 +120,26 @@ pub async fn find<N: Node>(
     let query = visible::<N>(scope, Query::new(scope.partition)).filter(filter).first(1);
     let rows = query.fetch(&services(ctx).reads).await.map_err(refused)?;
     Ok(rows.into_iter().next().map(|row| N::show(scope, row)))
+}
+
+/// What `key` names, shown below something the caller sees; fetched with others of its kind.
+pub async fn one<N: Node>(
+    ctx: &Context<'_>,
+    scope: Scope,
+    key: KeyOf<N::Model>,
+) -> Result<Option<N>, Refusal> {
+    let row = load(ctx, ByKey::<N::Model>::new(scope.partition, key)).await?;
+    Ok(row.map(|row| N::show(scope, row)))
+}
+
+/// All that lies below `parent`; fetched with what lies below others.
+pub async fn below<N: Node, R: Relation<Model = N::Model>>(
+    ctx: &Context<'_>,
+    scope: Scope,
+    parent: R::Parent,
+) -> Result<Vec<N>, Refusal> {
+    let rows = load(ctx, Below::<R>::new(scope.partition, parent)).await?.unwrap_or_default();
+    Ok(rows.into_iter().map(|row| N::show(scope, row)).collect())
 }
 
 fn visible<N: Node>(scope: Scope, query: Query<N::Model>) -> Query<N::Model> {

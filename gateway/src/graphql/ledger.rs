@@ -1,21 +1,20 @@
 //! What vendors are owed: balances, the entries they come from, and what operators post.
 
 use crate::access::{Action, Own};
-use crate::graphql::connection::{Node, filter, lists, ordering};
+use crate::graphql::connection::{Node, filter, lists, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::{ByKey, relation};
+use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
-use crate::graphql::values::{CurrencyCode, MoneyOut, money};
+use crate::graphql::services::Scope;
+use crate::graphql::values::{CurrencyCode, Date, MoneyOut, money};
 use crate::graphql::vendors::Vendor;
 use async_graphql::{Context, Enum, Object, SimpleObject};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use cityos_domain::ids::{OrderId, PayoutId, TransactionId, VendorId, VendorOrderId};
 use cityos_domain::ledger::month;
 use cityos_projections::Filter;
 use cityos_projections::models::ledger_entries::{self, LedgerEntries};
 use cityos_projections::models::vendor_balances::{self, VendorBalances};
-use cityos_projections::models::vendors::Vendors;
 
 /// What a vendor is owed in one currency.
 pub struct VendorBalance {
@@ -85,8 +84,7 @@ impl VendorBalance {
 
     /// Whom it is owed to.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
-        Ok(row.map(|row| Vendor::show(self.scope, row)))
+        one(ctx, self.scope, self.row.vendor).await
     }
 }
 
@@ -207,8 +205,8 @@ impl LedgerEntry {
     }
 
     /// The day in the tenant's zone.
-    async fn date(&self) -> NaiveDate {
-        self.row.date
+    async fn date(&self) -> Date {
+        Date(self.row.date)
     }
 
     /// When it was posted.
@@ -274,8 +272,7 @@ impl LedgerEntry {
 
     /// Whose ledger it is in.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
-        Ok(row.map(|row| Vendor::show(self.scope, row)))
+        one(ctx, self.scope, self.row.vendor).await
     }
 }
 

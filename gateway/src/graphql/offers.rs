@@ -2,12 +2,11 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::ByKey;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::values::{MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
 use crate::ownership::{OnlyOwn, Thing};
@@ -22,8 +21,6 @@ use cityos_domain::text::Code;
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::Filter;
 use cityos_projections::models::offers::{self, Offers};
-use cityos_projections::models::products::Products;
-use cityos_projections::models::vendors::Vendors;
 
 /// What one unit costs in one currency.
 #[derive(SimpleObject)]
@@ -119,14 +116,12 @@ impl Offer {
 
     /// Who sells.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
-        Ok(row.map(|row| Vendor::show(self.scope, row)))
+        one(ctx, self.scope, self.row.vendor).await
     }
 
     /// What.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, Refusal> {
-        let row = load(ctx, ByKey::<Products>::new(self.scope.partition, self.row.product)).await?;
-        Ok(row.map(|row| Product::show(self.scope, row)))
+        one(ctx, self.scope, self.row.product).await
     }
 }
 

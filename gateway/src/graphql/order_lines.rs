@@ -1,13 +1,12 @@
 //! Lines of orders: what was bought, with everything frozen when it was.
 
 use crate::access::{Action, Own};
-use crate::graphql::connection::{Node, filter, lists, ordering};
+use crate::graphql::connection::{Node, filter, lists, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::ByKey;
 use crate::graphql::offers::Offer;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::totals::{TotalsOut, totals};
 use crate::graphql::values::{MoneyOut, money};
 use crate::graphql::vendors::Vendor;
@@ -15,10 +14,7 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 use cityos_domain::ids::{OfferId, OrderId, ProductId, RuleId, VendorId, VendorOrderId};
 use cityos_domain::orders::order;
 use cityos_projections::Filter;
-use cityos_projections::models::offers::Offers;
 use cityos_projections::models::order_lines::{self, OrderLines};
-use cityos_projections::models::products::Products;
-use cityos_projections::models::vendors::Vendors;
 
 /// Who pays for a discount.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -174,20 +170,17 @@ impl OrderLine {
 
     /// What was bought.
     async fn offer(&self, ctx: &Context<'_>) -> Result<Option<Offer>, Refusal> {
-        let row = load(ctx, ByKey::<Offers>::new(self.scope.partition, self.row.offer)).await?;
-        Ok(row.map(|row| Offer::show(self.scope, row)))
+        one(ctx, self.scope, self.row.offer).await
     }
 
     /// The product.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, Refusal> {
-        let row = load(ctx, ByKey::<Products>::new(self.scope.partition, self.row.product)).await?;
-        Ok(row.map(|row| Product::show(self.scope, row)))
+        one(ctx, self.scope, self.row.product).await
     }
 
     /// Who sells.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
-        Ok(row.map(|row| Vendor::show(self.scope, row)))
+        one(ctx, self.scope, self.row.vendor).await
     }
 }
 

@@ -2,19 +2,20 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Changed, Mutation, answers, history, mutations, rows_of};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::{Below, ByKey, relation};
+use crate::graphql::loading::{Below, relation};
 use crate::graphql::order_lines::OrderLine;
 use crate::graphql::orders::Order;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load};
 use crate::graphql::tenants::CaptureMoment;
 use crate::graphql::totals::{TotalsOut, totals};
+use crate::graphql::values::Date;
 use crate::graphql::vendors::Vendor;
 use crate::ownership::{OnlyOwn, Thing};
 use async_graphql::{Context, Enum, InputObject, Object};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::ids::{OrderId, VendorId, VendorOrderId};
 use cityos_domain::log::Envelope;
@@ -26,8 +27,6 @@ use cityos_domain::workspace::Intention;
 use cityos_projections::Filter;
 use cityos_projections::models::order_lines::{self, OrderLines};
 use cityos_projections::models::order_parts::{self, OrderParts};
-use cityos_projections::models::orders::Orders;
-use cityos_projections::models::vendors::Vendors;
 
 /// Where a part stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -140,8 +139,8 @@ impl OrderPart {
     }
 
     /// The day it was placed, in the tenant's zone.
-    async fn placed_on(&self) -> NaiveDate {
-        self.row.placed_on
+    async fn placed_on(&self) -> Date {
+        Date(self.row.placed_on)
     }
 
     /// When it is to be captured.
@@ -218,8 +217,7 @@ impl OrderPart {
 
     /// Whose part it is.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
-        Ok(row.map(|row| Vendor::show(self.scope, row)))
+        one(ctx, self.scope, self.row.vendor).await
     }
 
     /// The order. Null for vendors, who see their part of it.
@@ -227,8 +225,7 @@ impl OrderPart {
         if self.scope.own.vendor().is_some() {
             return Ok(None);
         }
-        let row = load(ctx, ByKey::<Orders>::new(self.scope.partition, self.row.order)).await?;
-        Ok(row.map(|row| Order::show(self.scope, row)))
+        one(ctx, self.scope, self.row.order).await
     }
 }
 

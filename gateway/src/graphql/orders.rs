@@ -4,10 +4,10 @@ use crate::access::{Action, Own};
 use crate::graphql::answer::{
     Changed, Mutation, Reached, Rejection, answers, history, mutations, row_of, wait_for,
 };
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, below, filter, lists, lookups, one, ordering};
 use crate::graphql::customers::Customer;
 use crate::graphql::ids::Id;
-use crate::graphql::loading::{Below, ByKey};
+use crate::graphql::loading::ByKey;
 use crate::graphql::order_lines::Bearer;
 use crate::graphql::order_parts::{OrderPart, PartsOfOrder};
 use crate::graphql::position::PositionToken;
@@ -15,9 +15,9 @@ use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load};
 use crate::graphql::stores::Store;
 use crate::graphql::totals::{TotalsOut, totals};
-use crate::graphql::values::{MoneyInput, MoneyOut, money};
+use crate::graphql::values::{Date, MoneyInput, MoneyOut, money};
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
 use cityos_domain::ids::{CustomerId, OfferId, OrderId, RunId, StoreId};
@@ -31,10 +31,8 @@ use cityos_domain::orders::vendor_order::VendorOrder;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Code;
 use cityos_projections::Filter;
-use cityos_projections::models::customers::Customers;
 use cityos_projections::models::orders::{self, Orders};
 use cityos_projections::models::payments::{self, Payments};
-use cityos_projections::models::stores::Stores;
 use cityos_sagas::checkout::Checkout;
 use cityos_sagas::registry::run_of;
 use cityos_sagas::saga::Saga;
@@ -161,8 +159,8 @@ impl Order {
     }
 
     /// The day it was placed, in the tenant's zone.
-    async fn placed_on(&self) -> Option<NaiveDate> {
-        self.row.placed_on
+    async fn placed_on(&self) -> Option<Date> {
+        self.row.placed_on.map(Date)
     }
 
     /// How many lines it has.
@@ -201,21 +199,17 @@ impl Order {
         if let Some(events) = &self.events {
             return OrderPart::all_of(self.scope, events);
         }
-        let below = Below::<PartsOfOrder>::new(self.scope.partition, self.row.id);
-        let parts = load(ctx, below).await?.unwrap_or_default();
-        Ok(parts.into_iter().map(|row| OrderPart::show(self.scope, row)).collect())
+        below::<_, PartsOfOrder>(ctx, self.scope, self.row.id).await
     }
 
     /// Who buys.
     async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>, Refusal> {
-        let row = load(ctx, ByKey::<Customers>::new(self.scope.partition, self.row.customer)).await?;
-        Ok(row.map(|row| Customer::show(self.scope, row)))
+        one(ctx, self.scope, self.row.customer).await
     }
 
     /// Where.
     async fn store(&self, ctx: &Context<'_>) -> Result<Option<Store>, Refusal> {
-        let row = load(ctx, ByKey::<Stores>::new(self.scope.partition, self.row.store)).await?;
-        Ok(row.map(|row| Store::show(self.scope, row)))
+        one(ctx, self.scope, self.row.store).await
     }
 
     /// The payment, once it is placed.

@@ -5,13 +5,12 @@ use crate::graphql::answer::{
     Changed, Denied, IdempotencyKeyReused, Mutation, Reached, Rejection, VersionConflict,
 };
 use crate::graphql::answer::{answers, history, mutations, row_of};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::LedgerEntry;
-use crate::graphql::loading::ByKey;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::values::{MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
 use crate::ownership::{OnlyOwn, Thing};
@@ -27,10 +26,10 @@ use cityos_domain::ledger::paying_out::RequestPayout;
 use cityos_domain::ledger::payout::{self, payout_id};
 use cityos_domain::log::Version;
 use cityos_domain::money::Currency;
+use cityos_domain::rejection::Rejected;
 use cityos_domain::workspace::{Intention, Stop, Workspace};
 use cityos_projections::Filter;
 use cityos_projections::models::payouts::{self, Payouts};
-use cityos_projections::models::vendors::Vendors;
 
 /// Where a payout stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -138,8 +137,7 @@ impl Payout {
 
     /// To whom.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
-        let row = load(ctx, ByKey::<Vendors>::new(self.scope.partition, self.row.vendor)).await?;
-        Ok(row.map(|row| Vendor::show(self.scope, row)))
+        one(ctx, self.scope, self.row.vendor).await
     }
 }
 
@@ -245,21 +243,22 @@ pub struct PostAdjustmentInput {
 }
 
 mutations! {
-    /// Mutations of ledgers and payouts.
+    /// Mutations of ledgers and payouts. They are about what does not exist before: an expected version other than 0
+    /// is a conflict.
     PayoutMutations {
         /// Asks for a payout of all that is available to a vendor in one currency. Where one is under way already,
         /// that is the answer.
         request_payout = RequestPayout(mutation, input: RequestPayoutInput, expected) -> PayoutResult {
             let Id(vendor) = input.vendor;
-            let currency = Currency::parse("currency", &input.currency);
             let (own, thing, trigger) = (mutation.own(), Thing::Vendor(vendor), payout::Trigger::Manual);
-            let request = currency.clone().map(|currency| RequestPayout { vendor, currency, trigger });
-            let request = request.map(|then| OnlyOwn { own, thing, then });
-            // What does not exist yet has version 0 and no id to name it by.
-            refuse_expected(expected)?;
-            let outcome = match (mutation.give(request, None).await?, currency) {
-                (Ok(reached), Ok(currency)) => {
-                    let id = requested(mutation, LedgerOf { vendor, currency }, &reached).await?;
+            let to = Currency::parse("currency", &input.currency).map(|currency| LedgerOf { vendor, currency });
+            let request = to.clone().map(|to| {
+                let then = RequestPayout { vendor: to.vendor, currency: to.currency, trigger };
+                OnlyOwn { own, thing, then }
+            });
+            let outcome = match (give_anew(mutation, request, expected).await?, to) {
+                (Ok(reached), Ok(to)) => {
+                    let id = requested(mutation, to, &reached).await?;
                     let streams = [payout::Payout::stream(mutation.partition(), id)];
                     Ok(mutation.shown::<Payout>(id, &streams, reached).await?)
                 }
@@ -271,15 +270,15 @@ mutations! {
 
         /// Asks for a payout for every vendor and currency with enough available.
         run_payouts = RunPayouts(mutation, input: RunPayoutsInput, expected) -> PayoutRunResult {
-            refuse_expected(expected)?;
             let why = reason(&input.reason);
             if let Ok(why) = &why
+                && expected.unwrap_or_default() == 0
                 && !mutation.is_done().await?
             {
                 mutation.sweep_payouts(why).await?;
             }
             // Its receipt is written last: repeated after a crash, it goes on where it was.
-            Ok(match mutation.give(why.map(|_| Begun), None).await? {
+            Ok(match give_anew(mutation, why.map(|_| Begun), expected).await? {
                 Ok(reached) => PayoutRunResult::Started(PayoutRunStarted {
                     position: PositionToken::of(mutation.services, reached.position),
                     replayed: reached.replayed,
@@ -292,13 +291,12 @@ mutations! {
 
         /// Gives a vendor an available amount, or takes one, for a stated reason.
         post_adjustment = PostAdjustment(mutation, input: PostAdjustmentInput, expected) -> LedgerResult {
-            refuse_expected(expected)?;
             let transaction = mutation.command().creates("transaction");
             let (Id(vendor), against) = (input.vendor, input.against.into());
             let post = input.amount.parse("amount").and_then(|amount| {
                 Ok(PostAdjustment { transaction, vendor, amount, against, reason: reason(&input.reason)? })
             });
-            let outcome = match mutation.give(post, None).await? {
+            let outcome = match give_anew(mutation, post, expected).await? {
                 Ok(reached) => Ok(posted(mutation, transaction, reached).await?),
                 Err(denied) => Err(denied),
             };
@@ -316,11 +314,15 @@ impl Intention for Begun {
     }
 }
 
-/// These are about nothing that a caller could have seen a version of.
-fn refuse_expected(expected: Option<u64>) -> Result<(), Refusal> {
+/// Gives an intention about what does not exist yet, and so has no version but 0.
+async fn give_anew(
+    mutation: &Mutation<'_>,
+    intention: Result<impl Intention, Rejected>,
+    expected: Option<u64>,
+) -> Result<Result<Reached, Denied>, Refusal> {
     match expected {
-        Some(_) => Err(Refusal::BadArgument("this is about nothing that has a version yet".into())),
-        None => Ok(()),
+        None | Some(0) => mutation.give(intention, None).await,
+        Some(_) => Ok(Err(Denied::moved(Version(0)))),
     }
 }
 

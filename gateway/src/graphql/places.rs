@@ -2,11 +2,11 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, below, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::{Below, ByKey, relation};
+use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use async_graphql::{Context, Enum, InputObject, Object};
 use cityos_domain::aggregate::Aggregate;
@@ -98,15 +98,12 @@ impl Place {
     /// The place above; none for a country.
     async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Place>, Refusal> {
         let Some(parent) = self.row.parent else { return Ok(None) };
-        let row = load(ctx, ByKey::<Places>::new(self.scope.partition, parent)).await?;
-        Ok(row.map(|row| Place::show(self.scope, row)))
+        one(ctx, self.scope, parent).await
     }
 
     /// The places directly below.
     async fn children(&self, ctx: &Context<'_>) -> Result<Vec<Place>, Refusal> {
-        let below = Below::<PlacesBelow>::new(self.scope.partition, Some(self.row.id));
-        let children = load(ctx, below).await?.unwrap_or_default();
-        Ok(children.into_iter().map(|row| Place::show(self.scope, row)).collect())
+        below::<_, PlacesBelow>(ctx, self.scope, Some(self.row.id)).await
     }
 }
 

@@ -2,11 +2,10 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::ByKey;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use async_graphql::{Context, InputObject, Object};
 use cityos_domain::aggregate::Aggregate;
@@ -69,8 +68,7 @@ impl ProductCategory {
     /// The category above.
     async fn parent(&self, ctx: &Context<'_>) -> Result<Option<ProductCategory>, Refusal> {
         let Some(parent) = self.row.parent else { return Ok(None) };
-        let row = load(ctx, ByKey::<ProductCategories>::new(self.scope.partition, parent)).await?;
-        Ok(row.map(|row| ProductCategory::show(self.scope, row)))
+        one(ctx, self.scope, parent).await
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::{Below, ByKey, relation};
+use crate::graphql::loading::{Below, relation};
 use crate::graphql::offers::Offer;
 use crate::graphql::product_categories::ProductCategory;
 use crate::graphql::refusal::Refusal;
@@ -20,7 +20,6 @@ use cityos_domain::text::Code;
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::Filter;
 use cityos_projections::models::offers::{self, Offers};
-use cityos_projections::models::product_categories::ProductCategories;
 use cityos_projections::models::products::{self, Products};
 
 /// A product, whoever sells it.
@@ -89,8 +88,7 @@ impl Product {
     /// Where it belongs.
     async fn category(&self, ctx: &Context<'_>) -> Result<Option<ProductCategory>, Refusal> {
         let Some(category) = self.row.category else { return Ok(None) };
-        let row = load(ctx, ByKey::<ProductCategories>::new(self.scope.partition, category)).await?;
-        Ok(row.map(|row| ProductCategory::show(self.scope, row)))
+        one(ctx, self.scope, category).await
     }
 
     /// Who sells it. A vendor sees its own offers.

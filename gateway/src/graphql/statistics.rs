@@ -5,9 +5,8 @@ use crate::graphql::connection::{Node, filter, lists, ordering, refused};
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, reading, services};
-use crate::graphql::values::{CurrencyCode, MoneyOut, money};
+use crate::graphql::values::{CurrencyCode, Date, MoneyOut, money};
 use async_graphql::{Context, Object, SimpleObject};
-use chrono::NaiveDate;
 use cityos_domain::log::Partition;
 use cityos_projections::models::customers::Customers;
 use cityos_projections::models::offers::Offers;
@@ -45,8 +44,8 @@ impl TenantDay {
 #[Object]
 impl TenantDay {
     /// The day.
-    async fn date(&self) -> NaiveDate {
-        self.row.date
+    async fn date(&self) -> Date {
+        Date(self.row.date)
     }
 
     /// ISO 4217.
@@ -126,9 +125,9 @@ filter! {
         /// In this currency.
         currency: CurrencyCode => |currency: CurrencyCode| tenant_days::TenantDay::currency().is(currency.0);
         /// This day or later.
-        from: NaiveDate => |from| tenant_days::TenantDay::date().from(from);
+        from: Date => |Date(from)| tenant_days::TenantDay::date().from(from);
         /// Before this day.
-        before: NaiveDate => |before| tenant_days::TenantDay::date().below(before);
+        before: Date => |Date(before)| tenant_days::TenantDay::date().below(before);
     }
 }
 

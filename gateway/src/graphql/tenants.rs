@@ -2,13 +2,12 @@
 
 use crate::access::{self, Action, Own};
 use crate::graphql::answer::{Changed, Mutation, Reached, answers, inputs, mutations, wait_for};
-use crate::graphql::connection::{Node, filter, find, lists, ordering};
+use crate::graphql::connection::{Node, filter, find, lists, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::ByKey;
 use crate::graphql::places::Place;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load, reading, request};
+use crate::graphql::services::{Scope, reading, request};
 use crate::graphql::stores::Store;
 use crate::graphql::values::{
     LocalTextInput, LocalTextOut, MoneyInput, MoneyOut, local_texts, money, parse_texts, reason,
@@ -27,8 +26,6 @@ use cityos_domain::rejection::Rejected;
 use cityos_domain::text::{Locale, Slug};
 use cityos_domain::workspace::Tell;
 use cityos_projections::Filter;
-use cityos_projections::models::places::Places;
-use cityos_projections::models::stores::Stores;
 use cityos_projections::models::tenants::{self, Tenants};
 
 /// Where a tenant stands.
@@ -200,8 +197,7 @@ impl Tenant {
     async fn subcategory(&self, ctx: &Context<'_>) -> Result<Option<Place>, Refusal> {
         let Some(subcategory) = self.row.subcategory else { return Ok(None) };
         let scope = Scope { partition: Partition::Platform, own: self.scope.own };
-        let row = load(ctx, ByKey::<Places>::new(scope.partition, subcategory)).await?;
-        Ok(row.map(|row| Place::show(scope, row)))
+        one(ctx, scope, subcategory).await
     }
 
     /// The store meant where none is named. Null for an admin of the city who has no token of this tenant.
@@ -209,8 +205,7 @@ impl Tenant {
         let theirs = request(ctx).caller.as_ref().is_ok_and(|caller| caller.tenant == Some(self.row.id));
         let Some(store) = self.row.default_store.filter(|_| theirs) else { return Ok(None) };
         let scope = Scope { partition: Partition::Tenant(self.row.id), own: self.scope.own };
-        let row = load(ctx, ByKey::<Stores>::new(scope.partition, store)).await?;
-        Ok(row.map(|row| Store::show(scope, row)))
+        one(ctx, scope, store).await
     }
 }
 

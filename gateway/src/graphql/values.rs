@@ -2,8 +2,9 @@
 //! it refuses becomes a [`Rejection`](super::answer::Rejection) that names the input field.
 
 use async_graphql::{
-    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+    InputObject, InputValueError, InputValueResult, NewType, Scalar, ScalarType, SimpleObject, Value,
 };
+use chrono::NaiveDate;
 use cityos_domain::marketplace::customer::Contact;
 use cityos_domain::money::{Currency, Money};
 use cityos_domain::rejection::Rejected;
@@ -14,6 +15,11 @@ const PERSONAL_CHARS_MAX: usize = 200;
 
 /// The most lines of an address.
 const ADDRESS_LINES_MAX: usize = 8;
+
+/// A day, such as `2030-06-03`.
+#[derive(Clone, Copy, NewType)]
+#[graphql(name = "Date")]
+pub struct Date(pub NaiveDate);
 
 /// An amount of money.
 #[derive(SimpleObject)]

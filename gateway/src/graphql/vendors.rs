@@ -2,13 +2,12 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, inputs, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, below, filter, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::{BalancesOfVendor, VendorBalance};
-use crate::graphql::loading::Below;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::sealing::{open_contact, seal_contact};
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::values::{
     ContactInput, ContactOut, LocalTextInput, LocalTextOut, local_texts, parse_texts, reason,
 };
@@ -161,9 +160,7 @@ impl Vendor {
         if !self.scope.own.sells(self.row.id) {
             return Ok(Vec::new());
         }
-        let below = Below::<BalancesOfVendor>::new(self.scope.partition, self.row.id);
-        let balances = load(ctx, below).await?.unwrap_or_default();
-        Ok(balances.into_iter().map(|row| VendorBalance::show(self.scope, row)).collect())
+        below::<_, BalancesOfVendor>(ctx, self.scope, self.row.id).await
     }
 }
 

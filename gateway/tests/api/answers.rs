@@ -21,8 +21,7 @@ async fn s49_the_same_key_and_input_give_the_same_answer_even_when_the_thing_has
     city.give(&ada, give("renamePlace", rename, "k", None)).await;
     let mut again = city.give(&ada, give("createPlace", place("SA"), "k", None)).await;
     assert_eq!(again["replayed"], true);
-    // A position token is another text each time, for the same position.
-    (again["replayed"], again["position"]) = (json!(false), first["position"].clone());
+    again["replayed"] = json!(false);
     assert_eq!(again, first);
 }
 

@@ -125,4 +125,10 @@ async fn what_is_too_deep_or_too_much_is_refused_before_anything_is_asked() {
     let wide: String = (0..501).map(|at| format!("a{at}: me {{ subject }} ")).collect();
     assert_eq!(city.error(Some(&ada), &format!("{{ {wide} }}"), json!({})).await, "BAD_REQUEST");
     assert_eq!(city.error(Some(&ada), "{ place(id: \"nonsense\") { id } }", json!({})).await, "BAD_ID");
+    // What explorers ask to know the schema is not too much.
+    let type_of = "type ".to_owned() + &"{ kind name ofType ".repeat(9) + "{ kind name }" + &" }".repeat(9);
+    let introspection = format!(
+        "{{ __schema {{ types {{ name fields {{ name args {{ name {type_of} }} {type_of} }} }} }} }}"
+    );
+    city.ask(&ada, &introspection, json!({})).await;
 }
