@@ -91,12 +91,12 @@ impl Saga for PayoutSaga {
             Step::Claim => {
                 cx.tell(&ClaimEntries { payout }).await?;
                 let (claimed, _) = cx.load::<Payout>(payout).await?;
-                let Some(claim) = claimed.claim() else {
+                let Some(amount) = claimed.amount() else {
                     return Err(Failure::permanent("PAYOUT_VOIDED", "nothing could be claimed"));
                 };
                 let (vendor, _) = cx.load::<Vendor>(input.vendor).await?;
                 let account = vendor.known().ok().and_then(|vendor| vendor.payout_account.clone());
-                memo.claimed = Some(Claimed { account, amount: claim.amount });
+                memo.claimed = Some(Claimed { account, amount });
             }
             Step::Transfer => {
                 let Some(Claimed { account: Some(account), amount }) = &memo.claimed else {

@@ -7,7 +7,7 @@ pub mod month;
 pub mod paying_out;
 pub mod payout;
 pub mod posting;
-mod standing;
+pub mod standing;
 pub mod transactions;
 
 #[cfg(test)]

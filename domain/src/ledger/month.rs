@@ -1,5 +1,6 @@
 //! One month of a vendor's ledger in one currency: double entry, every transaction one event whose legs sum to
-//! zero. A month that ends is closed and its balances and unsettled entries carried into the next.
+//! zero. A month that ends is closed, and its balances and unclaimed entries are carried into the next. Lists of
+//! entries stand in events of their own, a bounded number in each: a ledger may have any number of them.
 //!
 //! Accounts of the platform (clearing, commission income, …) are legs here like the vendor's own; their
 //! balances are folds over all vendors, never streams, or every capture would meet in one.
@@ -8,13 +9,18 @@ use crate::aggregate::Aggregate;
 use crate::calendar::{BusinessDate, Month};
 use crate::ids::{OrderId, PayoutId, TransactionId, VendorId, VendorOrderId};
 use crate::ledger::book::LedgerOf;
+use crate::ledger::standing::Standing;
 use crate::money::Currency;
 use crate::rejection::Reject;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::iter;
 use uuid::Uuid;
+
+/// The most entries one event lists: some 40 KiB of ids. A claim of more takes several events.
+pub const ENTRIES_PER_EVENT_MAX: usize = 1_000;
 
 /// The accounts. A leg's amount is positive where the account is debited.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
@@ -75,24 +81,20 @@ pub enum Occasion {
         /// The part.
         part: VendorOrderId,
     },
-    /// A payout took available entries.
+    /// A payout took all that was available.
     Claimed {
         /// The payout.
         payout: PayoutId,
-        /// The transactions whose available legs it settles.
-        entries: Vec<TransactionId>,
     },
     /// A payout arrived.
     Settled {
         /// The payout.
         payout: PayoutId,
     },
-    /// A payout came to nothing: its entries are available again.
+    /// A payout came to nothing: what it took is available again.
     Unclaimed {
         /// The payout.
         payout: PayoutId,
-        /// The transactions that are unsettled again.
-        entries: Vec<TransactionId>,
     },
     /// An operator posted it.
     Adjusted {
@@ -114,48 +116,6 @@ pub struct Transaction {
     pub legs: Vec<Leg>,
 }
 
-/// An available entry no payout has claimed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Entry {
-    /// The transaction that made it available.
-    pub transaction: TransactionId,
-    /// What the vendor is owed by it, in minor units; negative where they owe.
-    pub minor: i64,
-}
-
-/// Earnings of a captured part that are not available yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct PendingPart {
-    /// The part.
-    pub part: VendorOrderId,
-    /// In minor units.
-    pub minor: i64,
-}
-
-/// A payout under way.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct OpenPayout {
-    /// The payout.
-    pub payout: PayoutId,
-    /// What it settles.
-    pub entries: Vec<Entry>,
-}
-
-/// What a month hands on to the next.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Carried {
-    /// The balance of every account that has one, in minor units, debits positive.
-    pub balances: BTreeMap<Account, i64>,
-    /// Available, unclaimed.
-    pub unsettled: Vec<Entry>,
-    /// Captured, not available.
-    pub pending: Vec<PendingPart>,
-    /// Payouts under way.
-    pub open_payouts: Vec<OpenPayout>,
-    /// How many payouts there have been.
-    pub payouts: u32,
-}
-
 /// What may be asked of a month.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
@@ -166,7 +126,7 @@ pub enum Command {
         /// Which month.
         month: Month,
         /// What the month before hands on.
-        carried: Carried,
+        carried: Standing,
     },
     /// Take down a transaction. Its legs must sum to zero: anything else is a bug, and panics.
     Post {
@@ -191,8 +151,18 @@ pub enum Event {
         currency: Currency,
         /// Which month.
         month: Month,
-        /// What the month before handed on.
-        carried: Carried,
+        /// What the month before handed on: the balance of every account that has one, in minor units, debits
+        /// positive. The entries follow.
+        balances: BTreeMap<Account, i64>,
+        /// How many payouts there have been.
+        payouts: u32,
+    },
+    /// The month before handed on these entries too: transactions that made something available.
+    EntriesCarried {
+        /// The payout that has claimed them and is under way; none where they are unclaimed.
+        payout: Option<PayoutId>,
+        /// In the order they became available.
+        entries: Vec<TransactionId>,
     },
     /// A transaction.
     Posted {
@@ -202,6 +172,20 @@ pub enum Event {
         currency: Currency,
         /// The transaction.
         transaction: Transaction,
+    },
+    /// Of these entries was what a payout took with the transaction before.
+    EntriesClaimed {
+        /// The payout.
+        payout: PayoutId,
+        /// In the order they became available.
+        entries: Vec<TransactionId>,
+    },
+    /// Of these entries is what became available again with the transaction before.
+    EntriesUnclaimed {
+        /// The payout that came to nothing.
+        payout: PayoutId,
+        /// In the order they became available.
+        entries: Vec<TransactionId>,
     },
     /// It takes no more transactions.
     Closed {},
@@ -213,20 +197,16 @@ pub enum Rejection {
     /// It is not, or no longer, open.
     #[error("this month of the ledger is not open")]
     NotOpen,
-    /// Somebody else settles it.
-    #[error("the entry {0} is not there to be settled")]
-    EntrySettled(TransactionId),
     /// Nothing of it is on its way.
-    #[error("nothing is claimed for the payout {0}")]
-    PayoutNotOpen(PayoutId),
+    #[error("nothing is claimed for this payout")]
+    PayoutNotOpen,
 }
 
 impl Reject for Rejection {
     fn code(&self) -> &'static str {
         match self {
             Rejection::NotOpen => "LEDGER_MONTH_NOT_OPEN",
-            Rejection::EntrySettled(_) => "LEDGER_ENTRY_SETTLED",
-            Rejection::PayoutNotOpen(_) => "LEDGER_PAYOUT_NOT_OPEN",
+            Rejection::PayoutNotOpen => "LEDGER_PAYOUT_NOT_OPEN",
         }
     }
 }
@@ -238,14 +218,14 @@ pub enum LedgerMonth {
     #[default]
     Unopened,
     /// It takes transactions; this is where it stands.
-    Open(Carried),
+    Open(Standing),
     /// It is over; this is what it handed on.
-    Closed(Carried),
+    Closed(Standing),
 }
 
 impl LedgerMonth {
     /// Where it stands, or stood when it was closed.
-    pub fn standing(&self) -> Option<&Carried> {
+    pub fn standing(&self) -> Option<&Standing> {
         match self {
             LedgerMonth::Unopened => None,
             LedgerMonth::Open(standing) | LedgerMonth::Closed(standing) => Some(standing),
@@ -261,21 +241,26 @@ impl Aggregate for LedgerMonth {
 
     fn decide(&self, command: &Command, _: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
         match (self, command) {
-            (LedgerMonth::Unopened, Command::Open { ledger, month, carried }) => Ok(vec![Event::Opened {
-                vendor: ledger.vendor,
-                currency: ledger.currency,
-                month: *month,
-                carried: carried.clone(),
-            }]),
+            (LedgerMonth::Unopened, Command::Open { ledger, month, carried }) => {
+                let opened = Event::Opened {
+                    vendor: ledger.vendor,
+                    currency: ledger.currency,
+                    month: *month,
+                    balances: carried.balances.clone(),
+                    payouts: carried.payouts,
+                };
+                Ok(iter::once(opened).chain(carried.entries_carried()).collect())
+            }
             (LedgerMonth::Open(standing), Command::Post { ledger, transaction }) => {
                 let sum: i64 = transaction.legs.iter().map(|leg| leg.minor).sum();
                 assert_eq!(sum, 0, "the legs of a transaction sum to zero");
-                standing.accepts(&transaction.occasion)?;
-                Ok(vec![Event::Posted {
+                let moved = standing.entries_moved(&transaction.occasion)?;
+                let posted = Event::Posted {
                     vendor: ledger.vendor,
                     currency: ledger.currency,
                     transaction: transaction.clone(),
-                }])
+                };
+                Ok(iter::once(posted).chain(moved).collect())
             }
             (LedgerMonth::Open(_), Command::Open { .. }) | (LedgerMonth::Closed(_), Command::Close) => {
                 Ok(vec![])
@@ -290,12 +275,24 @@ impl Aggregate for LedgerMonth {
 
     fn evolve(self, event: &Event) -> Self {
         match (self, event) {
-            (LedgerMonth::Unopened, Event::Opened { carried, .. }) => LedgerMonth::Open(carried.clone()),
+            (LedgerMonth::Unopened, Event::Opened { balances, payouts, .. }) => LedgerMonth::Open(Standing {
+                balances: balances.clone(),
+                payouts: *payouts,
+                ..Standing::default()
+            }),
+            (LedgerMonth::Open(standing), Event::EntriesCarried { payout, entries }) => {
+                LedgerMonth::Open(standing.with_entries(*payout, entries))
+            }
             (LedgerMonth::Open(standing), Event::Posted { transaction, .. }) => {
                 LedgerMonth::Open(standing.with(transaction))
             }
             (LedgerMonth::Open(standing), Event::Closed {}) => LedgerMonth::Closed(standing),
-            (state, Event::Opened { .. } | Event::Posted { .. } | Event::Closed {}) => state,
+            // The transaction has moved the entries; these events name them, for those who show them.
+            (state, Event::EntriesClaimed { .. } | Event::EntriesUnclaimed { .. })
+            | (
+                state,
+                Event::Opened { .. } | Event::EntriesCarried { .. } | Event::Posted { .. } | Event::Closed {},
+            ) => state,
         }
     }
 }

@@ -2,9 +2,9 @@
 //! and the payout are written in one append, so that no entry is ever claimed without one.
 
 use super::book::LedgerOf;
-use super::month::Carried;
-use super::payout::{Claim, Command, Payout, Rejection, Trigger, payout_id};
+use super::payout::{Command, Payout, Rejection, Trigger, payout_id};
 use super::posting::{post, standing};
+use super::standing::Standing;
 use super::transactions;
 use crate::foundation::tenant;
 use crate::ids::{PayoutId, VendorId};
@@ -33,7 +33,7 @@ impl Intention for RequestPayout {
     }
 }
 
-/// Claims all unsettled entries for a requested payout. Where the vendor cannot be paid now, or too little is
+/// Claims all unclaimed entries for a requested payout. Where the vendor cannot be paid now, or too little is
 /// left, the payout is voided instead. Claimed or over already: nothing happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClaimEntries {
@@ -57,12 +57,10 @@ impl Intention for ClaimEntries {
             }
             Err(stop @ (Stop::Missing | Stop::Moved { .. })) => return Err(stop),
         };
-        let minor = standing.unsettled.iter().map(|entry| entry.minor).sum();
-        let entries: Vec<_> = standing.unsettled.iter().map(|entry| entry.transaction).collect();
-        let transaction = transactions::claimed(self.payout, entries.clone(), tenant::today(city)?, minor);
+        let amount = Money { minor: standing.available_minor(), currency: to.currency };
+        let transaction = transactions::claimed(self.payout, tenant::today(city)?, amount.minor);
         post(city, to, transaction)?;
-        let amount = Money { minor, currency: to.currency };
-        city.send::<Payout>(self.payout, &Command::Claim(Claim { amount, entries }))
+        city.send::<Payout>(self.payout, &Command::Claim { amount })
     }
 }
 
@@ -92,8 +90,8 @@ impl Intention for SettlePayout {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
         let payout = city.see::<Payout>(self.payout)?;
         city.send::<Payout>(self.payout, &Command::Settle)?;
-        if let Payout::Claimed { to, claim, .. } = &*payout {
-            let transaction = transactions::settled(self.payout, tenant::today(city)?, claim.amount.minor);
+        if let Payout::Claimed { to, amount, .. } = &*payout {
+            let transaction = transactions::settled(self.payout, tenant::today(city)?, amount.minor);
             post(city, *to, transaction)?;
         }
         Ok(())
@@ -116,11 +114,9 @@ impl Intention for FailPayout {
         match &*city.see::<Payout>(self.payout)? {
             Payout::Requested { .. } => city.send::<Payout>(self.payout, &Command::Void { reason }),
             Payout::Voided { .. } => Ok(()),
-            Payout::Claimed { to, claim, .. } => {
+            Payout::Claimed { to, amount, .. } => {
                 city.send::<Payout>(self.payout, &Command::Fail { reason })?;
-                let Claim { amount, entries } = claim.clone();
-                let transaction =
-                    transactions::unclaimed(self.payout, entries, tenant::today(city)?, amount.minor);
+                let transaction = transactions::unclaimed(self.payout, tenant::today(city)?, amount.minor);
                 post(city, *to, transaction)
             }
             Payout::Unknown | Payout::Paid { .. } | Payout::Failed { .. } => {
@@ -131,7 +127,7 @@ impl Intention for FailPayout {
 }
 
 /// Where the ledger stands, if the vendor may be paid now and enough is available.
-fn payable(city: &mut Workspace, to: LedgerOf) -> Result<Carried, Stop> {
+fn payable(city: &mut Workspace, to: LedgerOf) -> Result<Standing, Stop> {
     let tenant = tenant::paying(city)?;
     city.see::<Vendor>(to.vendor)?.can_be_paid()?;
     let standing = standing(city, to)?;

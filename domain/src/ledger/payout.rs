@@ -3,7 +3,7 @@
 //! [`paying_out`](super::paying_out).
 
 use crate::aggregate::{Aggregate, unless};
-use crate::ids::{PayoutId, TransactionId, VendorId, derive};
+use crate::ids::{PayoutId, VendorId, derive};
 use crate::ledger::book::LedgerOf;
 use crate::money::{Currency, Money};
 use crate::rejection::Reject;
@@ -26,15 +26,6 @@ pub fn payout_id(to: LedgerOf, ordinal: u32) -> PayoutId {
     PayoutId(derive(&["payout", &to.vendor.to_string(), to.currency.code(), &ordinal.to_string()]))
 }
 
-/// What a payout settles.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Claim {
-    /// The sum of the entries.
-    pub amount: Money,
-    /// The transactions whose available legs it settles.
-    pub entries: Vec<TransactionId>,
-}
-
 /// What may be asked of a payout.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
@@ -47,8 +38,11 @@ pub enum Command {
         /// Who wants it.
         trigger: Trigger,
     },
-    /// Settle these entries.
-    Claim(Claim),
+    /// Pay what was claimed for it.
+    Claim {
+        /// How much.
+        amount: Money,
+    },
     /// Nothing can be claimed.
     Void {
         /// Why.
@@ -83,14 +77,12 @@ pub enum Event {
         /// Who wanted it.
         trigger: Trigger,
     },
-    /// It settles these entries.
+    /// It has claimed what is available; the ledger names the entries.
     Claimed {
         /// To whom.
         vendor: VendorId,
-        /// Their sum.
+        /// How much.
         amount: Money,
-        /// The transactions whose available legs it settles.
-        entries: Vec<TransactionId>,
     },
     /// The money is on its way.
     Submitted {
@@ -169,12 +161,12 @@ pub enum Payout {
         /// To whom it would have gone.
         to: LedgerOf,
     },
-    /// It settles entries.
+    /// It has claimed entries.
     Claimed {
         /// To whom.
         to: LedgerOf,
-        /// What it settles.
-        claim: Claim,
+        /// Their sum.
+        amount: Money,
         /// The provider's reference once the money is on its way.
         submitted: Option<String>,
     },
@@ -182,15 +174,15 @@ pub enum Payout {
     Paid {
         /// To whom.
         to: LedgerOf,
-        /// What it settled.
-        claim: Claim,
+        /// How much.
+        amount: Money,
     },
     /// It came to nothing.
     Failed {
         /// To whom it would have gone.
         to: LedgerOf,
-        /// What it would have settled.
-        claim: Claim,
+        /// How much.
+        amount: Money,
     },
 }
 
@@ -219,12 +211,12 @@ impl Payout {
         }
     }
 
-    /// What it settles, or would have.
-    pub fn claim(&self) -> Option<&Claim> {
+    /// How much it pays, or would have, once it has claimed that.
+    pub fn amount(&self) -> Option<Money> {
         match self {
             Payout::Unknown | Payout::Requested { .. } | Payout::Voided { .. } => None,
-            Payout::Claimed { claim, .. } | Payout::Paid { claim, .. } | Payout::Failed { claim, .. } => {
-                Some(claim)
+            Payout::Claimed { amount, .. } | Payout::Paid { amount, .. } | Payout::Failed { amount, .. } => {
+                Some(*amount)
             }
         }
     }
@@ -249,8 +241,8 @@ impl Aggregate for Payout {
         }
         let vendor = self.to()?.vendor;
         match (command, self) {
-            (Command::Claim(Claim { amount, entries }), Payout::Requested { .. }) => {
-                Ok(vec![Event::Claimed { vendor, amount: *amount, entries: entries.clone() }])
+            (Command::Claim { amount }, Payout::Requested { .. }) => {
+                Ok(vec![Event::Claimed { vendor, amount: *amount }])
             }
             (Command::Void { reason }, Payout::Requested { .. }) => {
                 Ok(vec![Event::Voided { vendor, reason: reason.clone() }])
@@ -274,7 +266,7 @@ impl Aggregate for Payout {
             }
             (
                 Command::Request { .. }
-                | Command::Claim(_)
+                | Command::Claim { .. }
                 | Command::Void { .. }
                 | Command::RecordSubmitted { .. }
                 | Command::Settle
@@ -290,15 +282,14 @@ impl Aggregate for Payout {
                 Payout::Requested { to: LedgerOf { vendor: *vendor, currency: *currency } }
             }
             (Event::Voided { .. }, Payout::Requested { to }) => Payout::Voided { to },
-            (Event::Claimed { amount, entries, .. }, Payout::Requested { to }) => {
-                let claim = Claim { amount: *amount, entries: entries.clone() };
-                Payout::Claimed { to, claim, submitted: None }
+            (Event::Claimed { amount, .. }, Payout::Requested { to }) => {
+                Payout::Claimed { to, amount: *amount, submitted: None }
             }
-            (Event::Submitted { reference, .. }, Payout::Claimed { to, claim, .. }) => {
-                Payout::Claimed { to, claim, submitted: Some(reference.clone()) }
+            (Event::Submitted { reference, .. }, Payout::Claimed { to, amount, .. }) => {
+                Payout::Claimed { to, amount, submitted: Some(reference.clone()) }
             }
-            (Event::Paid { .. }, Payout::Claimed { to, claim, .. }) => Payout::Paid { to, claim },
-            (Event::Failed { .. }, Payout::Claimed { to, claim, .. }) => Payout::Failed { to, claim },
+            (Event::Paid { .. }, Payout::Claimed { to, amount, .. }) => Payout::Paid { to, amount },
+            (Event::Failed { .. }, Payout::Claimed { to, amount, .. }) => Payout::Failed { to, amount },
             (
                 Event::Voided { .. }
                 | Event::Claimed { .. }

@@ -1,12 +1,13 @@
 //! Writing transactions into the month that is open, and turning the page when a month is over.
 
 use super::book::{self, LedgerBook, LedgerOf};
-use super::month::{self, Carried, LedgerMonth, Transaction};
+use super::month::{self, LedgerMonth, Transaction};
+use super::standing::Standing;
 use crate::calendar::Month;
 use crate::workspace::{Stop, Workspace};
 
 /// Posts `transaction` into the open month. One dated in a later month closes that month and opens its own,
-/// which takes over all balances and unsettled entries; one dated in an earlier month goes into the open one.
+/// which takes over all balances and entries; one dated in an earlier month goes into the open one.
 /// A transaction that moves nothing is not written.
 pub fn post(city: &mut Workspace, ledger: LedgerOf, transaction: Transaction) -> Result<(), Stop> {
     if transaction.legs.is_empty() {
@@ -17,14 +18,14 @@ pub fn post(city: &mut Workspace, ledger: LedgerOf, transaction: Transaction) ->
 }
 
 /// Where the ledger stands; empty before its first transaction.
-pub fn standing(city: &mut Workspace, ledger: LedgerOf) -> Result<Carried, Stop> {
+pub fn standing(city: &mut Workspace, ledger: LedgerOf) -> Result<Standing, Stop> {
     match city.see::<LedgerBook>(ledger.book())?.open() {
         Some(open) => standing_of(city, ledger, open),
-        None => Ok(Carried::default()),
+        None => Ok(Standing::default()),
     }
 }
 
-fn standing_of(city: &mut Workspace, ledger: LedgerOf, month: Month) -> Result<Carried, Stop> {
+fn standing_of(city: &mut Workspace, ledger: LedgerOf, month: Month) -> Result<Standing, Stop> {
     let month = city.see::<LedgerMonth>(ledger.month(month))?;
     Ok(month.standing().cloned().unwrap_or_default())
 }
@@ -36,7 +37,7 @@ fn open_month(city: &mut Workspace, ledger: LedgerOf, wanted: Month) -> Result<M
             city.send::<LedgerMonth>(ledger.month(open), &month::Command::Close)?;
             standing_of(city, ledger, open)?
         }
-        None => Carried::default(),
+        None => Standing::default(),
     };
     let open = month::Command::Open { ledger, month: wanted, carried };
     city.send::<LedgerMonth>(ledger.month(wanted), &open)?;

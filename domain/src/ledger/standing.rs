@@ -1,10 +1,25 @@
-//! Where a vendor's ledger stands: balances, what is due but unclaimed, and payouts under way.
+//! Where a vendor's ledger stands: balances, which entries are due but unclaimed, and payouts under way.
 
-use super::month::{Account, Carried, Entry, Occasion, OpenPayout, PendingPart, Rejection, Transaction};
-use crate::ids::PayoutId;
-use std::collections::HashSet;
+use super::month::{Account, ENTRIES_PER_EVENT_MAX, Event, Occasion, Rejection, Transaction};
+use crate::ids::{PayoutId, TransactionId};
+use std::collections::BTreeMap;
+use std::mem;
 
-impl Carried {
+/// Where a ledger stands, and what a month hands on to the next. An entry is a transaction that made something
+/// available; those that are unclaimed sum to what is available.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Standing {
+    /// The balance of every account that has one, in minor units, debits positive.
+    pub balances: BTreeMap<Account, i64>,
+    /// The entries no payout has claimed, in the order they became available.
+    pub unclaimed: Vec<TransactionId>,
+    /// The entries of the payouts under way.
+    pub claimed: BTreeMap<PayoutId, Vec<TransactionId>>,
+    /// How many payouts there have been.
+    pub payouts: u32,
+}
+
+impl Standing {
     /// An account's balance in minor units, debits positive.
     pub fn balance_minor(&self, account: Account) -> i64 {
         self.balances.get(&account).copied().unwrap_or(0)
@@ -15,26 +30,42 @@ impl Carried {
         -self.balance_minor(Account::VendorAvailable)
     }
 
-    /// Refuses a transaction that settles what is not there to be settled.
-    pub(super) fn accepts(&self, occasion: &Occasion) -> Result<(), Rejection> {
-        match occasion {
-            Occasion::Claimed { entries, .. } => {
-                let mut unsettled: HashSet<_> =
-                    self.unsettled.iter().map(|entry| entry.transaction).collect();
-                match entries.iter().find(|entry| !unsettled.remove(*entry)) {
-                    Some(settled) => Err(Rejection::EntrySettled(*settled)),
-                    None => Ok(()),
-                }
+    /// The events that hand all entries on to the next month.
+    pub(super) fn entries_carried(&self) -> impl Iterator<Item = Event> {
+        let claimed = self.claimed.iter().map(|(payout, entries)| (Some(*payout), entries));
+        claimed.chain([(None, &self.unclaimed)]).flat_map(|(payout, entries)| {
+            listed(entries, move |entries| Event::EntriesCarried { payout, entries })
+        })
+    }
+
+    /// The events that say which entries a transaction claims, or makes available again. Refuses one that ends a
+    /// payout that is not under way.
+    pub(super) fn entries_moved(&self, occasion: &Occasion) -> Result<Vec<Event>, Rejection> {
+        let claimed_by = |payout| self.claimed.get(payout).ok_or(Rejection::PayoutNotOpen);
+        match *occasion {
+            Occasion::Claimed { payout } => {
+                let claimed = move |entries| Event::EntriesClaimed { payout, entries };
+                Ok(listed(&self.unclaimed, claimed).collect())
             }
-            Occasion::Settled { payout } | Occasion::Unclaimed { payout, .. } => {
-                if self.open_payouts.iter().any(|open| open.payout == *payout) {
-                    Ok(())
-                } else {
-                    Err(Rejection::PayoutNotOpen(*payout))
-                }
+            Occasion::Unclaimed { payout } => {
+                let unclaimed = move |entries| Event::EntriesUnclaimed { payout, entries };
+                Ok(listed(claimed_by(&payout)?, unclaimed).collect())
             }
-            Occasion::Captured { .. } | Occasion::Released { .. } | Occasion::Adjusted { .. } => Ok(()),
+            Occasion::Settled { payout } => claimed_by(&payout).map(|_| Vec::new()),
+            Occasion::Captured { .. } | Occasion::Released { .. } | Occasion::Adjusted { .. } => {
+                Ok(Vec::new())
+            }
         }
+    }
+
+    /// What it becomes with further entries the month before handed on.
+    pub(super) fn with_entries(mut self, payout: Option<PayoutId>, entries: &[TransactionId]) -> Self {
+        let known = match payout {
+            Some(payout) => self.claimed.entry(payout).or_default(),
+            None => &mut self.unclaimed,
+        };
+        known.extend(entries);
+        self
     }
 
     /// What it becomes with a transaction.
@@ -43,48 +74,28 @@ impl Carried {
             *self.balances.entry(leg.account).or_default() += leg.minor;
         }
         self.balances.retain(|_, minor| *minor != 0);
-        match &transaction.occasion {
-            Occasion::Captured { part, .. } => {
-                let minor = -transaction.minor_on(Account::VendorPending);
-                self.pending.push(PendingPart { part: *part, minor });
-            }
-            Occasion::Released { part, .. } => {
-                self.pending.retain(|pending| pending.part != *part);
-                self.unsettled.push(transaction.entry());
-            }
-            Occasion::Adjusted { .. } => self.unsettled.push(transaction.entry()),
-            Occasion::Claimed { payout, entries } => {
-                let claimed: HashSet<_> = entries.iter().collect();
-                let (taken, left) =
-                    self.unsettled.into_iter().partition(|entry| claimed.contains(&entry.transaction));
-                self.unsettled = left;
-                self.open_payouts.push(OpenPayout { payout: *payout, entries: taken });
+        match transaction.occasion {
+            Occasion::Captured { .. } => {}
+            Occasion::Released { .. } | Occasion::Adjusted { .. } => self.unclaimed.push(transaction.id),
+            Occasion::Claimed { payout } => {
+                self.claimed.insert(payout, mem::take(&mut self.unclaimed));
                 self.payouts += 1;
             }
             Occasion::Settled { payout } => {
-                self.close(*payout);
+                self.claimed.remove(&payout);
             }
-            Occasion::Unclaimed { payout, .. } => {
-                let entries = self.close(*payout);
-                self.unsettled.extend(entries);
+            Occasion::Unclaimed { payout } => {
+                self.unclaimed.extend(self.claimed.remove(&payout).unwrap_or_default());
             }
         }
         self
     }
-
-    /// Ends a payout under way and says what it was to settle.
-    fn close(&mut self, payout: PayoutId) -> Vec<Entry> {
-        let at = self.open_payouts.iter().position(|open| open.payout == payout);
-        at.map(|at| self.open_payouts.remove(at).entries).unwrap_or_default()
-    }
 }
 
-impl Transaction {
-    fn minor_on(&self, account: Account) -> i64 {
-        self.legs.iter().filter(|leg| leg.account == account).map(|leg| leg.minor).sum()
-    }
-
-    fn entry(&self) -> Entry {
-        Entry { transaction: self.id, minor: -self.minor_on(Account::VendorAvailable) }
-    }
+/// One event for every so many entries.
+fn listed(
+    entries: &[TransactionId],
+    event: impl Fn(Vec<TransactionId>) -> Event,
+) -> impl Iterator<Item = Event> {
+    entries.chunks(ENTRIES_PER_EVENT_MAX).map(move |entries| event(entries.to_vec()))
 }

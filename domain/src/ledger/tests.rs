@@ -1,12 +1,15 @@
 //! Months that carry over, adjustments, and payouts that settle every entry once.
 
+use crate::calendar::{Month, Zone};
 use crate::event::Event;
 use crate::ids::{PayoutId, TransactionId, VendorId};
 use crate::ledger::adjusting::{Against, PostAdjustment};
 use crate::ledger::book::{LedgerBook, LedgerOf};
-use crate::ledger::month::{self, Account, Carried, LedgerMonth};
+use crate::ledger::month::{self, Account, ENTRIES_PER_EVENT_MAX, LedgerMonth};
 use crate::ledger::paying_out::{ClaimEntries, FailPayout, RecordSubmitted, RequestPayout, SettlePayout};
 use crate::ledger::payout::{self, Payout, Trigger, payout_id};
+use crate::ledger::standing::Standing;
+use crate::ledger::transactions;
 use crate::marketplace::vendor::{self, Vendor};
 use crate::money::Money;
 use crate::rehearsal::id;
@@ -44,7 +47,7 @@ fn with_available(code: &str, minor: i64) -> Market {
     market
 }
 
-fn standing(market: &Market, code: &str) -> Carried {
+fn standing(market: &Market, code: &str) -> Standing {
     let open = market.city.state::<LedgerBook>(ledger(code).book()).open().expect("something was posted");
     market.city.state::<LedgerMonth>(ledger(code).month(open)).standing().cloned().unwrap()
 }
@@ -53,11 +56,17 @@ fn first_payout() -> PayoutId {
     payout_id(ledger("EUR"), 0)
 }
 
+/// How much was claimed, and how many entries that was.
 fn claimed(events: &[Event]) -> Option<(i64, usize)> {
-    events.iter().find_map(|event| {
-        let Event::Payout(payout::Event::Claimed { amount, entries, .. }) = event else { return None };
-        Some((amount.minor, entries.len()))
-    })
+    let of = |event: &Event| match event {
+        Event::Ledger(month::Event::EntriesClaimed { entries, .. }) => entries.len(),
+        _ => 0,
+    };
+    let amount = events.iter().find_map(|event| match event {
+        Event::Payout(payout::Event::Claimed { amount, .. }) => Some(amount.minor),
+        _ => None,
+    });
+    amount.map(|minor| (minor, events.iter().map(of).sum()))
 }
 
 #[test]
@@ -99,7 +108,7 @@ fn s18_two_workers_and_an_operator_make_one_payout_of_all_entries() {
     let claims = market.city.race(&[&claim, &claim, &claim]);
     let made: Vec<_> = claims.iter().filter_map(|result| claimed(result.as_ref().unwrap())).collect();
     assert_eq!(made, [((0..137).map(|number| 100 + number).sum(), 137)]);
-    assert_eq!(standing(&market, "EUR").unsettled, []);
+    assert_eq!(standing(&market, "EUR").unclaimed, []);
     assert_eq!(market.city.refusal(&request("EUR")), "PAYOUT_BELOW_MINIMUM");
 }
 
@@ -108,11 +117,11 @@ fn s18_a_claim_and_its_payout_are_one_append() {
     let mut market = with_available("EUR", 3000);
     market.city.when(&request("EUR")).unwrap();
     let pending = market.city.begin(&ClaimEntries { payout: first_payout() }).unwrap();
-    assert_eq!(standing(&market, "EUR").unsettled.len(), 1);
+    assert_eq!(standing(&market, "EUR").unclaimed.len(), 1);
     market.city.append(pending).unwrap();
     let standing = standing(&market, "EUR");
-    assert_eq!((standing.unsettled.len(), standing.open_payouts.len()), (0, 1));
-    assert_eq!(market.city.state::<Payout>(first_payout()).claim().unwrap().amount.minor, 3000);
+    assert_eq!((standing.unclaimed.len(), standing.claimed.len()), (0, 1));
+    assert_eq!(market.city.state::<Payout>(first_payout()).amount().unwrap().minor, 3000);
 }
 
 #[test]
@@ -124,7 +133,7 @@ fn a_vendor_who_cannot_be_paid_is_not_paid() {
     assert_eq!(market.city.refusal(&request("EUR")), "VENDOR_PAYOUTS_HELD");
     market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
     assert!(matches!(market.city.state::<Payout>(first_payout()), Payout::Voided { .. }));
-    assert_eq!(standing(&market, "EUR").unsettled.len(), 1);
+    assert_eq!(standing(&market, "EUR").unclaimed.len(), 1);
 }
 
 #[test]
@@ -209,17 +218,15 @@ fn a_month_hands_everything_on_and_an_earlier_date_goes_into_the_open_one() {
     let january = standing(&market, "EUR");
 
     market.city.set_time(Utc.with_ymd_and_hms(2026, 3, 1, 0, 0, 0).unwrap());
-    let events = market.city.when(&adjust("march", "EUR", 5)).unwrap();
-    let carried = events.iter().find_map(|event| {
-        let Event::Ledger(month::Event::Opened { carried, .. }) = event else { return None };
-        Some(carried.clone())
-    });
-    assert_eq!(carried, Some(january));
+    market.city.when(&adjust("march", "EUR", 5)).unwrap();
+    let unclaimed = [january.unclaimed.clone(), vec![id("march")]].concat();
+    let carried = Standing { unclaimed, balances: standing(&market, "EUR").balances, ..january };
+    assert_eq!(standing(&market, "EUR"), carried);
     market.city.pass(TimeDelta::days(-1));
     market.city.when(&adjust("late", "EUR", 2)).unwrap();
     let march = standing(&market, "EUR");
     assert_eq!(market.city.state::<LedgerBook>(ledger("EUR").book()).open().unwrap().to_string(), "2026-03");
-    assert_eq!((march.available_minor(), march.unsettled.len(), march.payouts), (77, 3, 1));
+    assert_eq!((march.available_minor(), march.unclaimed.len(), march.payouts), (77, 3, 1));
     market.city.when(&FailPayout { payout: first_payout(), reason: "closed".into() }).unwrap();
     assert_eq!(standing(&market, "EUR").available_minor(), 3077);
 }
@@ -231,4 +238,43 @@ fn two_first_transactions_of_a_month_open_it_once() {
     let results = market.city.race(&[&adjust("one", "EUR", 1), &adjust("two", "EUR", 2)]);
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(standing(&market, "EUR").available_minor(), 3003);
+}
+
+#[test]
+fn a_ledger_of_any_number_of_entries_turns_its_page_and_pays_in_events_of_bounded_size() {
+    const ENTRIES: usize = 20_000;
+    let mut market = with_available("EUR", 3000);
+    let january = Month { year: 2026, month: 1 };
+    let posted = |number: usize| {
+        let (id, date) = (id(&format!("entry {number}")), Zone::UTC.date(market.city.now()));
+        let transaction = transactions::adjusted(id, "earned".into(), date, Account::Adjustments, 1);
+        let LedgerOf { vendor, currency } = ledger("EUR");
+        month::Event::Posted { vendor, currency, transaction }
+    };
+    let posted: Vec<_> = (1..ENTRIES).map(posted).collect();
+    market.city.given::<LedgerMonth>(ledger("EUR").month(january), posted);
+
+    market.city.when(&request("EUR")).unwrap();
+    let all = 3000 + ENTRIES as i64 - 1;
+    let events = market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert_eq!(claimed(&events), Some((all, ENTRIES)));
+    for (month, entries) in [(2, ENTRIES), (3, 0)] {
+        market.city.when(&adjust(&format!("of month {month}"), "EUR", 3000)).unwrap();
+        market.city.set_time(Utc.with_ymd_and_hms(2026, month, 10, 0, 0, 0).unwrap());
+        market.city.when(&adjust(&format!("in month {month}"), "EUR", 3000)).unwrap();
+        let now = standing(&market, "EUR");
+        assert_eq!(now.claimed.values().map(Vec::len).sum::<usize>(), entries);
+        if month == 2 {
+            market.city.when(&FailPayout { payout: first_payout(), reason: "closed".into() }).unwrap();
+            market.city.when(&request("EUR")).unwrap();
+            let second = payout_id(ledger("EUR"), 1);
+            let events = market.city.when(&ClaimEntries { payout: second }).unwrap();
+            assert_eq!(claimed(&events), Some((all + 6000, ENTRIES + 2)));
+            market.city.when(&RecordSubmitted { payout: second, reference: "tr".into() }).unwrap();
+            market.city.when(&SettlePayout { payout: second }).unwrap();
+        }
+    }
+    assert_eq!(standing(&market, "EUR").available_minor(), 6000);
+    let largest = market.city.log().iter().map(|envelope| envelope.event.encode().body.len()).max();
+    assert!(largest.unwrap() < 64 * ENTRIES_PER_EVENT_MAX, "{largest:?}");
 }

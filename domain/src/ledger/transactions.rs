@@ -23,10 +23,10 @@ pub fn released(order: OrderId, part: VendorOrderId, date: BusinessDate, earning
     transaction(id("released", &part), Occasion::Released { order, part }, date, &legs)
 }
 
-/// A payout took the available `entries`, which sum to `minor`.
-pub fn claimed(payout: PayoutId, entries: Vec<TransactionId>, date: BusinessDate, minor: i64) -> Transaction {
+/// A payout took all that was available: `minor`.
+pub fn claimed(payout: PayoutId, date: BusinessDate, minor: i64) -> Transaction {
     let legs = [(Account::VendorAvailable, minor), (Account::VendorInTransit, -minor)];
-    transaction(id("claimed", &payout), Occasion::Claimed { payout, entries }, date, &legs)
+    transaction(id("claimed", &payout), Occasion::Claimed { payout }, date, &legs)
 }
 
 /// A payout arrived.
@@ -35,15 +35,10 @@ pub fn settled(payout: PayoutId, date: BusinessDate, minor: i64) -> Transaction 
     transaction(id("settled", &payout), Occasion::Settled { payout }, date, &legs)
 }
 
-/// A payout came to nothing: its `entries` are available again.
-pub fn unclaimed(
-    payout: PayoutId,
-    entries: Vec<TransactionId>,
-    date: BusinessDate,
-    minor: i64,
-) -> Transaction {
+/// A payout of `minor` came to nothing: that is available again.
+pub fn unclaimed(payout: PayoutId, date: BusinessDate, minor: i64) -> Transaction {
     let legs = [(Account::VendorInTransit, minor), (Account::VendorAvailable, -minor)];
-    transaction(id("unclaimed", &payout), Occasion::Unclaimed { payout, entries }, date, &legs)
+    transaction(id("unclaimed", &payout), Occasion::Unclaimed { payout }, date, &legs)
 }
 
 /// An operator gave the vendor `minor` (or took it, where negative) out of `against`.

@@ -37,7 +37,7 @@ use cityos_projections::models::payouts::{self, Payouts};
 pub enum PayoutStatus {
     /// To be made.
     Requested,
-    /// Has its entries.
+    /// Has claimed what is available.
     Claimed,
     /// On its way.
     Submitted,
@@ -94,7 +94,8 @@ impl Payout {
         self.row.status.into()
     }
 
-    /// How much; nothing until it has its entries.
+    /// How much; nothing until it has claimed what is available. What it is made of is `ledgerEntries` with the
+    /// filter `settledBy`.
     async fn amount(&self) -> MoneyOut {
         money(self.row.amount_minor, self.row.currency)
     }
@@ -107,12 +108,6 @@ impl Payout {
     /// Who wanted it.
     async fn trigger(&self) -> Trigger {
         self.row.trigger.into()
-    }
-
-    /// The transactions whose available amounts it pays. Its statement is `ledgerEntries` with the filter
-    /// `settledBy`, which has them whole, page by page.
-    async fn entry_ids(&self) -> Vec<Id<TransactionId>> {
-        self.row.entries.iter().copied().map(Id).collect()
     }
 
     /// The provider's reference.

@@ -6,7 +6,7 @@ use cityos_domain::calendar::{BusinessDate, Month, Zone};
 use cityos_domain::commission::calculation::Commission;
 use cityos_domain::foundation::tenant::CaptureMoment;
 use cityos_domain::ids::*;
-use cityos_domain::ledger::month::{self, Account, Carried, Entry, Transaction};
+use cityos_domain::ledger::month::{self, Account, Transaction};
 use cityos_domain::ledger::payout::{self, Trigger};
 use cityos_domain::ledger::{book, transactions};
 use cityos_domain::log::Partition;
@@ -15,18 +15,20 @@ use cityos_domain::money::{Money, Rate};
 use cityos_domain::orders::order::{self, Cart, Part, RequestedLine, Totals};
 use cityos_domain::orders::payment::{self, Method, Split};
 use cityos_domain::orders::vendor_order::{self, Belongs, CancelCause, Line, TaxSource};
+use std::collections::BTreeMap;
 
 /// The history of one tenant's sales.
 struct Sales<'h> {
     history: &'h mut History,
     own: Partition,
     month: Month,
+    balances: BTreeMap<Account, i64>,
 }
 
 pub(super) fn are_made(history: &mut History, own: Partition) {
     let month = Month { year: 2026, month: 1 };
-    let mut sales = Sales { history, own, month };
-    sales.open_month(Carried::default());
+    let mut sales = Sales { history, own, month, balances: BTreeMap::new() };
+    sales.open_month(0);
     sales.first_order();
     sales.declined_order();
     sales.unpaid_order();
@@ -188,11 +190,15 @@ impl Sales<'_> {
         let cause = CancelCause::Customer;
         self.happens(vases, vendor_order::Event::Canceled { belongs: potter, cause });
 
-        let tracking = Some("BR123".to_owned());
-        self.happens(lamps, vendor_order::Event::Shipped { belongs: lamp_maker, tracking });
+        self.shipped(lamps, lamp_maker, Some("BR123"));
         self.history.wait(30);
         self.captured("first order", lamps, lamp_maker, vec![1, 2], of_part[0].minus(one_lamp));
         self.delivered_and_released(lamps, lamp_maker, of_part[0].minus(one_lamp));
+    }
+
+    fn shipped(&mut self, part: VendorOrderId, belongs: Belongs, tracking: Option<&str>) {
+        let (tracking, capture) = (tracking.map(str::to_owned), CaptureMoment::AtShipment);
+        self.happens(part, vendor_order::Event::Shipped { belongs, tracking, capture });
     }
 
     fn canceled(&mut self, part: VendorOrderId, belongs: Belongs, line: u32, product: &str, totals: Totals) {
@@ -267,7 +273,7 @@ impl Sales<'_> {
         self.placed("unpaid order", &[("lamps", "lamp maker", vec![line(1, "lamp", 1)])]);
         let (part, order): (VendorOrderId, OrderId) = (id("unpaid order, lamps"), id("unpaid order"));
         let belongs = Belongs { order, vendor: id("lamp maker"), currency: brl() };
-        self.happens(part, vendor_order::Event::Shipped { belongs, tracking: None });
+        self.shipped(part, belongs, None);
         let reason = "the account is closed".to_owned();
         self.happens(part, vendor_order::Event::CaptureFailed { belongs, reason });
         self.history.wait(7 * 24 * 60);
@@ -278,14 +284,19 @@ impl Sales<'_> {
         book().month(self.month)
     }
 
-    fn open_month(&mut self, carried: Carried) {
+    /// With what the month before came to, and so many payouts.
+    fn open_month(&mut self, payouts: u32) {
         let (vendor, currency, month) = (id("lamp maker"), brl(), self.month);
         let book = book().book();
         self.happens(book, book::Event::MonthOpened { vendor, currency, month });
-        self.happens(self.ledger(), month::Event::Opened { vendor, currency, month, carried });
+        let balances = self.balances.clone();
+        self.happens(self.ledger(), month::Event::Opened { vendor, currency, month, balances, payouts });
     }
 
     fn post(&mut self, transaction: Transaction) {
+        for leg in &transaction.legs {
+            *self.balances.entry(leg.account).or_default() += leg.minor;
+        }
         let (vendor, currency) = (id("lamp maker"), brl());
         self.happens(self.ledger(), month::Event::Posted { vendor, currency, transaction });
     }
@@ -295,24 +306,25 @@ impl Sales<'_> {
     fn payouts(&mut self) {
         let released =
             transactions::released(id("first order"), id("first order, lamps"), self.today(), 19_000);
-        let mut entries = vec![released.id];
-        self.claimed("refused payout", 0, entries.clone(), 19_000);
+        let entries = vec![released.id];
+        self.claimed("refused payout", 0, &entries, 19_000);
         let (vendor, payout): (VendorId, PayoutId) = (id("lamp maker"), id("refused payout"));
         let reason = "account_closed".to_owned();
         self.happens(payout, payout::Event::Failed { vendor, reason });
         let date = self.today();
-        self.post(transactions::unclaimed(payout, entries.clone(), date, 19_000));
+        self.post(transactions::unclaimed(payout, date, 19_000));
+        self.happens(self.ledger(), month::Event::EntriesUnclaimed { payout, entries: entries.clone() });
 
         self.happens(self.ledger(), month::Event::Closed {});
         self.month = Month { year: 2026, month: 2 };
-        let unsettled = vec![Entry { transaction: entries[0], minor: 19_000 }];
-        self.open_month(Carried { unsettled, payouts: 1, ..Carried::default() });
+        self.open_month(1);
+        self.happens(self.ledger(), month::Event::EntriesCarried { payout: None, entries });
         let given =
             transactions::adjusted(id("gift"), "a broken parcel".into(), date, Account::Adjustments, 700);
-        entries.push(given.id);
+        let entries = [released.id, given.id];
         self.post(given);
 
-        self.claimed("payout", 1, entries, 19_700);
+        self.claimed("payout", 1, &entries, 19_700);
         let payout: PayoutId = id("payout");
         self.happens(payout, payout::Event::Submitted { vendor, reference: "tr-1".into() });
         self.history.wait(60);
@@ -331,13 +343,14 @@ impl Sales<'_> {
         self.happens(id::<PayoutId>(payout), requested);
     }
 
-    fn claimed(&mut self, payout: &str, ordinal: u32, entries: Vec<TransactionId>, minor: i64) {
+    fn claimed(&mut self, payout: &str, ordinal: u32, entries: &[TransactionId], minor: i64) {
         self.asked(payout, ordinal);
         let payout: PayoutId = id(payout);
         let date = self.today();
-        self.post(transactions::claimed(payout, entries.clone(), date, minor));
+        self.post(transactions::claimed(payout, date, minor));
+        self.happens(self.ledger(), month::Event::EntriesClaimed { payout, entries: entries.to_vec() });
         let (vendor, amount) = (id("lamp maker"), Money { minor, currency: brl() });
-        self.happens(payout, payout::Event::Claimed { vendor, amount, entries });
+        self.happens(payout, payout::Event::Claimed { vendor, amount });
     }
 }
 

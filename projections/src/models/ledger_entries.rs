@@ -87,44 +87,35 @@ impl ReadModel for LedgerEntries {
     type Row = LedgerEntry;
 
     fn keys(event: &Envelope) -> Keys<TransactionId> {
-        let Event::Ledger(month::Event::Posted { transaction, .. }) = &event.event else {
-            return Keys::None;
-        };
-        match &transaction.occasion {
-            Occasion::Claimed { entries, .. } | Occasion::Unclaimed { entries, .. } => {
-                let mut touched = entries.clone();
-                touched.push(transaction.id);
-                Keys::Many(touched)
+        use month::Event as E;
+        let Event::Ledger(happened) = &event.event else { return Keys::None };
+        match happened {
+            E::Posted { transaction, .. } => Keys::One(transaction.id),
+            E::EntriesClaimed { entries, .. } | E::EntriesUnclaimed { entries, .. } => {
+                Keys::Many(entries.clone())
             }
-            Occasion::Captured { .. }
-            | Occasion::Released { .. }
-            | Occasion::Settled { .. }
-            | Occasion::Adjusted { .. } => Keys::One(transaction.id),
+            // A month hands its entries on: they stay what they are.
+            E::Opened { .. } | E::EntriesCarried { .. } | E::Closed {} => Keys::None,
         }
     }
 
     fn evolve(
         row: Option<LedgerEntry>,
-        id: &TransactionId,
+        _: &TransactionId,
         event: &Envelope,
     ) -> Result<Option<LedgerEntry>, Unfit> {
-        let Event::Ledger(month::Event::Posted { vendor, currency, transaction }) = &event.event else {
-            return Ok(row);
-        };
-        if *id == transaction.id {
-            return Ok(Some(posted(*vendor, *currency, event.at, transaction)));
-        }
-        let entry = existing(row)?;
-        match &transaction.occasion {
-            Occasion::Claimed { .. } if entry.settled_by.is_some() => {
-                Err(Unfit::Contradiction("another payout has it"))
+        use month::Event as E;
+        let Event::Ledger(happened) = &event.event else { return Ok(row) };
+        match happened {
+            E::Posted { vendor, currency, transaction } => {
+                Ok(Some(posted(*vendor, *currency, event.at, transaction)))
             }
-            Occasion::Claimed { payout, .. } => Ok(Some(LedgerEntry { settled_by: Some(*payout), ..entry })),
-            Occasion::Unclaimed { .. } => Ok(Some(LedgerEntry { settled_by: None, ..entry })),
-            Occasion::Captured { .. }
-            | Occasion::Released { .. }
-            | Occasion::Settled { .. }
-            | Occasion::Adjusted { .. } => Ok(Some(entry)),
+            E::EntriesClaimed { payout, .. } => match existing(row)? {
+                LedgerEntry { settled_by: Some(_), .. } => Err(Unfit::Contradiction("another payout has it")),
+                entry => Ok(Some(LedgerEntry { settled_by: Some(*payout), ..entry })),
+            },
+            E::EntriesUnclaimed { .. } => Ok(Some(LedgerEntry { settled_by: None, ..existing(row)? })),
+            E::Opened { .. } | E::EntriesCarried { .. } | E::Closed {} => Ok(row),
         }
     }
 }
@@ -138,9 +129,9 @@ fn posted(
     let (kind, sale, payout, reason) = match &transaction.occasion {
         Occasion::Captured { order, part } => (EntryKind::Sale, Some((*order, *part)), None, None),
         Occasion::Released { order, part } => (EntryKind::Release, Some((*order, *part)), None, None),
-        Occasion::Claimed { payout, .. } => (EntryKind::PayoutClaimed, None, Some(*payout), None),
+        Occasion::Claimed { payout } => (EntryKind::PayoutClaimed, None, Some(*payout), None),
         Occasion::Settled { payout } => (EntryKind::PayoutSettled, None, Some(*payout), None),
-        Occasion::Unclaimed { payout, .. } => (EntryKind::PayoutFailed, None, Some(*payout), None),
+        Occasion::Unclaimed { payout } => (EntryKind::PayoutFailed, None, Some(*payout), None),
         Occasion::Adjusted { reason } => (EntryKind::Adjustment, None, None, Some(reason.clone())),
     };
     LedgerEntry {

@@ -5,7 +5,7 @@ use crate::model::{Keys, ReadModel, Unfit, existing};
 use crate::row::table;
 use chrono::{DateTime, Utc};
 use cityos_domain::event::Event;
-use cityos_domain::ids::{PayoutId, TransactionId, VendorId};
+use cityos_domain::ids::{PayoutId, VendorId};
 use cityos_domain::ledger::payout::{self, Trigger};
 use cityos_domain::log::Envelope;
 use cityos_domain::money::Currency;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub enum PayoutStatus {
     /// To be made.
     Requested,
-    /// Has its entries.
+    /// Has claimed what is available.
     Claimed,
     /// On its way.
     Submitted,
@@ -53,10 +53,8 @@ table! {
             ordinal: u32,
             /// Who wanted it.
             trigger: Trigger,
-            /// How much, in minor units; 0 until it has its entries.
+            /// How much, in minor units; 0 until it has claimed what is available.
             amount_minor: i64,
-            /// The transactions it settles.
-            entries: Vec<TransactionId>,
             /// The provider's reference.
             reference: Option<String>,
             /// Why it came to nothing.
@@ -99,18 +97,14 @@ impl ReadModel for Payouts {
                 ordinal: *ordinal,
                 trigger: *trigger,
                 amount_minor: 0,
-                entries: Vec::new(),
                 reference: None,
                 reason: None,
                 ended_at: None,
                 version: 0,
             },
-            E::Claimed { amount, entries, .. } => Payout {
-                status: PayoutStatus::Claimed,
-                amount_minor: amount.minor,
-                entries: entries.clone(),
-                ..existing(row)?
-            },
+            E::Claimed { amount, .. } => {
+                Payout { status: PayoutStatus::Claimed, amount_minor: amount.minor, ..existing(row)? }
+            }
             E::Submitted { reference, .. } => Payout {
                 status: PayoutStatus::Submitted,
                 reference: Some(reference.clone()),

@@ -55,8 +55,12 @@ impl ReadModel for VendorBalances {
         let Event::Ledger(happened) = &event.event else { return Keys::None };
         match happened {
             month::Event::Posted { vendor, currency, .. } => Keys::One((*vendor, *currency)),
-            // A month hands its balances on: nothing changes for the vendor.
-            month::Event::Opened { .. } | month::Event::Closed {} => Keys::None,
+            // A month hands its balances on, a list says what they are made of: nothing changes for the vendor.
+            month::Event::Opened { .. }
+            | month::Event::EntriesCarried { .. }
+            | month::Event::EntriesClaimed { .. }
+            | month::Event::EntriesUnclaimed { .. }
+            | month::Event::Closed {} => Keys::None,
         }
     }
 

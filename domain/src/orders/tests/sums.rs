@@ -167,6 +167,8 @@ impl Sums {
             let event = &envelope.event;
             if let Event::Ledger(month::Event::Posted { vendor, transaction, .. }) = event {
                 sums.add(*vendor, transaction);
+            } else if let Event::Ledger(month::Event::EntriesClaimed { payout, entries }) = event {
+                sums.claims.entry(*payout).or_default().1.extend(entries);
             } else if let Event::Payment(event) = event {
                 sums.add_payment(event);
             } else if let Event::Payout(event) = event {
@@ -201,9 +203,7 @@ impl Sums {
 
     fn add_payout(&mut self, id: PayoutId, event: &payout::Event) {
         match event {
-            payout::Event::Claimed { amount, entries, .. } => {
-                self.claims.insert(id, (amount.minor, entries.clone()));
-            }
+            payout::Event::Claimed { amount, .. } => self.claims.entry(id).or_default().0 = amount.minor,
             payout::Event::Failed { .. } => self.failed.push(id),
             payout::Event::Requested { .. }
             | payout::Event::Submitted { .. }
@@ -254,10 +254,11 @@ impl Sums {
                     assert_eq!(standing.balance_minor(*account), *minor, "{account:?} of {name}");
                 }
             }
-            let unsettled: i64 = standing.unsettled.iter().map(|entry| entry.minor).sum();
-            assert_eq!(unsettled, standing.available_minor());
-            let pending: i64 = standing.pending.iter().map(|pending| pending.minor).sum();
-            assert_eq!(pending, -standing.balance_minor(Account::VendorPending));
+            let unclaimed: i64 = standing.unclaimed.iter().map(|entry| self.entries[entry]).sum();
+            assert_eq!(unclaimed, standing.available_minor());
+            for (payout, entries) in &standing.claimed {
+                assert_eq!(*entries, self.claims[payout].1);
+            }
         }
     }
 }
