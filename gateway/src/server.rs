@@ -1,13 +1,14 @@
 //! The HTTP server: `/graphql`, `/graphiql` and `/health`. Knows requests and tokens, and nothing of what is
 //! asked; stops by taking no more requests and finishing those it has.
 
+use crate::access::Action;
 use crate::app::App;
 use crate::context::{Caller, RequestContext, Unauthenticated, short_header};
 use crate::graphql;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AsHeaderName, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
-use async_graphql::parser::types::{DocumentOperations, OperationType};
+use async_graphql::parser::types::{DocumentOperations, OperationType, Selection};
 use async_graphql::{Request, http::GraphiQLSource};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -127,14 +128,28 @@ fn has_mutation(operations: &DocumentOperations) -> bool {
     operations.iter().any(|(_, operation)| operation.node.ty == OperationType::Mutation)
 }
 
-async fn answer(app: &App, context: RequestContext, request: Request) -> HttpResponse {
+/// What is asked for, as a log line may tell it: fields of the roots there are, and nothing a caller made up.
+fn root_fields(operations: &DocumentOperations) -> Vec<&'static str> {
+    let asked: Vec<&str> = operations
+        .iter()
+        .flat_map(|(_, operation)| &operation.node.selection_set.node.items)
+        .filter_map(|item| match &item.node {
+            Selection::Field(field) => Some(field.node.name.node.as_str()),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+        })
+        .collect();
+    Action::ALL.iter().map(|action| action.field()).filter(|field| asked.contains(field)).collect()
+}
+
+async fn answer(app: &App, context: RequestContext, mut request: Request) -> HttpResponse {
     let began = Instant::now();
     let correlation = context.correlation;
+    let fields = request.parsed_query().map(|asked| root_fields(&asked.operations)).unwrap_or_default();
     let span = tracing::info_span!("request", %correlation);
     async {
         let response = graphql::execute(app.schema(), app.services(), request, context).await;
         let took_ms = began.elapsed().as_millis() as u64;
-        tracing::info!(took_ms, errors = response.errors.len(), "answered");
+        tracing::info!(?fields, took_ms, errors = response.errors.len(), "answered");
         HttpResponse::Ok().insert_header((CORRELATION, correlation.to_string())).json(response)
     }
     .instrument(span)

@@ -42,8 +42,11 @@ impl Serve {
         let server = Server::bind(app.clone()).with_context(|| format!("listening on {bind}"))?;
         greet(app, server.address(), self.sample);
         let stopper = server.stopper();
-        let serving = tokio::spawn(server.run());
-        stop_asked().await?;
+        let mut serving = tokio::spawn(server.run());
+        tokio::select! {
+            asked = stop_asked() => asked?,
+            ended = &mut serving => return ended.context("the server's task")?.context("serving"),
+        }
         eprintln!("Stopping: open requests finish first.");
         stopper.stop().await;
         serving.await.context("the server's task")?.context("serving")

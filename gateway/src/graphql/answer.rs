@@ -149,16 +149,12 @@ impl<'a> Mutation<'a> {
         let request = request(ctx);
         let services = services(ctx);
         let actor = admitted.caller.actor();
+        let command = command_id(admitted.partition, &actor, action, &key);
         let meta = Meta {
-            command: command_id(admitted.partition, &actor, action, &key),
-            actor,
-            on_behalf_of: None,
-            reason: None,
             correlation: request.correlation,
-            causation: None,
             traceparent: request.traceparent.clone(),
             locale: request.locale.clone(),
-            origin: Origin::Live,
+            ..Meta::of(command, actor, Origin::Live)
         };
         let input = hash_input(ctx, &services.input_key)?;
         let freshness = ctx.data_unchecked::<Freshness>();
@@ -228,7 +224,10 @@ impl<'a> Mutation<'a> {
             Err(ExecuteError::VersionConflict { current, .. }) => Ok(Err(Denied::moved(current))),
             Err(ExecuteError::KeyReused) => Ok(Err(Denied::reused())),
             Err(ExecuteError::Contended) => Err(Refusal::Contended),
-            Err(error) => Err(Refusal::internal(error)),
+            Err(ExecuteError::Store(cause)) => Err(Refusal::Unavailable(Arc::new(cause))),
+            Err(error @ (ExecuteError::TooWide | ExecuteError::Unwritable(_))) => {
+                Err(Refusal::internal(error))
+            }
         }
     }
 
@@ -434,7 +433,7 @@ macro_rules! answers {
                         $field: changed.node,
                         version: changed.version.0,
                         position: $crate::graphql::position::PositionToken::of(
-                            services,
+                            &services.positions,
                             changed.reached.position,
                         ),
                         replayed: changed.reached.replayed,

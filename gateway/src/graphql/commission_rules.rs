@@ -2,7 +2,7 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Changed, Mutation, answers, history, inputs, mutations};
-use crate::graphql::connection::{Node, filter, lists, ordering, refused};
+use crate::graphql::connection::{Node, filter, lists, ordering};
 use crate::graphql::fees::{CommissionFee, CommissionFeeInput};
 use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
@@ -257,7 +257,7 @@ async fn paths(mutation: &Mutation<'_>, list: &rules::CommissionRules) -> Result
         }
         let reads = &mutation.services.reads;
         let found = by_keys::<ProductCategories>(reads, mutation.partition(), unknown.iter().copied());
-        let found = found.await.map_err(refused)?;
+        let found = found.await?;
         parents.extend(unknown.into_iter().map(|id| (id, found.get(&id).and_then(|row| row.parent))));
         for path in paths.values_mut() {
             while let Some(Some(parent)) = parents.get(&highest(path)) {

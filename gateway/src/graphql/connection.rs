@@ -10,7 +10,7 @@ use async_graphql::{Context, OutputType, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cityos_projections::model::KeyOf;
-use cityos_projections::{Cursor, Filter, Query, ReadError, ReadModel, Sort};
+use cityos_projections::{Cursor, Filter, Query, ReadModel, Sort};
 
 /// Something shown that is a row of a read model.
 pub trait Node: OutputType + Sized {
@@ -96,9 +96,9 @@ pub async fn list<N: Node>(
     }
     let size = page_size(ctx, &paging)?;
     let page = if backward { page.last(size) } else { page.first(size) };
-    let page = page.page(&services.reads).await.map_err(refused)?;
+    let page = page.page(&services.reads).await?;
     let total_count = match ctx.look_ahead().field("totalCount").exists() {
-        true => asked().count(&services.reads).await.map_err(refused)?,
+        true => asked().count(&services.reads).await?,
         false => 0,
     };
     let (more_before, more_after) = match backward {
@@ -118,7 +118,7 @@ pub async fn find<N: Node>(
     filter: Filter<RowOf<N>>,
 ) -> Result<Option<N>, Refusal> {
     let query = visible::<N>(scope, Query::new(scope.partition)).filter(filter).first(1);
-    let rows = query.fetch(&services(ctx).reads).await.map_err(refused)?;
+    let rows = query.fetch(&services(ctx).reads).await?;
     Ok(rows.into_iter().next().map(|row| N::show(scope, row)))
 }
 
@@ -163,17 +163,6 @@ fn page_size(ctx: &Context<'_>, paging: &Paging) -> Result<usize, Refusal> {
         Some(size) if (1..=most).contains(&size) => Ok(size as usize),
         Some(_) | None => Err(Refusal::BadArgument(format!("a page has 1 to {most} rows"))),
     }
-}
-
-/// What a failed question to the read models means to whoever asked.
-pub fn refused(error: ReadError) -> Refusal {
-    if matches!(error, ReadError::ForeignCursor) {
-        return Refusal::BadArgument("this cursor belongs to another list or order".into());
-    }
-    if matches!(error, ReadError::TooManyValues) {
-        return Refusal::BadArgument("too many values to look for at once".into());
-    }
-    Refusal::internal(error)
 }
 
 /// Declares a filter: each field, if given, is one condition on a column.

@@ -1,7 +1,6 @@
 //! Batches: what many rows of one answer point to is fetched with one statement per kind of thing, not one per
 //! row. One loader per request, so that nothing read is kept beyond it.
 
-use crate::graphql::connection::refused;
 use crate::graphql::refusal::Refusal;
 use async_graphql::dataloader::Loader;
 use cityos_domain::log::Partition;
@@ -60,7 +59,7 @@ impl<M: ReadModel> Loader<ByKey<M>> for Rows {
     async fn load(&self, wanted: &[ByKey<M>]) -> Result<HashMap<ByKey<M>, M::Row>, Refusal> {
         let mut found = HashMap::new();
         for (partition, keys) in by_partition(wanted.iter().map(|wish| (wish.partition, wish.key.clone()))) {
-            let rows = by_keys::<M>(&self.0, partition, keys).await.map_err(refused)?;
+            let rows = by_keys::<M>(&self.0, partition, keys).await?;
             found.extend(rows.into_iter().map(|(key, row)| (ByKey { partition, key }, row)));
         }
         Ok(found)
@@ -129,7 +128,7 @@ impl<R: Relation> Loader<Below<R>> for Rows {
                 if let Some(cursor) = after {
                     query = query.after(cursor);
                 }
-                let page = query.first(PAGE_ROWS_MAX).page(&self.0).await.map_err(refused)?;
+                let page = query.first(PAGE_ROWS_MAX).page(&self.0).await?;
                 after = page.rows.last().map(|(cursor, _)| cursor.clone());
                 for (_, row) in page.rows {
                     let below = Below::new(partition, R::parent(&row));

@@ -381,7 +381,7 @@ async fn checked_out(mutation: &Mutation<'_>, id: OrderId, reached: Reached) -> 
         return Ok(OrderResult::CheckoutPending(CheckoutPending {
             run: Id(run_of(Checkout::NAME, cause.id)),
             order: Id(id),
-            position: PositionToken::of(services, reached.position),
+            position: PositionToken::of(&services.positions, reached.position),
             replayed: reached.replayed,
         }));
     };

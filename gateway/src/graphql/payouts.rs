@@ -275,7 +275,7 @@ mutations! {
             // Its receipt is written last: repeated after a crash, it goes on where it was.
             Ok(match give_anew(mutation, why.map(|_| Begun), expected).await? {
                 Ok(reached) => PayoutRunResult::Started(PayoutRunStarted {
-                    position: PositionToken::of(mutation.services, reached.position),
+                    position: PositionToken::of(&mutation.services.positions, reached.position),
                     replayed: reached.replayed,
                 }),
                 Err(Denied::Rejection(rejection)) => PayoutRunResult::Rejection(rejection),
@@ -343,9 +343,9 @@ async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Reached) -> 
         return Ok(PayoutId(stream.id));
     }
     let (executor, partition) = (&mutation.services.executor, mutation.partition());
-    let (book, _) = executor.load::<LedgerBook>(partition, to.book()).await.map_err(Refusal::internal)?;
+    let (book, _) = executor.load::<LedgerBook>(partition, to.vendor).await.map_err(Refusal::internal)?;
     let mut ordinal = 0;
-    if let Some(open) = book.open() {
+    if let Some(open) = book.open(to.currency) {
         let month =
             executor.load::<LedgerMonth>(partition, to.month(open)).await.map_err(Refusal::internal)?;
         ordinal = month.0.standing().map_or(0, |standing| standing.payouts);

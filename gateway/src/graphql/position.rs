@@ -1,9 +1,9 @@
 //! Places in the log as callers see them: opaque tokens, so that nobody reads from them how much others do.
 
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::Services;
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use cityos_domain::log::Position;
+use cityos_eventstore::tokens::PositionTokens;
 
 /// A place in the log, opaque. A mutation answers with the one it reached; a query told `atLeast` such a place
 /// sees everything up to it.
@@ -23,15 +23,12 @@ impl ScalarType for PositionToken {
 
 impl PositionToken {
     /// The token of a place.
-    pub fn of(services: &Services, position: Position) -> Self {
-        PositionToken(services.positions.encode(position))
+    pub fn of(tokens: &PositionTokens, position: Position) -> Self {
+        PositionToken(tokens.encode(position))
     }
 
     /// The place, if the token was made here.
-    pub fn open(&self, services: &Services) -> Result<Position, Refusal> {
-        services
-            .positions
-            .decode(&self.0)
-            .map_err(|_| Refusal::BadArgument("this is no position of this city".into()))
+    pub fn open(&self, tokens: &PositionTokens) -> Result<Position, Refusal> {
+        tokens.decode(&self.0).map_err(|_| Refusal::BadArgument("this is no position of this city".into()))
     }
 }

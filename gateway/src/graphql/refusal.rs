@@ -3,6 +3,7 @@
 
 use crate::context::Unauthenticated;
 use async_graphql::{ErrorExtensionValues, Response, ServerError};
+use cityos_projections::ReadError;
 use std::error::Error;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -28,9 +29,9 @@ pub enum Refusal {
     /// Too many others decided about the same things at once.
     #[error("too many changes to the same things at once: try again")]
     Contended,
-    /// Whether it was written is not known.
-    #[error("it is not known whether this was done: repeat it with the same idempotency key")]
-    Unknown,
+    /// The log could not be written: its disk is full, say. Logged where the answer leaves.
+    #[error("this could not be taken down now: repeat it later with the same idempotency key")]
+    Unavailable(Arc<dyn Error + Send + Sync>),
     /// Something broke that the caller has no part in. Logged once, where the answer leaves; never told.
     #[error("something went wrong: whoever runs this finds more under the correlation id")]
     Internal(Arc<dyn Error + Send + Sync>),
@@ -51,8 +52,23 @@ impl Refusal {
             Refusal::BadArgument(_) => "BAD_REQUEST",
             Refusal::AtLeastTimeout => "AT_LEAST_TIMEOUT",
             Refusal::Contended => "CONTENDED",
-            Refusal::Unknown => "OUTCOME_UNKNOWN",
+            Refusal::Unavailable(_) => "UNAVAILABLE",
             Refusal::Internal(_) => "INTERNAL",
+        }
+    }
+}
+
+/// What a failed question to the read models means to whoever asked.
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::ForeignCursor => {
+                Refusal::BadArgument("this cursor belongs to another list or order".into())
+            }
+            ReadError::TooManyValues => Refusal::BadArgument("too many values to look for at once".into()),
+            ReadError::Database(_) | ReadError::Unreadable(_) | ReadError::Stopped => {
+                Refusal::internal(error)
+            }
         }
     }
 }
@@ -62,7 +78,7 @@ pub fn finish(mut response: Response, correlation: Uuid) -> Response {
     for error in &mut response.errors {
         let code = match error.source::<Refusal>() {
             Some(refusal) => {
-                if let Refusal::Internal(cause) = refusal {
+                if let Refusal::Internal(cause) | Refusal::Unavailable(cause) = refusal {
                     tracing::error!(%correlation, cause = chain(cause.as_ref()), path = ?error.path, "a request broke");
                 }
                 refusal.code()

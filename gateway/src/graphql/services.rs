@@ -3,7 +3,6 @@
 
 use crate::access::{self, Action, Admitted, Own};
 use crate::context::RequestContext;
-use crate::graphql::connection::refused;
 use crate::graphql::loading::Rows;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
@@ -96,8 +95,11 @@ where
 
 /// Waits until the read models have come to `position`.
 pub async fn wait_for_reads(services: &Services, position: Position) -> Result<(), Refusal> {
-    let reached = services.projector.reached(position, services.settings.at_least_wait()).await;
-    if reached.map_err(refused)? { Ok(()) } else { Err(Refusal::AtLeastTimeout) }
+    if services.projector.reached(position, services.settings.at_least_wait()).await? {
+        Ok(())
+    } else {
+        Err(Refusal::AtLeastTimeout)
+    }
 }
 
 /// Begins a query: admits the caller and waits until the read models have reached `at_least`.
@@ -109,7 +111,7 @@ pub async fn reading(
     let admitted = access::admit(request(ctx), action)?;
     if let Some(token) = at_least {
         let services = services(ctx);
-        wait_for_reads(services, token.open(services)?).await?;
+        wait_for_reads(services, token.open(&services.positions)?).await?;
     }
     Ok(Scope::from(&admitted))
 }

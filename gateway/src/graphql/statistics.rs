@@ -1,7 +1,7 @@
 //! Figures of a tenant's marketplace: by day, and over all days.
 
 use crate::access::{Action, Own};
-use crate::graphql::connection::{Node, filter, lists, ordering, refused};
+use crate::graphql::connection::{Node, filter, lists, ordering};
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, reading, services};
@@ -212,7 +212,7 @@ impl MarketplaceTotalsQuery {
         let reads = &services(ctx).reads;
         let days = || Query::<TenantDays>::new(partition);
         let counts = [Day::orders(), Day::orders_of_several_vendors(), Day::lines(), Day::captured_lines()];
-        let counts = days().sums_by(reads, Day::currency(), counts).await.map_err(refused)?;
+        let counts = days().sums_by(reads, Day::currency(), counts).await?;
         let [orders, orders_of_several_vendors, lines, captured_lines] =
             counts.iter().fold([0; 4], |all, (_, some)| std::array::from_fn(|at| all[at] + some[at]));
         let amounts = [
@@ -227,7 +227,7 @@ impl MarketplaceTotalsQuery {
             Day::captured_commission_minor(),
             Day::owed_change_minor(),
         ];
-        let amounts = days().sums_by(reads, Day::currency(), amounts).await.map_err(refused)?;
+        let amounts = days().sums_by(reads, Day::currency(), amounts).await?;
         let sums = amounts.into_iter().map(|(currency, amounts)| {
             let [
                 goods,
@@ -271,5 +271,5 @@ impl MarketplaceTotalsQuery {
 }
 
 async fn count<M: ReadModel>(ctx: &Context<'_>, partition: Partition) -> Result<u64, Refusal> {
-    Query::<M>::new(partition).count(&services(ctx).reads).await.map_err(refused)
+    Ok(Query::<M>::new(partition).count(&services(ctx).reads).await?)
 }

@@ -332,10 +332,11 @@ mutations! {
             tell(mutation, input.vendor, command, expected).await
         }
 
-        /// The vendor never sells again.
+        /// The vendor never sells again. Refused while anything is owed to it or by it.
         terminate_vendor = TerminateVendor(mutation, input: TerminateVendorInput, expected) -> VendorResult {
-            let command = reason(&input.reason).map(|reason| Command::Terminate { reason });
-            tell(mutation, input.vendor, command, expected).await
+            let Id(id) = input.vendor;
+            let terminate = reason(&input.reason).map(|reason| vendor::TerminateVendor { id, reason });
+            answer(mutation, id, terminate, expected).await
         }
 
         /// More, or less, is known about who the vendor is.

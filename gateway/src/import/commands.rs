@@ -16,13 +16,12 @@ pub struct Commands {
     /// Under which what a command was given is hashed.
     input_key: Key,
     done: AtomicU64,
-    repeated: AtomicU64,
 }
 
 impl Commands {
     /// Commands go to `executor`; `input_key` is the installation's key for hashing inputs.
     pub fn new(executor: Executor, input_key: Key) -> Self {
-        Commands { executor, input_key, done: AtomicU64::new(0), repeated: AtomicU64::new(0) }
+        Commands { executor, input_key, done: AtomicU64::new(0) }
     }
 
     /// The executor they go to.
@@ -41,27 +40,16 @@ impl Commands {
         intention: &dyn Intention,
     ) -> Result<Executed, ExecuteError> {
         let command = CommandId(derive(&["import", &partition.id().to_string(), what, name]));
-        let meta = Meta {
-            command,
-            actor: Actor("import".into()),
-            on_behalf_of: None,
-            reason: None,
-            correlation: command.0,
-            causation: None,
-            traceparent: None,
-            locale: None,
-            origin: Origin::Import,
-        };
+        let meta = Meta::of(command, Actor("import".into()), Origin::Import);
         let input = InputHash(self.input_key.hash(&[input.as_bytes()]));
         let command = Command { partition, at, meta, input, expected: None };
         let executed = self.executor.execute(&command, intention).await?;
-        let counter = if executed.replayed { &self.repeated } else { &self.done };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.done.fetch_add(u64::from(!executed.replayed), Ordering::Relaxed);
         Ok(executed)
     }
 
-    /// How many commands were done, and how many had been done before.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.done.load(Ordering::Relaxed), self.repeated.load(Ordering::Relaxed))
+    /// How many commands were done; those that had been done before do not count.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 }

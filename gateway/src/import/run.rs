@@ -15,9 +15,9 @@ use cityos_domain::sealed::Sealed;
 use cityos_domain::text::Code;
 use cityos_eventstore::executor::{ExecuteError, Executed};
 use cityos_eventstore::sealing::Sealer;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Mutex;
 
 /// What an import made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -64,10 +64,10 @@ pub async fn run(
     plan: &Plan,
     progress: impl Fn(),
 ) -> anyhow::Result<(Report, Vec<Reject>)> {
-    let report = Mutex::new(Report { orders_rejected: plan.orders_rejected as u64, ..Report::default() });
+    let report = RefCell::new(Report { orders_rejected: plan.orders_rejected as u64, ..Report::default() });
     let mut rejects = Vec::new();
-    let Some(first) = plan.orders.first() else { return Ok((into(report, commands), rejects)) };
-    let count = |executed: &Executed| report.lock().expect("counting does not panic").count(executed);
+    let Some(first) = plan.orders.first() else { return Ok((report.into_inner(), rejects)) };
+    let count = |executed: &Executed| report.borrow_mut().count(executed);
     let catalog = make(commands, target, plan, first.placed_at, count).await?;
     let mut contacts = Contacts { sealer, tenant: catalog.tenant, sealed: BTreeMap::new() };
     for order in &plan.orders {
@@ -77,11 +77,11 @@ pub async fn run(
                     && !executed.replayed =>
             {
                 count(&executed);
-                report.lock().expect("counting does not panic").lines += order.lines.len() as u64;
+                report.borrow_mut().lines += order.lines.len() as u64;
             }
-            Ok(_) => report.lock().expect("counting does not panic").orders_there_already += 1,
+            Ok(_) => report.borrow_mut().orders_there_already += 1,
             Err(wrong) => {
-                report.lock().expect("counting does not panic").orders_rejected += 1;
+                report.borrow_mut().orders_rejected += 1;
                 rejects.push(Reject {
                     file: "order_lines",
                     line: order.lines[0].at_line,
@@ -93,12 +93,7 @@ pub async fn run(
         }
         progress();
     }
-    Ok((into(report, commands), rejects))
-}
-
-fn into(report: Mutex<Report>, commands: &Commands) -> Report {
-    let report = report.into_inner().expect("counting does not panic");
-    Report { commands: commands.counts().0, ..report }
+    Ok((Report { commands: commands.done(), ..report.into_inner() }, rejects))
 }
 
 impl Report {
