@@ -230,17 +230,7 @@ impl City {
             position: Position(self.log.len() as u64 + 1),
             at,
             recorded_at: self.now,
-            meta: Meta {
-                command,
-                actor: Actor::user("rehearsal"),
-                on_behalf_of: None,
-                reason: None,
-                correlation: command.0,
-                causation: None,
-                traceparent: None,
-                locale: None,
-                origin: Origin::Live,
-            },
+            meta: Meta::of(command, Actor::user("rehearsal"), Origin::Live),
             event,
         };
         self.log.push(envelope.clone());

@@ -17,7 +17,6 @@ use cityos_domain::ids::{CommandId, TenantId, derive};
 use cityos_domain::log::{Actor, Envelope, Meta, Origin, Partition, Position, StreamId, Version};
 use cityos_domain::marketplace::stock;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// A log to test, empty to begin with.
 #[async_trait]
@@ -110,17 +109,7 @@ pub fn text(envelope: &Envelope) -> &str {
 }
 
 fn meta(command: CommandId) -> Meta {
-    Meta {
-        command,
-        actor: Actor::user("4711"),
-        on_behalf_of: None,
-        reason: None,
-        correlation: Uuid::nil(),
-        causation: None,
-        traceparent: None,
-        locale: None,
-        origin: Origin::Live,
-    }
+    Meta::of(command, Actor::user("4711"), Origin::Live)
 }
 
 /// A moment of the past with no fraction below microseconds.

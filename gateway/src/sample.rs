@@ -105,17 +105,7 @@ impl Sample<'_> {
     /// Gives one command, under an id that is the same at every start.
     async fn give(&self, partition: Partition, name: &str, intention: &dyn Intention) -> anyhow::Result<()> {
         let command = CommandId(id(name));
-        let meta = Meta {
-            command,
-            actor: Actor("sample".into()),
-            on_behalf_of: None,
-            reason: None,
-            correlation: command.0,
-            causation: None,
-            traceparent: None,
-            locale: None,
-            origin: Origin::Live,
-        };
+        let meta = Meta::of(command, Actor("sample".into()), Origin::Live);
         let at = self.executor.clock().now();
         let command = Command { partition, at, meta, input: InputHash([0; 32]), expected: None };
         self.executor.execute(&command, intention).await.with_context(|| name.to_owned())?;

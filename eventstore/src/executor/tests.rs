@@ -94,17 +94,7 @@ fn command(name: &str) -> Command {
     Command {
         partition: tenant("a"),
         at: noon(),
-        meta: Meta {
-            command: CommandId(derive(&["command", name])),
-            actor: Actor::user("4711"),
-            on_behalf_of: None,
-            reason: None,
-            correlation: derive(&["request", name]),
-            causation: None,
-            traceparent: None,
-            locale: None,
-            origin: Origin::Live,
-        },
+        meta: Meta::of(CommandId(derive(&["command", name])), Actor::user("4711"), Origin::Live),
         input: InputHash([1; 32]),
         expected: None,
     }

@@ -76,17 +76,7 @@ impl History {
             position: Position(number),
             at: self.now,
             recorded_at: self.now,
-            meta: Meta {
-                command,
-                actor: Actor::user("historian"),
-                on_behalf_of: None,
-                reason: None,
-                correlation: command.0,
-                causation: None,
-                traceparent: None,
-                locale: None,
-                origin: Origin::Live,
-            },
+            meta: Meta::of(command, Actor::user("historian"), Origin::Live),
             event,
         });
     }

@@ -44,17 +44,7 @@ fn event(n: u64) -> Event {
 /// A command that appends these events: (stream, the version it is at).
 pub fn append(n: u64, streams: &[(u64, Version)]) -> Append {
     let command = CommandId(Uuid::from_u128(u128::from(n) + 1));
-    let meta = Meta {
-        command,
-        actor: Actor::user("b3a1c0de"),
-        on_behalf_of: None,
-        reason: None,
-        correlation: command.0,
-        causation: None,
-        traceparent: None,
-        locale: None,
-        origin: Origin::Live,
-    };
+    let meta = Meta::of(command, Actor::user("b3a1c0de"), Origin::Live);
     let at = DateTime::from_timestamp_micros(1_760_000_000_000_000 + n as i64).expect("a year within range");
     let events = streams.iter().enumerate().map(|(index, (n, _))| NewEvent {
         id: command.event(index),
