@@ -107,7 +107,7 @@ aggregates! {
     VendorOrder = "vendor_order": crate::orders::vendor_order::Event;
     /// The payment of an order.
     Payment = "payment": crate::orders::payment::Event;
-    /// Which months a vendor's ledger has.
+    /// Which months a vendor's ledgers have.
     LedgerBook = "ledger_book": crate::ledger::book::Event;
     /// One month of a vendor's ledger in one currency.
     Ledger = "ledger": crate::ledger::month::Event;

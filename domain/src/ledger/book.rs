@@ -1,4 +1,4 @@
-//! Which months a vendor's ledger in one currency has: the way to the month that is open.
+//! A vendor's book: which currencies its ledgers are in, and the way to the month that is open in each.
 
 use crate::aggregate::{Aggregate, unless};
 use crate::calendar::Month;
@@ -8,6 +8,7 @@ use crate::rejection::Reject;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Whose ledger, in what currency: currencies never net.
@@ -20,11 +21,6 @@ pub struct LedgerOf {
 }
 
 impl LedgerOf {
-    /// The id of the [book](LedgerBook)'s stream.
-    pub fn book(self) -> Uuid {
-        derive(&["ledger_book", &self.vendor.to_string(), self.currency.code()])
-    }
-
     /// The id of the stream of one [month](super::month::LedgerMonth).
     pub fn month(self, month: Month) -> Uuid {
         derive(&["ledger", &self.vendor.to_string(), self.currency.code(), &month.to_string()])
@@ -36,7 +32,7 @@ impl LedgerOf {
 pub enum Command {
     /// Go on to a month.
     OpenMonth {
-        /// Whose book this is.
+        /// In whose book, in what currency.
         ledger: LedgerOf,
         /// The month.
         month: Month,
@@ -74,35 +70,41 @@ impl Reject for Rejection {
     }
 }
 
-/// A vendor's book in one currency.
+/// A vendor's book. Its stream carries the vendor's id.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct LedgerBook {
-    open: Option<Month>,
+    open: BTreeMap<Currency, Month>,
 }
 
 impl LedgerBook {
-    /// The month that takes transactions; none before the first.
-    pub fn open(&self) -> Option<Month> {
-        self.open
+    /// The month that takes transactions in a currency; none before the first.
+    pub fn open(&self, currency: Currency) -> Option<Month> {
+        self.open.get(&currency).copied()
+    }
+
+    /// The currencies there ever was a transaction in.
+    pub fn currencies(&self) -> impl Iterator<Item = Currency> {
+        self.open.keys().copied()
     }
 }
 
 impl Aggregate for LedgerBook {
-    type Id = Uuid;
+    type Id = VendorId;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
 
     fn decide(&self, command: &Command, _: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
         let Command::OpenMonth { ledger: LedgerOf { vendor, currency }, month } = *command;
-        match self.open {
+        match self.open(currency) {
             Some(open) if open > month => Err(Rejection::MonthPast(open)),
             open => Ok(unless(open == Some(month), Event::MonthOpened { vendor, currency, month })),
         }
     }
 
-    fn evolve(self, event: &Event) -> Self {
-        let Event::MonthOpened { month, .. } = event;
-        LedgerBook { open: Some(*month) }
+    fn evolve(mut self, event: &Event) -> Self {
+        let Event::MonthOpened { currency, month, .. } = event;
+        self.open.insert(*currency, *month);
+        self
     }
 }

@@ -30,6 +30,12 @@ impl Standing {
         -self.balance_minor(Account::VendorAvailable)
     }
 
+    /// Whether nothing is owed to the vendor, due or not or on its way, nor by them.
+    pub fn is_settled(&self) -> bool {
+        let owed = [Account::VendorPending, Account::VendorAvailable, Account::VendorInTransit];
+        owed.into_iter().all(|account| self.balance_minor(account) == 0)
+    }
+
     /// The events that hand all entries on to the next month.
     pub(super) fn entries_carried(&self) -> impl Iterator<Item = Event> {
         let claimed = self.claimed.iter().map(|(payout, entries)| (Some(*payout), entries));

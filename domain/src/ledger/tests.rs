@@ -10,11 +10,11 @@ use crate::ledger::paying_out::{ClaimEntries, FailPayout, RecordSubmitted, Reque
 use crate::ledger::payout::{self, Payout, Trigger, payout_id};
 use crate::ledger::standing::Standing;
 use crate::ledger::transactions;
-use crate::marketplace::vendor::{self, Vendor};
+use crate::marketplace::vendor::{self, TerminateVendor, Vendor};
 use crate::money::Money;
 use crate::rehearsal::id;
 use crate::rehearsal::market::Market;
-use crate::rehearsal::scene::currency;
+use crate::rehearsal::scene::{currency, reason};
 use crate::text::Reason;
 use chrono::{TimeDelta, TimeZone, Utc};
 
@@ -48,7 +48,7 @@ fn with_available(code: &str, minor: i64) -> Market {
 }
 
 fn standing(market: &Market, code: &str) -> Standing {
-    let open = market.city.state::<LedgerBook>(ledger(code).book()).open().expect("something was posted");
+    let open = market.city.state::<LedgerBook>(id("ann")).open(currency(code)).expect("something was posted");
     market.city.state::<LedgerMonth>(ledger(code).month(open)).standing().cloned().unwrap()
 }
 
@@ -201,6 +201,26 @@ fn what_a_vendor_owes_is_made_up_from_what_comes_next() {
 }
 
 #[test]
+fn a_vendor_is_terminated_when_nothing_is_owed_to_them_or_by_them_in_any_currency() {
+    let mut market = with_available("EUR", 3000);
+    let terminate = TerminateVendor { id: id("ann"), reason: reason() };
+    assert_eq!(market.city.refusal(&terminate), "VENDOR_NOT_SETTLED");
+    market.city.when(&request("EUR")).unwrap();
+    market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
+    assert_eq!(market.city.refusal(&terminate), "VENDOR_NOT_SETTLED");
+    market.city.when(&RecordSubmitted { payout: first_payout(), reference: "tr".into() }).unwrap();
+    market.city.when(&SettlePayout { payout: first_payout() }).unwrap();
+    market.city.when(&adjust("debt", "USD", -1)).unwrap();
+    assert_eq!(market.city.refusal(&terminate), "VENDOR_NOT_SETTLED");
+    market.city.when(&adjust("written off", "USD", 1)).unwrap();
+    assert_eq!(market.city.when(&terminate).unwrap().len(), 1);
+    market.city.when(&adjust("late", "EUR", 1)).unwrap();
+    assert_eq!(market.city.when(&terminate).unwrap(), []);
+    let stranger = TerminateVendor { id: id("ghost"), reason: reason() };
+    assert_eq!(market.city.refusal(&stranger), "VENDOR_UNKNOWN");
+}
+
+#[test]
 fn an_adjustment_needs_an_amount_and_a_vendor() {
     let mut market = market();
     assert_eq!(market.city.refusal(&adjust("none", "EUR", 0)), "INVALID_INPUT");
@@ -225,7 +245,8 @@ fn a_month_hands_everything_on_and_an_earlier_date_goes_into_the_open_one() {
     market.city.pass(TimeDelta::days(-1));
     market.city.when(&adjust("late", "EUR", 2)).unwrap();
     let march = standing(&market, "EUR");
-    assert_eq!(market.city.state::<LedgerBook>(ledger("EUR").book()).open().unwrap().to_string(), "2026-03");
+    let book = market.city.state::<LedgerBook>(id("ann"));
+    assert_eq!(book.open(currency("EUR")).unwrap().to_string(), "2026-03");
     assert_eq!((march.available_minor(), march.unclaimed.len(), march.payouts), (77, 3, 1));
     market.city.when(&FailPayout { payout: first_payout(), reason: "closed".into() }).unwrap();
     assert_eq!(standing(&market, "EUR").available_minor(), 3077);

@@ -4,13 +4,16 @@
 
 mod admission;
 mod kyc;
+mod termination;
 
 pub use admission::{ApplyAsVendor, Introduction, InviteVendor};
 pub use kyc::KycStatus;
+pub use termination::TerminateVendor;
 
 use crate::aggregate::{Aggregate, unless};
 use crate::ids::VendorId;
 use crate::marketplace::customer::Contact;
+use crate::money::Currency;
 use crate::rejection::Reject;
 use crate::sealed::Sealed;
 use crate::text::{Code, LocalText, NAME_CHARS_MAX, Reason, line};
@@ -18,7 +21,8 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What may be asked of a vendor. Applying and inviting are [intentions](ApplyAsVendor): handles are unique.
+/// What may be asked of a vendor. Applying and inviting are [intentions](ApplyAsVendor): handles are unique. So is
+/// [terminating](TerminateVendor): the ledger has a say.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
     /// Ask to sell, for the first time or after a refusal.
@@ -195,6 +199,9 @@ pub enum Rejection {
     PayoutAccountMissing,
 }
 
+    /// Something is owed to it, or by it.
+    #[error("what the vendor has earned or owes in {0} must be paid or written off first")]
+    NotSettled(Currency),
 impl Reject for Rejection {
     fn code(&self) -> &'static str {
         match self {
@@ -212,6 +219,7 @@ impl Reject for Rejection {
             Rejection::PayoutAccountMissing => "VENDOR_PAYOUT_ACCOUNT_MISSING",
         }
     }
+            Rejection::NotSettled(_) => "VENDOR_NOT_SETTLED",
 
     fn field(&self) -> Option<&'static str> {
         match self {
@@ -226,7 +234,8 @@ impl Reject for Rejection {
             | Rejection::CannotSell(_)
             | Rejection::PayoutsHeld(_)
             | Rejection::KycNotVerified
-            | Rejection::PayoutAccountMissing => None,
+            | Rejection::PayoutAccountMissing
+            | Rejection::NotSettled(_) => None,
         }
     }
 }

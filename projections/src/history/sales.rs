@@ -287,8 +287,7 @@ impl Sales<'_> {
     /// With what the month before came to, and so many payouts.
     fn open_month(&mut self, payouts: u32) {
         let (vendor, currency, month) = (id("lamp maker"), brl(), self.month);
-        let book = book().book();
-        self.happens(book, book::Event::MonthOpened { vendor, currency, month });
+        self.happens(vendor, book::Event::MonthOpened { vendor, currency, month });
         let balances = self.balances.clone();
         self.happens(self.ledger(), month::Event::Opened { vendor, currency, month, balances, payouts });
     }

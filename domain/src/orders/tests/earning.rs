@@ -43,7 +43,8 @@ fn bought(hold_days: u16) -> Market {
 
 fn standing(market: &Market) -> Standing {
     let ledger = LedgerOf { vendor: id("ann"), currency: currency("EUR") };
-    let open = market.city.state::<LedgerBook>(ledger.book()).open().expect("something was posted");
+    let open =
+        market.city.state::<LedgerBook>(ledger.vendor).open(ledger.currency).expect("something was posted");
     market.city.state::<LedgerMonth>(ledger.month(open)).standing().cloned().unwrap()
 }
 

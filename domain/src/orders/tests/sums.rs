@@ -246,7 +246,9 @@ impl Sums {
         }
 
         for (index, name) in VENDORS.iter().enumerate() {
-            let Some(open) = market.city.state::<LedgerBook>(ledger(index).book()).open() else { continue };
+            let Some(open) = market.city.state::<LedgerBook>(id(name)).open(currency("EUR")) else {
+                continue;
+            };
             let month = market.city.state::<LedgerMonth>(ledger(index).month(open));
             let standing = month.standing().unwrap();
             for ((vendor, account), minor) in &self.by_vendor {
