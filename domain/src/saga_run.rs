@@ -250,7 +250,7 @@ pub enum Event {
 pub enum Rejection {
     /// There is no such run.
     #[error("there is no such run")]
-    Absent,
+    Unknown,
     /// It is over.
     #[error("the run is over: {0:?}")]
     Ended(Outcome),
@@ -288,7 +288,7 @@ pub enum Rejection {
 impl Reject for Rejection {
     fn code(&self) -> &'static str {
         match self {
-            Rejection::Absent => "SAGA_RUN_NOT_FOUND",
+            Rejection::Unknown => "SAGA_RUN_UNKNOWN",
             Rejection::Ended(_) => "SAGA_RUN_ENDED",
             Rejection::NotNext(_) => "SAGA_RUN_STEP_NOT_NEXT",
             Rejection::Taken(_) => "SAGA_RUN_TAKEN",

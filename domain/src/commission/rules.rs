@@ -202,11 +202,11 @@ pub enum Rejection {
     #[error("there may be at most {RULES_MAX} rules: remove one first")]
     TooMany,
     /// The id is taken by another rule.
-    #[error("there is another rule with the id {0}")]
-    Exists(RuleId),
+    #[error("another rule has this id")]
+    Exists,
     /// No such rule.
-    #[error("there is no rule {0} in the list")]
-    Unknown(RuleId),
+    #[error("there is no such rule in the list")]
+    Unknown,
     /// The bottom of the list stays.
     #[error("the catch-all can be disabled, but not removed")]
     CatchAllStays,
@@ -223,8 +223,8 @@ impl Reject for Rejection {
             Rejection::NoCurrency => "COMMISSION_RULE_NO_CURRENCY",
             Rejection::Tiers => "COMMISSION_RULE_TIERS_INVALID",
             Rejection::TooMany => "COMMISSION_RULES_TOO_MANY",
-            Rejection::Exists(_) => "COMMISSION_RULE_EXISTS",
-            Rejection::Unknown(_) => "COMMISSION_RULE_UNKNOWN",
+            Rejection::Exists => "COMMISSION_RULE_EXISTS",
+            Rejection::Unknown => "COMMISSION_RULE_UNKNOWN",
             Rejection::CatchAllStays => "COMMISSION_RULE_CATCH_ALL_STAYS",
         }
     }
@@ -238,7 +238,7 @@ impl Reject for Rejection {
             | Rejection::FloorAboveCap
             | Rejection::NoCurrency
             | Rejection::Tiers => Some("fee"),
-            Rejection::Exists(_) | Rejection::Unknown(_) | Rejection::CatchAllStays => Some("rule"),
+            Rejection::Exists | Rejection::Unknown | Rejection::CatchAllStays => Some("rule"),
             Rejection::TooMany => None,
         }
     }
@@ -286,7 +286,7 @@ impl CommissionRules {
     }
 
     fn find(&self, rule: RuleId) -> Result<&Listed, Rejection> {
-        self.in_order().find(|listed| listed.rule.id == rule).ok_or(Rejection::Unknown(rule))
+        self.in_order().find(|listed| listed.rule.id == rule).ok_or(Rejection::Unknown)
     }
 
     fn switch(&mut self, rule: RuleId, enabled: bool) {
@@ -307,7 +307,7 @@ impl Aggregate for CommissionRules {
                 rule.check()?;
                 match self.find(rule.id) {
                     Ok(listed) if listed.rule == *rule => Ok(vec![]),
-                    Ok(_) => Err(Rejection::Exists(rule.id)),
+                    Ok(_) => Err(Rejection::Exists),
                     Err(_) if self.top_down.len() >= RULES_MAX => Err(Rejection::TooMany),
                     Err(_) => Ok(vec![Event::Added { rule: rule.clone() }]),
                 }

@@ -149,8 +149,8 @@ pub enum Rejection {
     #[error("the payment exists already")]
     Exists,
     /// Nothing of it is for that part.
-    #[error("nothing of this payment is for the part {0}")]
-    NotSplit(VendorOrderId),
+    #[error("nothing of this payment is for that part")]
+    NotSplit,
     /// More than is held.
     #[error("{remaining_minor} minor units are held for this part, not {wanted_minor}")]
     ExceedsHeld {
@@ -169,7 +169,7 @@ impl Reject for Rejection {
         match self {
             Rejection::Unknown => "PAYMENT_UNKNOWN",
             Rejection::Exists => "PAYMENT_EXISTS",
-            Rejection::NotSplit(_) => "PAYMENT_NOT_SPLIT",
+            Rejection::NotSplit => "PAYMENT_NOT_SPLIT",
             Rejection::ExceedsHeld { .. } => "PAYMENT_EXCEEDS_HELD",
             Rejection::NotExpired => "PAYMENT_NOT_EXPIRED",
         }
@@ -219,7 +219,7 @@ impl Payment {
 impl Held {
     fn check(&self, part: VendorOrderId, wanted_minor: i64) -> Result<(), Rejection> {
         let split = self.remaining.iter().find(|split| split.part == part);
-        let remaining_minor = split.ok_or(Rejection::NotSplit(part))?.minor;
+        let remaining_minor = split.ok_or(Rejection::NotSplit)?.minor;
         if (0..=remaining_minor).contains(&wanted_minor) {
             Ok(())
         } else {

@@ -139,7 +139,7 @@ impl SagaRun {
 
     pub(super) fn live(&self) -> Result<&Run, Rejection> {
         match self {
-            SagaRun::Absent => Err(Rejection::Absent),
+            SagaRun::Absent => Err(Rejection::Unknown),
             SagaRun::Live(run) => Ok(run),
             SagaRun::Ended(outcome) => Err(Rejection::Ended(*outcome)),
         }

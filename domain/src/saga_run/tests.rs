@@ -301,5 +301,5 @@ fn a_skipped_pivot_is_passed_and_a_skipped_step_is_not_undone() {
 fn nobody_can_command_a_run_that_was_never_started() {
     let mut city = City::platform();
     let run: RunId = id("nobody's");
-    assert_eq!(city.refusal(&Tell::<SagaRun> { id: run, command: Command::Wake }), "SAGA_RUN_NOT_FOUND");
+    assert_eq!(city.refusal(&Tell::<SagaRun> { id: run, command: Command::Wake }), "SAGA_RUN_UNKNOWN");
 }
