@@ -1,6 +1,7 @@
 //! Takes the money for a vendor's part when it ships, or at placement where the tenant says so, and writes down
 //! that it was taken. The goods are on their way by then: a refusal is noted on the part and waits for an operator.
 
+use crate::checkout::NOTHING_TO_PAY;
 use crate::context::Context;
 use crate::saga::{Failure, Policy, Progress, Saga};
 use async_trait::async_trait;
@@ -28,14 +29,13 @@ pub enum Step {
     Record,
 }
 
-/// Of which part, and what moment has come.
+/// Of which part.
 #[derive(Serialize, Deserialize)]
 pub struct Input {
     part: VendorOrderId,
-    moment: CaptureMoment,
 }
 
-/// What the provider said; nothing where it was not this run's moment.
+/// What the provider said.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Memo {
     capture: Option<String>,
@@ -52,19 +52,16 @@ impl Saga for Capture {
     fn starts_on(event: &Decided) -> Option<Input> {
         let Event::VendorOrder(happened) = &event.event else { return None };
         let moment = match happened {
-            vendor_order::Event::Placed { capture: CaptureMoment::AtPlacement, .. } => {
-                CaptureMoment::AtPlacement
-            }
-            vendor_order::Event::Shipped { .. } => CaptureMoment::AtShipment,
-            vendor_order::Event::Placed { capture: CaptureMoment::AtShipment, .. }
-            | vendor_order::Event::UnitsCanceled { .. }
+            vendor_order::Event::Placed { capture, .. } => *capture == CaptureMoment::AtPlacement,
+            vendor_order::Event::Shipped { capture, .. } => *capture == CaptureMoment::AtShipment,
+            vendor_order::Event::UnitsCanceled { .. }
             | vendor_order::Event::Canceled { .. }
             | vendor_order::Event::Captured { .. }
             | vendor_order::Event::CaptureFailed { .. }
             | vendor_order::Event::Delivered { .. }
-            | vendor_order::Event::EarningsReleased { .. } => return None,
+            | vendor_order::Event::EarningsReleased { .. } => false,
         };
-        Some(Input { part: VendorOrderId(event.stream.id), moment })
+        moment.then(|| Input { part: VendorOrderId(event.stream.id) })
     }
 
     fn policy(step: Step) -> Policy {
@@ -80,23 +77,20 @@ impl Saga for Capture {
             Step::Capture => {
                 let (part, _) = cx.load::<VendorOrder>(id).await?;
                 let part = part.known().map_err(Rejected::from)?;
-                // A part captured at placement ships too: its money is the other run's business.
-                if part.capture == input.moment {
-                    part.capturable().map_err(Rejected::from)?;
-                    let (payment, _) = cx.load::<Payment>(part.payment).await?;
-                    let held = payment.held().map_err(Rejected::from)?;
-                    let amount =
-                        Money { minor: part.totals.payable_minor(), currency: part.belongs.currency };
-                    memo.capture = Some(match held.method {
-                        Method::External => held.reference.clone(),
-                        Method::Provider => take(id, &held.reference, amount, cx).await?,
-                    });
-                }
+                part.capturable().map_err(Rejected::from)?;
+                let (payment, _) = cx.load::<Payment>(part.payment).await?;
+                let held = payment.held().map_err(Rejected::from)?;
+                let amount = Money { minor: part.totals.payable_minor(), currency: part.belongs.currency };
+                memo.capture = Some(match held.method {
+                    Method::External => held.reference.clone(),
+                    // A discount may leave one part of an order without anything to pay.
+                    Method::Provider if amount.minor == 0 => NOTHING_TO_PAY.into(),
+                    Method::Provider => take(id, &held.reference, amount, cx).await?,
+                });
             }
             Step::Record => {
-                if let Some(reference) = memo.capture.clone() {
-                    cx.tell(&RecordCapture { part: id, reference }).await?;
-                }
+                let reference = memo.capture.clone().unwrap_or_default();
+                cx.tell(&RecordCapture { part: id, reference }).await?;
             }
         }
         Ok(Progress::Done)

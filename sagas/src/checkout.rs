@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 /// Seconds between attempts at holding the customer's money: someone is waiting for the answer.
 const AUTHORISE_DELAYS_S: &[u32] = &[1, 5, 30];
 
-/// The reference of an order that costs nothing: no provider is asked.
-const NOTHING_TO_PAY: &str = "nothing-to-pay";
+/// The reference where nothing is to be paid: no provider is asked.
+pub(crate) const NOTHING_TO_PAY: &str = "nothing-to-pay";
 
 /// The saga.
 pub struct Checkout;

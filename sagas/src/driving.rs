@@ -21,8 +21,12 @@ use tokio::time::timeout;
 /// How many steps one visit to a run takes at most: more than any saga has, forward, back and repeated.
 const TURNS_MAX: usize = 200;
 
-/// How long an attempt has the run to itself. Longer than any call may take, and the append after it.
-pub const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How long a step may take.
+const CALL_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long an attempt has the run to itself: as long as a call may take, and ten seconds for the appends around it.
+/// So long a run waits whose process was killed in the middle of a call.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
 
 /// A visit to one run.
 pub(crate) struct Visit<'e> {
@@ -132,17 +136,16 @@ impl<'e> Visit<'e> {
     /// Has the saga take the step, but waits no longer than the lease allows, and survives its panics.
     async fn outcome(&self, saga: &dyn AnySaga, run: &Run, cx: &Context) -> Result<Tells, Failure> {
         let Task { step, attempt, .. } = cx.task.clone();
-        let limit = self.engine.call_limit();
         match cx.task.direction {
             Direction::Forward => {
-                let (progress, memo) = guarded(limit, saga.act(run, cx)).await?;
+                let (progress, memo) = guarded(saga.act(run, cx)).await?;
                 Ok(match progress {
                     Progress::Done => Tells::Done { step, attempt, memo },
                     Progress::Wait { on, seen, until } => Tells::Wait { step, attempt, on, seen, until },
                 })
             }
             Direction::Back => {
-                guarded(limit, saga.undo(run, cx)).await?;
+                guarded(saga.undo(run, cx)).await?;
                 Ok(Tells::Undone { step, attempt })
             }
         }
@@ -182,11 +185,11 @@ impl<'e> Visit<'e> {
     }
 }
 
-/// A step's work, cut off after `limit`. Where it was cut off, or panicked, nobody knows how far it came.
-async fn guarded<T>(limit: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    match timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+/// A step's work, cut off after [`CALL_LIMIT`]. Where it was cut off, or panicked, nobody knows how far it came.
+async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match timeout(CALL_LIMIT, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Failure::unknown("STEP_PANICKED", "the step panicked")),
-        Err(_) => Err(Failure::unknown("NO_ANSWER", format!("no answer within {limit:?}"))),
+        Err(_) => Err(Failure::unknown("NO_ANSWER", format!("no answer within {CALL_LIMIT:?}"))),
     }
 }

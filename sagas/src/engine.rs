@@ -27,9 +27,6 @@ const WORKS_MAX: usize = 1_000;
 /// How many timers are fired at once where nothing else is set.
 const CONCURRENCY: usize = 16;
 
-/// How long a step may take. Well within the lease of its attempt.
-const CALL_LIMIT: Duration = Duration::from_secs(20);
-
 /// How long a timer is left alone whose firing changed nothing, or failed.
 const HELD_FOR: TimeDelta = TimeDelta::seconds(30);
 
@@ -77,7 +74,6 @@ struct Parts {
     projector: Projector,
     ports: Ports,
     concurrency: usize,
-    call_limit: Duration,
     wakes: Wakes,
     /// Timers that are left alone for a while.
     held: Mutex<HashMap<Due, DateTime<Utc>>>,
@@ -118,24 +114,15 @@ impl Engine {
             projector,
             ports,
             concurrency: CONCURRENCY,
-            call_limit: CALL_LIMIT,
             wakes: Wakes::default(),
             held: Mutex::default(),
         }))
     }
 
     /// With at most so many timers fired at once. Before the engine is cloned.
-    pub fn with_concurrency(self, concurrency: usize) -> Self {
-        self.with(|parts| parts.concurrency = concurrency.max(1))
-    }
-
-    /// With steps cut off after so long; at most the default. Before the engine is cloned.
-    pub fn with_call_limit(self, call_limit: Duration) -> Self {
-        self.with(|parts| parts.call_limit = call_limit.min(CALL_LIMIT))
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
-        change(Arc::get_mut(&mut self.0).expect("an engine is set up before it is cloned"));
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        let parts = Arc::get_mut(&mut self.0).expect("an engine is set up before it is cloned");
+        parts.concurrency = concurrency.max(1);
         self
     }
 
@@ -153,10 +140,6 @@ impl Engine {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.0.ports
-    }
-
-    pub(crate) fn call_limit(&self) -> Duration {
-        self.0.call_limit
     }
 
     pub(crate) fn shown_to(&self) -> Position {
@@ -238,7 +221,7 @@ impl Engine {
     }
 
     /// When the first timer falls due after `after`, as far as the read models know.
-    pub async fn next_due_after(&self, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, EngineError> {
+    async fn next_due_after(&self, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, EngineError> {
         let later = Query::<DueTimers>::everywhere()
             .filter(DueTimer::due_at().from(Some(after + TimeDelta::microseconds(1))))
             .sort(DueTimer::due_at().ascending())

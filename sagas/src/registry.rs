@@ -5,6 +5,7 @@ use crate::checkout::Checkout;
 use crate::context::Context;
 use crate::payment_release::PaymentRelease;
 use crate::payout::PayoutSaga;
+use crate::payout_account::PayoutAccount;
 use crate::saga::{Failure, Policy, Progress, Saga};
 use crate::tenant_opening::TenantOpening;
 use crate::vendor_onboarding::VendorOnboarding;
@@ -23,6 +24,7 @@ pub fn sagas() -> Vec<Box<dyn AnySaga>> {
     vec![
         Erased::<TenantOpening>::boxed(),
         Erased::<VendorOnboarding>::boxed(),
+        Erased::<PayoutAccount>::boxed(),
         Erased::<Checkout>::boxed(),
         Erased::<Capture>::boxed(),
         Erased::<PaymentRelease>::boxed(),

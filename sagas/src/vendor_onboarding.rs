@@ -1,7 +1,8 @@
 //! Takes a seller from application or invitation to a decision: opens an account to pay them to, and waits for the
 //! review. Who is rejected, or not decided on within 30 days, has the account closed again.
 
-use crate::context::{Context, asked};
+use crate::context::Context;
+use crate::payout_account::{close, link, open};
 use crate::saga::{Failure, Policy, Progress, Saga};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,10 +10,10 @@ use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
 use cityos_domain::marketplace::vendor::{self, Command, Profile, Stage, Vendor};
-use cityos_domain::rejection::Rejected;
-use cityos_domain::saga_run::Way;
+use cityos_domain::rejection::{Reject, Rejected};
+use cityos_domain::saga_run::{FailureKind, Way};
 use cityos_domain::text::Reason;
-use cityos_domain::workspace::{Decided, Tell};
+use cityos_domain::workspace::{Decided, Intention, Stop, Tell, Workspace};
 use serde::{Deserialize, Serialize};
 
 /// How long a decision may take.
@@ -84,21 +85,8 @@ impl Saga for VendorOnboarding {
         let id = input.vendor;
         match step {
             Step::Begin => tell(cx, id, Command::StartOnboarding).await?,
-            Step::OpenAccount => {
-                let (transfers, key) = (cx.transfers(), cx.key());
-                let open = transfers.open_account(&key, cx.partition(), id);
-                memo.account = Some(cx.once(transfers.find(&key), open).await?);
-            }
-            Step::LinkAccount => {
-                let account = memo.account.clone().unwrap_or_default();
-                let (vendor, _) = cx.load::<Vendor>(id).await?;
-                let linked = vendor.known().map_err(Rejected::from)?.payout_account.as_ref();
-                if linked.is_some_and(|linked| *linked != account) {
-                    let busy = "the account of the application before is still being closed";
-                    return Err(Failure::transient("PAYOUT_ACCOUNT_OPEN", busy));
-                }
-                tell(cx, id, Command::OpenPayoutAccount { account }).await?;
-            }
+            Step::OpenAccount => memo.account = Some(open(id, cx).await?),
+            Step::LinkAccount => link(id, memo.account.as_deref(), cx).await.map_err(unless_closing)?,
             Step::AwaitReview => return review(input, cx).await,
         }
         Ok(Progress::Done)
@@ -113,25 +101,10 @@ impl Saga for VendorOnboarding {
                 if code == VENDOR_REJECTED {
                     return Ok(());
                 }
-                let evidence = match &*cx.load::<Vendor>(id).await?.0 {
-                    Vendor::Known(Profile { stage, evidence, .. }) if undecided(*stage) => *evidence,
-                    Vendor::Known(_) | Vendor::Unknown => return Ok(()),
-                };
                 let reason = Reason::parse("reason", &format!("the onboarding ended: {code}"))?;
-                tell(cx, id, Command::Reject { reason, evidence }).await
+                cx.tell(&RejectUndecided { vendor: id, reason }).await
             }
-            Step::OpenAccount => {
-                let transfers = cx.transfers();
-                let account = match &memo.account {
-                    Some(account) => Some(account.clone()),
-                    None => asked(transfers.find(&cx.forward_key()).await)?,
-                };
-                if let Some(account) = account {
-                    let key = cx.key();
-                    cx.once(transfers.find(&key), transfers.close_account(&key, &account)).await?;
-                }
-                Ok(())
-            }
+            Step::OpenAccount => close(memo.account.as_deref(), cx).await,
             Step::LinkAccount => {
                 let (vendor, _) = cx.load::<Vendor>(id).await?;
                 let linked = vendor.known().ok().and_then(|vendor| vendor.payout_account.as_ref());
@@ -155,10 +128,31 @@ async fn tell(cx: &Context, id: VendorId, command: Command) -> Result<(), Failur
     cx.tell(&Tell::<Vendor> { id, command }).await
 }
 
-fn undecided(stage: Stage) -> bool {
-    match stage {
-        Stage::Applied | Stage::Invited | Stage::Onboarding | Stage::ReadyForReview => true,
-        Stage::Approved | Stage::Suspended | Stage::Rejected | Stage::Terminated => false,
+/// The account of the application before may still be on its way out.
+fn unless_closing(refused: Failure) -> Failure {
+    if refused.code == vendor::Rejection::PayoutAccountOpen.code() {
+        Failure { kind: FailureKind::Transient, ..refused }
+    } else {
+        refused
+    }
+}
+
+/// The vendor is rejected as it is now, unless somebody has decided on it.
+struct RejectUndecided {
+    vendor: VendorId,
+    reason: Reason,
+}
+
+impl Intention for RejectUndecided {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        let vendor = city.see::<Vendor>(self.vendor)?;
+        let Profile { stage, evidence, .. } = *vendor.known()?;
+        match stage {
+            Stage::Applied | Stage::Invited | Stage::Onboarding | Stage::ReadyForReview => {
+                city.send::<Vendor>(self.vendor, &Command::Reject { reason: self.reason.clone(), evidence })
+            }
+            Stage::Approved | Stage::Suspended | Stage::Rejected | Stage::Terminated => Ok(()),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_domain::saga_run;
 use cityos_projections::models::due_timers::Timer;
 use cityos_projections::models::saga_runs::{SagaRun, SagaRuns};
-use cityos_projections::{PAGE_ROWS_MAX, Query};
+use cityos_projections::{Filter, PAGE_ROWS_MAX, Query};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -34,7 +34,7 @@ impl Wakes {
         let shown = engine.shown_to();
         match found.followed {
             None => {
-                for (partition, run) in all_waiting(engine).await? {
+                for (partition, run) in waiting(engine, || SagaRun::waiting_id().is_set()).await? {
                     found.add(engine, partition, run, shown);
                 }
                 found.followed = Some(shown);
@@ -45,7 +45,9 @@ impl Wakes {
                     // Beyond what the read models show it cannot be asked yet who waits.
                     let events = page.events.iter().filter(|event| event.position <= shown);
                     let (began, moved) = look_through(events);
-                    let woken = if moved.is_empty() { vec![] } else { waiting_for(engine, moved).await? };
+                    let for_one_moved = || SagaRun::waiting_id().is_in(moved.iter().copied().map(Some));
+                    let woken =
+                        if moved.is_empty() { vec![] } else { waiting(engine, for_one_moved).await? };
                     from = page.scanned_to.min(shown);
                     for (partition, run) in began.into_iter().chain(woken) {
                         found.add(engine, partition, run, from);
@@ -89,32 +91,23 @@ fn look_through<'e>(
     (began, moved)
 }
 
-/// The runs that wait for one of these streams.
-async fn waiting_for(
+/// The runs that wait for what `on` says.
+async fn waiting(
     engine: &Engine,
-    streams: BTreeSet<Uuid>,
+    on: impl Fn() -> Filter<SagaRun>,
 ) -> Result<Vec<(Partition, RunId)>, EngineError> {
-    let waiting =
-        Query::<SagaRuns>::everywhere().filter(SagaRun::waiting_id().is_in(streams.into_iter().map(Some)));
-    let rows = waiting.fetch_with_partition(engine.reads()).await?;
-    Ok(rows.into_iter().map(|(partition, row)| (partition, row.id)).collect())
-}
-
-/// The runs that wait for anything.
-async fn all_waiting(engine: &Engine) -> Result<Vec<(Partition, RunId)>, EngineError> {
     let mut found = Vec::new();
     let mut from = RunId::default();
     loop {
         let waiting = Query::<SagaRuns>::everywhere()
-            .filter(SagaRun::waiting_id().is_set())
+            .filter(on())
             .filter(SagaRun::id().from(from))
             .sort(SagaRun::id().ascending());
         let rows = waiting.fetch_with_partition(engine.reads()).await?;
-        let full = rows.len() == PAGE_ROWS_MAX;
         found.extend(rows.iter().map(|(partition, row)| (*partition, row.id)));
         match rows.last() {
             // Run ids are unique in the city: the next page begins with the last of this one.
-            Some((_, last)) if full => from = last.id,
+            Some((_, last)) if rows.len() == PAGE_ROWS_MAX => from = last.id,
             Some(_) | None => return Ok(found),
         }
     }

@@ -202,7 +202,8 @@ fn perform(conn: &Connection, request: &Request) -> rusqlite::Result<Result<Stri
     if let Some(refusal) = refusal(conn, request)? {
         return Ok(refusal);
     }
-    let number: i64 = conn.query_row("SELECT count(*) + 1 FROM done", [], |row| row.get(0))?;
+    let number: i64 =
+        conn.query_row("SELECT coalesce(max(number), 0) + 1 FROM done", [], |row| row.get(0))?;
     let reference = format!("{}-{number}", operation.name());
     conn.execute(
         "INSERT INTO done (number, operation, key, subject, minor, currency, reference, at_us)

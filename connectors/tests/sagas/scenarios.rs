@@ -13,22 +13,27 @@ use cityos_domain::ledger::month;
 use cityos_domain::ledger::paying_out::RequestPayout;
 use cityos_domain::ledger::payout::{self, Trigger};
 use cityos_domain::log::{Envelope, Position};
+use cityos_domain::marketplace::offer::{ListOffer, Listing, Price};
+use cityos_domain::marketplace::vendor::{ApplyAsVendor, Command, Vendor};
 use cityos_domain::money::{Currency, Money};
+use cityos_domain::orders::order::{Bearer, Cart, Discount, RequestedLine, part_id};
+use cityos_domain::orders::requesting::RequestOrder;
 use cityos_domain::orders::shipping::{DeliverPart, ShipPart};
 use cityos_domain::orders::{payment, vendor_order};
 use cityos_domain::rehearsal::id;
-use cityos_domain::saga_run::{Event as Run, FailureKind, Measure, PlannedStep};
+use cityos_domain::saga_run::{Event as Run, FailureKind, Measure, Outcome, PlannedStep};
+use cityos_domain::text::Code;
 use cityos_domain::workspace::Decided;
-use cityos_sagas::Context;
 use cityos_sagas::registry::{AnySaga, sagas};
 use cityos_sagas::rehearsal::market::{
-    currency, order, part, partition, reason, registration, request, seller, stocked, tell, tenant, vendor,
-    wish,
+    currency, introduction, opened, order, part, partition, proof, reason, registration, request, seller,
+    stocked, tell, tenant, vendor, wish,
 };
 use cityos_sagas::rehearsal::orders::{captures, checkouts};
 use cityos_sagas::rehearsal::payouts::{earned, payouts};
 use cityos_sagas::rehearsal::{Act, End, Rehearsal};
 use cityos_sagas::saga::{Failure, Policy, Progress};
+use cityos_sagas::{Context, settle};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -114,15 +119,15 @@ async fn s18_two_workers_and_a_manual_trigger_pay_each_vendor_once_and_every_ent
     for (_, event) in world.payouts().await {
         if let payout::Event::Claimed { vendor, amount } = event {
             assert_eq!(claims.insert((vendor, amount.currency), amount.minor), None, "a second payout");
+        }
+    }
+    for envelope in world.log().await {
+        if let Event::Ledger(month::Event::EntriesClaimed { entries: claimed, .. }) = envelope.event {
             for entry in claimed {
                 assert!(entries.insert(entry), "an entry in two payouts");
             }
         }
     }
-        }
-    }
-    for envelope in world.log().await {
-        if let Event::Ledger(month::Event::EntriesClaimed { entries: claimed, .. }) = envelope.event {
     let sum =
         |parity: i64, base: i64| (4..137).filter(|number| number % 2 == parity).map(|it| base + it).sum();
     let expected = BTreeMap::from([
@@ -156,7 +161,11 @@ async fn s20(rehearsal: impl Fn() -> Rehearsal, operation: Operation, later: Tim
         world.clock.advance(later);
         world.life(sagas()).await.play("acts", &acts, died.act).await.unwrap();
         assert_eq!(world.sandbox.requests(operation).await.unwrap(), 1, "{operation:?} after {later}");
-        assert_eq!(world.sandbox.done(operation).await.unwrap().len(), 1);
+        let done = world.sandbox.done(operation).await.unwrap();
+        let [done] = &done[..] else { panic!("it was done {} times", done.len()) };
+        let reference = format!("\"{}\"", done.reference);
+        let recorded = |it: &Envelope| serde_json::to_string(&it.event).unwrap().contains(&reference);
+        assert!(world.log().await.iter().any(recorded), "{reference} is recorded nowhere");
         assert_nothing_hangs(&world, &format!("{operation:?} after {later}")).await;
         return world;
     }
@@ -328,6 +337,86 @@ async fn a_worker_whose_answer_comes_after_its_lease_finds_itself_overtaken_and_
         |(_, event): &(DateTime<Utc>, Run)| matches!(event, Run::Failed { kind: FailureKind::Unknown, .. });
     assert_eq!(world.history("payout").await.iter().filter(|it| lost(it)).count(), 1);
     assert_nothing_hangs(&world, "a late answer").await;
+}
+
+#[tokio::test]
+async fn of_two_sagas_that_open_an_account_at_once_one_links_it_and_the_other_closes_its_own() {
+    let (onboarding, account) = ("vendor_onboarding", "payout_account");
+    for (early, late) in [(onboarding, account), (account, onboarding)] {
+        let world = World::new();
+        let life = world.life(sagas()).await;
+        life.play("setting", &opened(), 0).await.unwrap();
+        // The onboarding must try again two seconds later, the other saga one second after that if at all.
+        for _ in 0..if late == account { 2 } else { 1 } {
+            world.sandbox.faults().cue(Operation::OpenAccount, Fault::Unavailable("MAINTENANCE".into()));
+        }
+        let apply = wish(ApplyAsVendor { id: vendor(), introduction: introduction("miller") });
+        life.play("applied", &[apply], 0).await.unwrap();
+        settle(&life.engine).await.unwrap();
+        let admit = [Command::SubmitForReview, Command::Approve { evidence: 1 }];
+        let mut acts = vec![Act::Pass(TimeDelta::seconds(1))];
+        acts.extend(admit.map(|command| tell::<Vendor>(vendor(), command)));
+        acts.extend(proof(vendor()));
+        acts.push(Act::Settle);
+        assert_eq!(life.play("admitted", &acts, 0).await.unwrap(), 0);
+
+        for (saga, outcome) in [(early, Outcome::Completed), (late, Outcome::Compensated)] {
+            let (_, last) = world.history(saga).await.pop().unwrap();
+            assert_eq!(last, Run::Ended { outcome }, "{saga}, where {late} is late");
+        }
+        assert_eq!(world.sandbox.done(Operation::OpenAccount).await.unwrap().len(), 2);
+        assert_nothing_hangs(&world, &format!("{late} is late")).await;
+        let (vendor, _) = life.executor.load::<Vendor>(partition(), vendor()).await.unwrap();
+        assert_eq!(vendor.can_be_paid(), Ok(()), "{late} is late");
+    }
+}
+
+#[tokio::test]
+async fn a_part_whose_discount_leaves_nothing_to_pay_is_captured_without_asking_the_provider() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    let mut setting = stocked(Policies::default());
+    setting.extend(seller("smith"));
+    let code = |text| Code::parse("code", text).unwrap();
+    let offers = [(vendor(), "cup"), (id("smith"), "jug")];
+    for (vendor, name) in offers {
+        let prices = vec![Price { unit: eur(100), freight_minor: 0, includes_tax: true }];
+        let listing = Listing { vendor, product: id("lamp"), sku: code(name), prices, stock_tracked: false };
+        setting.push(wish(ListOffer { id: id(name), listing }));
+    }
+    life.play("setting", &setting, 0).await.unwrap();
+    let line =
+        |(_, name)| RequestedLine { offer: id(name), quantity: 1, expected_unit: None, freight_minor: None };
+    let cart = Cart {
+        store: id("store"),
+        customer: id("customer"),
+        currency: currency(),
+        lines: offers.map(line).into(),
+        discount: Some(Discount { minor: 199, bearer: Bearer::Marketplace }),
+        reference: None,
+    };
+    let mut acts = vec![wish(RequestOrder { order: order(), cart }), Act::Settle];
+    for (vendor, _) in offers {
+        acts.extend([wish(ShipPart { part: part_id(order(), vendor), tracking: None }), Act::Settle]);
+    }
+    assert_eq!(life.play("bought", &acts, 0).await.unwrap(), 0);
+
+    let captured =
+        |it: &Envelope| matches!(&it.event, Event::VendorOrder(vendor_order::Event::Captured { .. }));
+    assert_eq!(world.log().await.iter().filter(|it| captured(it)).count(), 2);
+    let taken = world.sandbox.done(Operation::Capture).await.unwrap();
+    assert_eq!(taken.iter().map(|capture| capture.minor).collect::<Vec<_>>(), [Some(1)]);
+    assert_nothing_hangs(&world, "a part for nothing").await;
+}
+
+#[tokio::test]
+async fn a_part_captured_when_it_was_placed_is_not_captured_again_when_it_ships() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    let Rehearsal { setting, acts, .. } = captures().swap_remove(1);
+    life.play("setting", &setting, 0).await.unwrap();
+    assert_eq!(life.play("acts", &acts, 0).await.unwrap(), 0);
+    assert_eq!(world.runs("capture", Position::START).await.len(), 1);
 }
 
 /// A saga as another version of the program plans it.

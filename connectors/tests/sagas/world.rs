@@ -143,14 +143,13 @@ impl Life {
         self.clock.now()
     }
 
-    pub async fn tell(
+    async fn tell(
         &self,
-        id: CommandId,
+        meta: Meta,
         partition: Partition,
         intention: &dyn Intention,
     ) -> Result<Executed, ExecuteError> {
-        let command =
-            Command { partition, at: self.now(), meta: meta(id), input: InputHash([1; 32]), expected: None };
+        let command = Command { partition, at: self.now(), meta, input: InputHash([1; 32]), expected: None };
         self.executor.execute(&command, intention).await
     }
 
@@ -160,9 +159,12 @@ impl Life {
         let mut refused = 0;
         for (index, act) in acts.iter().enumerate().skip(from) {
             match act {
-                Act::Tell { partition, intention } => {
+                Act::Tell { partition, intention } | Act::Import { partition, intention } => {
                     let id = CommandId(derive(&["act", name, &index.to_string()]));
-                    match self.tell(id, *partition, &**intention).await {
+                    let origin =
+                        if matches!(act, Act::Import { .. }) { Origin::Import } else { Origin::Live };
+                    let meta = Meta { origin, ..meta(id) };
+                    match self.tell(meta, *partition, &**intention).await {
                         Ok(_) => {}
                         Err(ExecuteError::Rejected(_)) => refused += 1,
                         Err(error) => assert!(self.mortality.is_dead(), "act {index} of {name}: {error}"),
@@ -219,7 +221,7 @@ impl Life {
         let tell = Tell::<SagaRun> { id: run, command: saga_run::Command::Intervene(intervention) };
         let (_, version) = self.executor.load::<SagaRun>(partition, run).await.unwrap();
         let id = CommandId(derive(&["operator", &run.to_string(), &version.0.to_string()]));
-        self.tell(id, partition, &tell).await.unwrap();
+        self.tell(meta(id), partition, &tell).await.unwrap();
     }
 }
 

@@ -100,6 +100,8 @@ pub enum Event {
     },
     /// They are giving what is needed.
     OnboardingStarted {},
+    /// They may sell, who they are is proven, and all they lack for being paid is an account.
+    PayoutAccountRequested {},
     /// An account to be paid to exists at the transfer provider.
     PayoutAccountOpened {
         /// The provider's reference.
@@ -197,11 +199,11 @@ pub enum Rejection {
     /// There is no account to pay to.
     #[error("the vendor has no payout account")]
     PayoutAccountMissing,
-}
-
     /// Something is owed to it, or by it.
     #[error("what the vendor has earned or owes in {0} must be paid or written off first")]
     NotSettled(Currency),
+}
+
 impl Reject for Rejection {
     fn code(&self) -> &'static str {
         match self {
@@ -217,9 +219,9 @@ impl Reject for Rejection {
             Rejection::PayoutsHeld(_) => "VENDOR_PAYOUTS_HELD",
             Rejection::KycNotVerified => "VENDOR_KYC_NOT_VERIFIED",
             Rejection::PayoutAccountMissing => "VENDOR_PAYOUT_ACCOUNT_MISSING",
+            Rejection::NotSettled(_) => "VENDOR_NOT_SETTLED",
         }
     }
-            Rejection::NotSettled(_) => "VENDOR_NOT_SETTLED",
 
     fn field(&self) -> Option<&'static str> {
         match self {
@@ -338,6 +340,16 @@ impl Vendor {
         profile.payout_account.as_ref().map(|_| ()).ok_or(Rejection::PayoutAccountMissing)
     }
 
+    /// `events`, and a request for an account where it is all that they leave lacking for being paid.
+    fn with_account_requested(&self, mut events: Vec<Event>) -> Vec<Event> {
+        let after = events.iter().fold(self.clone(), Vendor::evolve);
+        let lacks_account = after.can_be_paid() == Err(Rejection::PayoutAccountMissing);
+        if !events.is_empty() && after.can_sell().is_ok() && lacks_account {
+            events.push(Event::PayoutAccountRequested {});
+        }
+        events
+    }
+
     fn at_stage(self, stage: Stage) -> Self {
         self.with(|profile| profile.stage = stage)
     }
@@ -414,7 +426,8 @@ impl Aggregate for Vendor {
             }
             Command::Approve { evidence } => {
                 profile.check_evidence(*evidence)?;
-                stage.step(&[ReadyForReview], Approved, Event::Approved { evidence: *evidence })
+                let approved = Event::Approved { evidence: *evidence };
+                Ok(self.with_account_requested(stage.step(&[ReadyForReview], Approved, approved)?))
             }
             Command::Reject { reason, evidence } => {
                 profile.check_evidence(*evidence)?;
@@ -425,7 +438,8 @@ impl Aggregate for Vendor {
                 stage.step(&[Approved], Suspended, Event::Suspended { reason: reason.into() })
             }
             Command::Resume { reason } => {
-                stage.step(&[Suspended], Approved, Event::Resumed { reason: reason.into() })
+                let resumed = Event::Resumed { reason: reason.into() };
+                Ok(self.with_account_requested(stage.step(&[Suspended], Approved, resumed)?))
             }
             Command::Terminate { reason } => {
                 let from = [Applied, Invited, Onboarding, ReadyForReview, Approved, Suspended, Rejected];
@@ -439,7 +453,8 @@ impl Aggregate for Vendor {
                 if from != to && !from.may_become(to) {
                     return Err(Rejection::KycStep { from, to });
                 }
-                Ok(unless(from == to, Event::KycChanged { status: to, reason: reason.into() }))
+                let changed = Event::KycChanged { status: to, reason: reason.into() };
+                Ok(self.with_account_requested(unless(from == to, changed)))
             }
         }
     }
@@ -449,6 +464,7 @@ impl Aggregate for Vendor {
             Event::Applied { handle, .. } => self.introduced(handle, Stage::Applied),
             Event::Invited { handle, .. } => self.introduced(handle, Stage::Invited),
             Event::OnboardingStarted {} => self.at_stage(Stage::Onboarding),
+            Event::PayoutAccountRequested {} => self,
             Event::PayoutAccountOpened { account } => {
                 self.with(|profile| profile.payout_account = Some(account.clone()))
             }

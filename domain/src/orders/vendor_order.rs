@@ -253,6 +253,9 @@ pub enum Event {
         belongs: Belongs,
         /// How it may be followed.
         tracking: Option<String>,
+        /// When it is captured: now, unless it was to be at placement.
+        #[serde(default)]
+        capture: CaptureMoment,
     },
     /// The money was taken.
     Captured {

@@ -63,6 +63,7 @@ fn vendors(history: &mut History, own: Partition) {
     history.happens(own, gone, E::Suspended { reason: "holiday".into() });
     history.happens(own, gone, E::Resumed { reason: "back".into() });
     history.happens(own, gone, E::PayoutAccountClosed {});
+    history.happens(own, gone, E::PayoutAccountRequested {});
     history.happens(own, gone, E::Terminated { reason: "retired".into() });
 }
 

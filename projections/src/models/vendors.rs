@@ -109,6 +109,7 @@ impl ReadModel for Vendors {
                 known(row, *id, event.at, VendorStatus::Invited, (handle, name, contact))
             }
             E::OnboardingStarted {} => Vendor { status: VendorStatus::Onboarding, ..existing(row)? },
+            E::PayoutAccountRequested {} => existing(row)?,
             E::PayoutAccountOpened { account } => {
                 Vendor { payout_account: Some(account.clone()), ..existing(row)? }
             }

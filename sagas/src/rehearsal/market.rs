@@ -153,11 +153,15 @@ pub fn seller(name: &str) -> Vec<Act> {
     let vendor = id(name);
     let mut acts = vec![wish(ApplyAsVendor { id: vendor, introduction: introduction(name) }), Act::Settle];
     acts.extend(approval(vendor));
-    for status in [KycStatus::Pending, KycStatus::Verified] {
-        let papers = vendor::Command::ChangeKyc { status, reason: reason("papers seen") };
-        acts.push(tell::<Vendor>(vendor, papers));
-    }
+    acts.extend(proof(vendor));
     acts
+}
+
+/// Who a vendor is gets proven.
+pub fn proof(vendor: VendorId) -> Vec<Act> {
+    let seen = |status| vendor::Command::ChangeKyc { status, reason: reason("papers seen") };
+    let statuses = [KycStatus::Pending, KycStatus::Verified];
+    statuses.map(|status| tell::<Vendor>(vendor, seen(status))).into()
 }
 
 /// A vendor submits everything and is approved.

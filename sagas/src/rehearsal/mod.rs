@@ -32,6 +32,13 @@ pub enum Act {
         /// What.
         intention: Box<dyn Intention>,
     },
+    /// Someone brings in what happened elsewhere: no saga starts on it.
+    Import {
+        /// In which partition.
+        partition: Partition,
+        /// What.
+        intention: Box<dyn Intention>,
+    },
     /// Everything that is due is done.
     Settle,
     /// Time passes.

@@ -1,9 +1,10 @@
 //! Vendors being taken on, and not.
 
-use super::market::{approval, introduction, opened, reason, tell, vendor, wish};
+use super::market::{approval, introduction, opened, partition, proof, reason, tell, vendor, wish};
 use super::{Act, End, Rehearsal};
 use chrono::TimeDelta;
 use cityos_domain::marketplace::vendor::{ApplyAsVendor, Command, InviteVendor, Vendor};
+use cityos_domain::workspace::{Intention, Tell};
 
 /// For the onboarding of vendors.
 pub fn onboardings() -> Vec<Rehearsal> {
@@ -30,4 +31,36 @@ pub fn onboardings() -> Vec<Rehearsal> {
             end: End::Compensated,
         },
     ]
+}
+
+/// For accounts to be paid to.
+pub fn accounts() -> Vec<Rehearsal> {
+    let terminate = Command::Terminate { reason: reason("out of business") };
+    vec![
+        Rehearsal {
+            name: "an imported vendor is proven",
+            setting: imported(),
+            acts: [proof(vendor()), vec![Act::Settle]].into_iter().flatten().collect(),
+            end: End::Completed,
+        },
+        Rehearsal {
+            name: "the vendor is terminated before an account is opened",
+            setting: imported(),
+            acts: [proof(vendor()), vec![tell::<Vendor>(vendor(), terminate), Act::Settle]]
+                .into_iter()
+                .flatten()
+                .collect(),
+            end: End::Compensated,
+        },
+    ]
+}
+
+/// The tenant with a vendor who was let in elsewhere.
+fn imported() -> Vec<Act> {
+    let introduced = ApplyAsVendor { id: vendor(), introduction: introduction("miller") };
+    let steps = [Command::StartOnboarding, Command::SubmitForReview, Command::Approve { evidence: 1 }];
+    let steps = steps.map(|command| Box::new(Tell::<Vendor> { id: vendor(), command }) as Box<dyn Intention>);
+    let intentions = [Box::new(introduced) as Box<dyn Intention>].into_iter().chain(steps);
+    let imports = intentions.map(|intention| Act::Import { partition: partition(), intention });
+    opened().into_iter().chain(imports).collect()
 }

@@ -181,6 +181,32 @@ fn being_paid_takes_a_proven_vendor_with_an_account_and_no_suspension() {
 }
 
 #[test]
+fn whoever_lacks_nothing_but_an_account_to_be_paid_asks_for_one_whatever_came_last() {
+    let steps = || [kyc(KycStatus::Pending), kyc(KycStatus::Verified)];
+    let asks = |city: &mut City, command: Command| {
+        let happened = city.when(&tell(command)).unwrap();
+        happened.contains(&Event::PayoutAccountRequested {}.into())
+    };
+    let proven = |stage: Stage| {
+        let mut city = in_stage(stage);
+        for command in steps() {
+            assert!(!asks(&mut city, command), "{stage:?}");
+        }
+        city
+    };
+    assert!(asks(&mut proven(Stage::ReadyForReview), Command::Approve { evidence: 1 }));
+    assert!(asks(&mut proven(Stage::Suspended), Command::Resume { reason: reason() }));
+    let mut city = in_stage(Stage::Approved);
+    assert_eq!(steps().map(|command| asks(&mut city, command)), [false, true]);
+    assert!(!asks(&mut city, kyc(KycStatus::Verified)), "already so");
+
+    city.must(&tell(kyc(KycStatus::ActionRequired)));
+    assert!(asks(&mut city, kyc(KycStatus::Verified)), "the first account may have been refused");
+    city.must(&tell(open_account("acct-1"))).must(&tell(kyc(KycStatus::ActionRequired)));
+    assert!(!asks(&mut city, kyc(KycStatus::Verified)), "it has one");
+}
+
+#[test]
 fn what_is_known_of_a_vendor_begins_with_looking_and_is_never_unknown_again() {
     let mut city = in_stage(Stage::Onboarding);
     assert_eq!(city.refusal(&tell(kyc(KycStatus::Verified))), "VENDOR_KYC_STEP");

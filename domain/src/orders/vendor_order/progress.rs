@@ -194,7 +194,7 @@ impl Aggregate for VendorOrder {
             Command::Ship { tracking } => match (part.shipment, part.money) {
                 (Shipment::Open, Taking::Refused) => Err(Rejection::Unpaid),
                 (Shipment::Open, Taking::Held | Taking::Captured | Taking::EarningsReleased) => {
-                    Ok(vec![Event::Shipped { belongs, tracking: tracking.clone() }])
+                    Ok(vec![Event::Shipped { belongs, tracking: tracking.clone(), capture: part.capture }])
                 }
                 (Shipment::Canceled, _) => Err(Rejection::Canceled),
                 (Shipment::Shipped | Shipment::Delivered { .. }, _) => Ok(vec![]),

@@ -9,6 +9,7 @@ use super::{row, rows, steps, told};
 use crate::history::{History, brl, id, partition};
 use crate::model::Unfit;
 use cityos_domain::event::Event;
+use cityos_domain::foundation::tenant::CaptureMoment;
 use cityos_domain::ids::*;
 use cityos_domain::orders::{order, payment, vendor_order};
 use vendor_order::Event as PartEvent;
@@ -43,7 +44,7 @@ fn placed_then(parts: &[(&str, Happens)]) -> Result<OrderStatus, Unfit> {
 }
 
 fn shipped(belongs: vendor_order::Belongs) -> PartEvent {
-    PartEvent::Shipped { belongs, tracking: None }
+    PartEvent::Shipped { belongs, tracking: None, capture: CaptureMoment::AtShipment }
 }
 
 fn delivered(belongs: vendor_order::Belongs) -> PartEvent {
