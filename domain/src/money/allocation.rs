@@ -65,6 +65,14 @@ mod tests {
     }
 
     #[test]
+    fn s14_what_comes_later_is_split_over_what_remains_so_that_nobody_gives_anything_back() {
+        let limits = [6, 6, 2];
+        let first = allocate(10, &limits);
+        assert_eq!((&first[..], &allocate(11, &limits)[..]), (&[4, 4, 2][..], &[5, 5, 1][..]));
+        assert_eq!(allocate(1, &less(&limits, &first)), [1, 0, 0]);
+    }
+
+    #[test]
     fn s09_units_taken_out_one_by_one_come_to_the_rounded_whole() {
         assert_eq!([0, 1, 2].map(|before| next_share(377, 3, before, 1)), [126, 125, 126]);
         assert_eq!(next_share(377, 3, 1, 2), 251);

@@ -81,6 +81,11 @@ fn s12_what_is_reversed_is_what_was_frozen_whatever_the_rules_say_now() {
     let events = market.city.when(&cancel(Some(1))).unwrap();
     assert_eq!(reversed(&events), [500]);
     assert_eq!(state(&market, "order", "ann").known().unwrap().totals.commission_minor, 500);
+    let of_the_order =
+        |event: &Event| matches!(event, Event::Order(_) | Event::VendorOrder(_) | Event::Payment(_));
+    let events = market.city.log().iter().map(|envelope| &envelope.event).filter(|event| of_the_order(event));
+    let written: String = events.map(|event| serde_json::to_string(event).unwrap()).collect();
+    assert!(written.contains("100000") && !written.contains("150000"), "{written}");
 }
 
 #[test]
