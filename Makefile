@@ -20,4 +20,4 @@ bench: ## The table of ratios against the limit.
 	$(CARGO) run --release --locked --package cityos-tests --bin bench
 
 schemas: ## Rewrite the generated files in schemas/ after a change that readers of old data survive.
-	CITYOS_UPDATE_SCHEMAS=1 $(CARGO) test --locked --package cityos-gateway --package cityos-tests schema
+	CITYOS_UPDATE_SCHEMAS=1 $(CARGO) test --locked --package cityos-tests schema

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Every request is tied to the same name, so that answers can be compared byte for byte.
-const CORRELATION: &str = "00000000-0000-4000-8000-000000000001";
+pub const CORRELATION: &str = "00000000-0000-4000-8000-000000000001";
 
 /// A caller with one token, or none.
 #[derive(Clone)]
@@ -31,6 +31,11 @@ pub struct Given<'a> {
     pub expected: Option<u64>,
     /// What is asked of what has changed.
     pub show: &'a str,
+}
+
+/// A mutation that expects no version.
+pub fn given<'a>(field: &'a str, key: &'a str, input: Value, show: &'a str) -> Given<'a> {
+    Given { field, key, input, expected: None, show }
 }
 
 impl Client {
@@ -110,7 +115,7 @@ impl Client {
     /// Gives a mutation with a key of its own, whatever comes of it.
     pub async fn attempt(&self, field: &str, input: Value, show: &str) -> Value {
         let key = Uuid::new_v4().to_string();
-        self.answer(Given { field, key: &key, input, expected: None, show }).await
+        self.answer(given(field, &key, input, show)).await
     }
 
     /// Does something: it must come to pass.

@@ -77,8 +77,7 @@ impl City {
         let turn = Arc::new(Mutex::new(()));
         let driving = tokio::spawn(drive(app.clone(), turn.clone()));
         let http = reqwest::Client::new();
-        let nobody = Client::new(http.clone(), address, None, Arc::default());
-        let schema = Arc::new(Schema::ask(&nobody).await);
+        let schema = Arc::new(Schema::served().await);
         City { clock, sandbox, schema, app, address, http, turn, driving, _directory: directory }
     }
 
@@ -127,7 +126,16 @@ impl City {
 
     /// Someone without a token.
     pub fn nobody(&self) -> Client {
-        Client::new(self.http.clone(), self.address, None, self.schema.clone())
+        self.client(None)
+    }
+
+    /// Whoever this token speaks for.
+    pub fn bearer_of(&self, token: &str) -> Client {
+        self.client(Some(token.to_owned()))
+    }
+
+    fn client(&self, token: Option<String>) -> Client {
+        Client::new(self.http.clone(), self.address, token, self.schema.clone())
     }
 
     /// An admin of the city.
@@ -173,7 +181,7 @@ impl City {
             customer: customer.map(named::<CustomerId>),
         };
         let (token, _) = tokens.issue(&caller, self.clock.now());
-        Client::new(self.http.clone(), self.address, Some(token), self.schema.clone())
+        self.client(Some(token))
     }
 }
 

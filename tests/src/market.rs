@@ -23,6 +23,16 @@ pub fn euros(amount: &str) -> Value {
     json!({ "amount": amount, "currency": "EUR" })
 }
 
+/// A price in euros.
+pub fn price_of(unit: &str, freight: &str) -> Value {
+    json!({ "unit": euros(unit), "freight": freight })
+}
+
+/// A fee of so many percent.
+pub fn percent(percent: &str) -> Value {
+    json!({ "percent": { "percent": percent } })
+}
+
 impl<'a> Market<'a> {
     /// Opens a tenant that trades in euros, with one store.
     pub async fn open(city: &'a City, slug: &str) -> Self {
@@ -49,7 +59,8 @@ impl<'a> Market<'a> {
 
     /// Takes a vendor through its onboarding: account, papers, review.
     pub async fn vendor(&self, handle: &str) -> String {
-        let introduction = json!({ "handle": handle, "name": english(handle) });
+        let introduction =
+            json!({ "handle": handle, "name": english(handle), "contact": { "name": handle } });
         let applied =
             self.admin.does("applyAsVendor", json!({ "introduction": introduction }), "vendor { id }");
         let id = text(&applied.await["vendor"]["id"]);
@@ -67,36 +78,36 @@ impl<'a> Market<'a> {
         id
     }
 
-    /// Creates a product and offers it: the offer.
-    pub async fn offer(&self, vendor: &str, sku: &str, price: &str, freight: &str) -> String {
-        self.offer_in(vendor, sku, price, freight, None).await
+    /// Creates a category of products, below another where one is given.
+    pub async fn category(&self, slug: &str, parent: Option<&str>) -> String {
+        let category = json!({ "slug": slug, "name": english(slug), "parent": parent });
+        let made = self.admin.does("createProductCategory", category, "productCategory { id }").await;
+        text(&made["productCategory"]["id"])
     }
 
-    /// The same, in a category.
-    pub async fn offer_in(
-        &self,
-        vendor: &str,
-        sku: &str,
-        price: &str,
-        freight: &str,
-        category: Option<&str>,
-    ) -> String {
-        let product = json!({ "code": sku, "title": english(sku), "category": category });
-        let product = self.admin.does("createProduct", product, "product { id }").await;
-        let offer = json!({
-            "vendor": vendor, "product": product["product"]["id"], "sku": sku,
-            "prices": [{ "unit": euros(price), "freight": freight }],
-        });
+    /// Creates a product.
+    pub async fn product(&self, code: &str, category: Option<&str>) -> String {
+        let product = json!({ "code": code, "title": english(code), "category": category });
+        text(&self.admin.does("createProduct", product, "product { id }").await["product"]["id"])
+    }
+
+    /// Creates a product and offers it: the offer.
+    pub async fn offer(&self, vendor: &str, sku: &str, price: &str, freight: &str) -> String {
+        let product = self.product(sku, None).await;
+        self.offer_of(&product, vendor, sku, &[price_of(price, freight)]).await
+    }
+
+    /// Offers a product at these prices: the offer.
+    pub async fn offer_of(&self, product: &str, vendor: &str, sku: &str, prices: &[Value]) -> String {
+        let offer = json!({ "vendor": vendor, "product": product, "sku": sku, "prices": prices });
         text(&self.admin.does("listOffer", offer, "offer { id }").await["offer"]["id"])
     }
 
-    /// Creates a product and offers so many units of it.
+    /// Creates a product and offers so many units of it, without freight.
     pub async fn counted_offer(&self, vendor: &str, sku: &str, price: &str, units: u32) -> String {
-        let product = json!({ "code": sku, "title": english(sku) });
-        let product = self.admin.does("createProduct", product, "product { id }").await;
         let offer = json!({
-            "vendor": vendor, "product": product["product"]["id"], "sku": sku,
-            "prices": [{ "unit": euros(price) }], "stockTracked": true,
+            "vendor": vendor, "product": self.product(sku, None).await, "sku": sku,
+            "prices": [price_of(price, "0")], "stockTracked": true,
         });
         let offer = text(&self.admin.does("listOffer", offer, "offer { id }").await["offer"]["id"]);
         self.admin.does("receiveStock", json!({ "offer": offer, "quantity": units }), "").await;
@@ -105,8 +116,8 @@ impl<'a> Market<'a> {
 
     /// Registers a customer.
     pub async fn customer(&self) -> String {
-        let registered = self.admin.does("registerCustomer", json!({}), "customer { id }").await;
-        text(&registered["customer"]["id"])
+        let contact = json!({ "contact": { "name": "Customer" } });
+        text(&self.admin.does("registerCustomer", contact, "customer { id }").await["customer"]["id"])
     }
 
     /// What `placeOrder` is given for these offers.

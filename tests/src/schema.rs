@@ -1,28 +1,28 @@
 //! What the API's schema says of itself, asked by introspection: so that tests walk all of it, and what is added
 //! later is walked too.
 
-use crate::callers::Client;
+use cityos_gateway::graphql;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const TYPE: &str = "type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
 /// The types by name.
-#[derive(Debug, Default)]
 pub struct Schema {
     types: BTreeMap<String, Value>,
 }
 
 impl Schema {
-    /// Asks for it.
-    pub async fn ask(client: &Client) -> Self {
+    /// The schema that is served.
+    pub async fn served() -> Self {
         let query = format!(
             "{{ __schema {{ types {{ kind name possibleTypes {{ name }} enumValues {{ name }} \
              inputFields {{ name defaultValue {TYPE} }} \
              fields {{ name args {{ name defaultValue {TYPE} }} {TYPE} }} }} }} }}"
         );
-        let asked = client.ask(&query).await;
-        let types = list(&asked["__schema"]["types"]);
+        let answer = graphql::schema().execute(query).await.into_result().expect("it describes itself");
+        let described = answer.data.into_json().expect("answers are JSON");
+        let types = list(&described["__schema"]["types"]);
         Schema { types: types.iter().map(|this| (text(&this["name"]), this.clone())).collect() }
     }
 

@@ -21,20 +21,24 @@ type Kind = (&'static str, fn() -> String, fn(&str) -> Uuid);
 
 /// All kinds that have ids.
 pub const KINDS: [Kind; 13] = [
-    (PlaceId::WHAT, fresh::<PlaceId>, bare::<PlaceId>),
-    (TenantId::WHAT, fresh::<TenantId>, bare::<TenantId>),
-    (StoreId::WHAT, fresh::<StoreId>, bare::<StoreId>),
-    (VendorId::WHAT, fresh::<VendorId>, bare::<VendorId>),
-    (CustomerId::WHAT, fresh::<CustomerId>, bare::<CustomerId>),
-    (ProductCategoryId::WHAT, fresh::<ProductCategoryId>, bare::<ProductCategoryId>),
-    (ProductId::WHAT, fresh::<ProductId>, bare::<ProductId>),
-    (OfferId::WHAT, fresh::<OfferId>, bare::<OfferId>),
-    (OrderId::WHAT, fresh::<OrderId>, bare::<OrderId>),
-    (VendorOrderId::WHAT, fresh::<VendorOrderId>, bare::<VendorOrderId>),
-    (RuleId::WHAT, fresh::<RuleId>, bare::<RuleId>),
-    (PayoutId::WHAT, fresh::<PayoutId>, bare::<PayoutId>),
-    (RunId::WHAT, fresh::<RunId>, bare::<RunId>),
+    kind::<PlaceId>(),
+    kind::<TenantId>(),
+    kind::<StoreId>(),
+    kind::<VendorId>(),
+    kind::<CustomerId>(),
+    kind::<ProductCategoryId>(),
+    kind::<ProductId>(),
+    kind::<OfferId>(),
+    kind::<OrderId>(),
+    kind::<VendorOrderId>(),
+    kind::<RuleId>(),
+    kind::<PayoutId>(),
+    kind::<RunId>(),
 ];
+
+const fn kind<T: Named>() -> Kind {
+    (T::WHAT, fresh::<T>, bare::<T>)
+}
 
 fn fresh<T: Named>() -> String {
     Id(T::from(Uuid::new_v4())).encode()

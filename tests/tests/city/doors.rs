@@ -1,11 +1,15 @@
-//! The doors of the API: who has no token, what is too large, and what a page may hold.
+//! The doors of the API: who may come in and how far, what a request must be like, and what is too much.
 
-use cityos_domain::ids::PlaceId;
+use cityos_domain::ids::{PlaceId, TenantId};
+use cityos_eventstore::clock::Clock;
 use cityos_gateway::graphql::ids::Named;
-use cityos_tests::city::City;
+use cityos_gateway::graphql::{DEPTH_MAX, FIELDS_MAX};
+use cityos_tests::callers::CORRELATION;
+use cityos_tests::city::{City, named};
 use cityos_tests::market::Market;
 use cityos_tests::schema::text;
 use cityos_tests::slots::{KINDS, Request, Slot, Things, of_nothing};
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,6 +38,75 @@ async fn without_a_token_only_health_and_typename_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_known_reaches_no_further_than_their_tenant() {
+    let city = City::open().await;
+    assert_eq!(city.bearer_of("forged").refused("{ me { subject } }").await, "UNAUTHENTICATED");
+    let mayor = city.city_admin();
+    let me = mayor.ask("{ me { subject roles tenantId } }").await;
+    assert_eq!(me["me"], json!({ "subject": "mayor", "roles": ["PLATFORM_ADMIN"], "tenantId": null }));
+    assert_eq!(mayor.refused("{ offers { totalCount } }").await, "TENANT_REQUIRED");
+    let of_no_tenant = city.admin_of(&of_nothing(TenantId::WHAT));
+    assert_eq!(of_no_tenant.ask("{ tenant { id } }").await["tenant"], Value::Null);
+    assert_eq!(of_no_tenant.refused("{ tenants { totalCount } }").await, "FORBIDDEN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn development_tokens_reach_no_further_than_whoever_asks_for_them() {
+    let city = City::open().await;
+    let (market, neighbour) = (Market::open(&city, "bazaar").await, Market::open(&city, "neighbour").await);
+    let issue = "mutation($input: DevelopmentTokenInput!) { developmentToken(input: $input) {
+        ... on DevelopmentTokenIssued { token caller { roles tenantId } } ... on Rejection { code } } }";
+    let ask = async |input: Value| market.admin.respond(issue, &json!({ "input": input })).await;
+    let issued = ask(json!({ "roles": ["TENANT_ADMIN"] })).await["data"]["developmentToken"].take();
+    assert_eq!(issued["caller"], json!({ "roles": ["TENANT_ADMIN"], "tenantId": market.tenant }));
+    let tokens = city.app().services().tokens.as_ref().unwrap();
+    let speaks_for = tokens.verify(&text(&issued["token"]), city.clock.now()).unwrap();
+    assert_eq!(speaks_for.tenant, Some(named(&market.tenant)));
+
+    let of_no_vendor = ask(json!({ "roles": ["VENDOR"] })).await;
+    assert_eq!(of_no_vendor["data"]["developmentToken"]["code"], "TOKEN_WITHOUT_VENDOR");
+    for further in [
+        json!({ "roles": ["PLATFORM_ADMIN"] }),
+        json!({ "roles": ["TENANT_ADMIN"], "tenant": neighbour.tenant }),
+    ] {
+        let refused = ask(further.clone()).await;
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{further}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_answered_under_its_name_and_one_that_is_none_is_told_so() {
+    let city = City::open().await;
+    let http = reqwest::Client::new();
+    let url = |path: &str| format!("http://{}{path}", city.address());
+    let (status, page) = city.nobody().get("/graphiql").await;
+    assert!(status == 200 && page.contains("/graphql"), "{page}");
+
+    let post = || http.post(url("/graphql")).header("x-request-id", CORRELATION);
+    let query = json!({ "query": "{ me { subject } }" });
+    let refused = post().json(&query).send().await.unwrap();
+    assert_eq!(refused.headers()["x-request-id"], CORRELATION);
+    let refused: Value = refused.json().await.unwrap();
+    assert_eq!(refused["errors"][0]["extensions"]["correlation"], CORRELATION);
+
+    let linked = city.nobody().get("/graphql?query=%7B__typename%7D").await;
+    assert_eq!(linked, (200, json!({ "data": { "__typename": "Query" } }).to_string()));
+    let in_words = post().body(query.to_string()).send().await.unwrap();
+    let broken = post().header("content-type", "application/json").body("{").send().await.unwrap();
+    let changing = url("/graphql?query=mutation%7Bsomething%7B__typename%7D%7D");
+    let changing = http.get(changing).send().await.unwrap();
+    is_refused(in_words, StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE").await;
+    is_refused(broken, StatusCode::BAD_REQUEST, "BAD_REQUEST").await;
+    is_refused(changing, StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED").await;
+}
+
+async fn is_refused(response: Response, status: StatusCode, code: &str) {
+    assert_eq!(response.status(), status);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["errors"][0]["extensions"]["code"], code);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_before_it_is_read() {
     let city = City::with(|settings| settings.body_bytes_max = 20_000).await;
     let nobody = city.nobody();
@@ -45,22 +118,20 @@ async fn what_is_too_large_is_refused_before_it_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_has_at_most_a_hundred_rows_and_a_request_is_only_so_deep_and_wide() {
+async fn a_request_asks_for_so_many_fields_so_deep_and_an_explorer_still_reads_the_whole_schema() {
     let city = City::open().await;
-    let market = Market::open(&city, "bazaar").await;
-    market.admin.ask("{ products(first: 100) { totalCount } }").await;
-    let deep =
-        format!("{{ places {{ nodes {}{}", "{ children ".repeat(15), "{ id }".to_owned() + &"}".repeat(17));
-    let wide: String = (0..501).map(|n| format!("a{n}: places {{ totalCount }} ")).collect();
-    for refused in [
-        "{ products(first: 101) { totalCount } }",
-        "{ products(last: 101) { totalCount } }",
-        "{ products(first: 0) { totalCount } }",
-        "{ products(first: -1) { totalCount } }",
-        "{ products(first: 1, last: 1) { totalCount } }",
-        &deep,
-        &format!("{{ {wide} }}"),
-    ] {
-        assert_eq!(market.admin.refused(refused).await, "BAD_REQUEST", "{refused}");
-    }
+    let mayor = city.city_admin();
+    let nested = |field: &str, depth| format!("{{ {field} ").repeat(depth) + "{ id }" + &" }".repeat(depth);
+    let deep = |depth| format!("{{ places {{ nodes {} }} }}", nested("parent", depth));
+    // Two levels above it, and the id below.
+    mayor.ask(&deep(DEPTH_MAX - 3)).await;
+    assert_eq!(mayor.refused(&deep(DEPTH_MAX - 2)).await, "BAD_REQUEST");
+    let wide = |fields| -> String { (0..fields).map(|n| format!("a{n}: me {{ subject }} ")).collect() };
+    mayor.ask(&format!("{{ {} }}", wide(FIELDS_MAX / 2))).await;
+    assert_eq!(mayor.refused(&format!("{{ {} }}", wide(FIELDS_MAX / 2 + 1))).await, "BAD_REQUEST");
+
+    let kind = "type ".to_owned() + &"{ kind name ofType ".repeat(9) + "{ kind name }" + &" }".repeat(9);
+    let explorer =
+        format!("{{ __schema {{ types {{ name fields {{ name args {{ name {kind} }} {kind} }} }} }} }}");
+    mayor.ask(&explorer).await;
 }

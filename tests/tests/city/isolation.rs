@@ -5,10 +5,10 @@ use cityos_domain::ids::*;
 use cityos_gateway::graphql::ids::Named;
 use cityos_tests::callers::Client;
 use cityos_tests::city::City;
-use cityos_tests::market::Market;
-use cityos_tests::schema::{base, english, list, text};
+use cityos_tests::market::{Market, percent, price_of};
+use cityos_tests::schema::{base, list, text};
 use cityos_tests::slots::{KINDS, Request, Things, of_nothing, slots};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How deep answers are looked into.
 const ANSWER_DEPTH: usize = 2;
@@ -25,25 +25,18 @@ impl<'a> Neighbourhood<'a> {
         let market = Market::open(city, slug).await;
         let admin = &market.admin;
         let (alma, basil) = (market.vendor("alma").await, market.vendor("basil").await);
-        let category = json!({ "slug": "home", "name": english("Home") });
-        let category = admin.does("createProductCategory", category, "productCategory { id }").await;
-        let category = text(&category["productCategory"]["id"]);
-        let below = json!({ "slug": "lamps", "name": english("Lamps"), "parent": category });
-        admin.does("createProductCategory", below, "").await;
+        let category = market.category("home", None).await;
+        market.category("lamps", Some(&category)).await;
         let rule = json!({
-            "name": "Home", "productCategories": [category], "vendors": [alma],
-            "fee": { "percent": { "percent": "5" } },
+            "name": "Home", "productCategories": [category], "vendors": [alma], "fee": percent("5"),
         });
         let rules = admin.does("addCommissionRule", rule, "book { rules { id } }").await;
         let rule = text(&rules["book"]["rules"][0]["id"]);
 
         let mut things = Vec::new();
         for (vendor, sku) in [(&alma, "cup"), (&basil, "pot")] {
-            let offer = market.offer_in(vendor, sku, "30.00", "4.00", Some(&category)).await;
-            city.settle().await;
-            let query = "query($id: ID!) { offer(id: $id) { product { id } } }";
-            let product = admin.ask_with(query, &json!({ "id": offer })).await;
-            let product = text(&product["offer"]["product"]["id"]);
+            let product = market.product(sku, Some(&category)).await;
+            let offer = market.offer_of(&product, vendor, sku, &[price_of("30.00", "4.00")]).await;
             let customer = market.customer().await;
             let (order, parts) = market.order(&customer, &[(&offer, 2)]).await;
             market.deliver(&parts[0]).await;
@@ -122,7 +115,7 @@ async fn silent_slots(city: &City, caller: &Client, own: &Things, beside: &Thing
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admin_cannot_tell_anything_of_another_tenant_from_nothing() {
+async fn s04_an_admin_cannot_tell_anything_of_another_tenant_from_nothing() {
     let city = City::open().await;
     let ours = Neighbourhood::open(&city, "ours").await;
     let theirs = Neighbourhood::open(&city, "theirs").await;
@@ -138,7 +131,7 @@ async fn an_admin_cannot_tell_anything_of_another_tenant_from_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admins_own_ids_are_told_from_nothing_wherever_an_admin_may_give_one() {
+async fn s04_an_admins_own_ids_are_told_from_nothing_wherever_an_admin_may_give_one() {
     let city = City::open().await;
     let ours = Neighbourhood::open(&city, "ours").await;
     let silent = silent_slots(&city, &ours.market.admin, &ours.first, &ours.second).await;
@@ -158,7 +151,7 @@ async fn an_admins_own_ids_are_told_from_nothing_wherever_an_admin_may_give_one(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vendor_and_a_customer_cannot_tell_what_is_anothers_from_nothing() {
+async fn s04_a_vendor_and_a_customer_cannot_tell_what_is_anothers_from_nothing() {
     let city = City::open().await;
     let ours = Neighbourhood::open(&city, "ours").await;
     let Neighbourhood { market, first, second } = &ours;
@@ -174,7 +167,7 @@ async fn a_vendor_and_a_customer_cannot_tell_what_is_anothers_from_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vendor_and_a_customer_list_their_own_and_nothing_else() {
+async fn s04_a_vendor_and_a_customer_list_their_own_and_nothing_else() {
     let city = City::open().await;
     let ours = Neighbourhood::open(&city, "ours").await;
     let Neighbourhood { market, first, second } = &ours;
@@ -215,9 +208,69 @@ async fn a_vendor_and_a_customer_list_their_own_and_nothing_else() {
     {
         assert_eq!(buyer.refused(&format!("{{ {field} {{ totalCount }} }}")).await, "FORBIDDEN");
     }
-    let kept = "{ orders { nodes { placed { commission { amount } earnings { amount } } parts { vendor { balances { currency } } } } } }";
-    for order in list(&buyer.ask(kept).await["orders"]["nodes"]) {
-        assert_eq!(order["placed"], json!({ "commission": null, "earnings": null }));
-        assert_eq!(order["parts"][0]["vendor"]["balances"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vendors_and_customers_see_of_what_they_share_only_what_is_theirs() {
+    let city = City::open().await;
+    let ours = Neighbourhood::open(&city, "ours").await;
+    let Neighbourhood { market, first, .. } = &ours;
+    let seller = city.vendor_of(&market.tenant, &first[VendorId::WHAT]);
+    let sold = "{ vendors { nodes { contact { name } kyc } }
+        orderParts { nodes { order { id } placed { commission { amount } } } } }";
+    let sold = seller.ask(sold).await;
+    assert_eq!(sold["vendors"]["nodes"], json!([{ "contact": { "name": "alma" }, "kyc": "VERIFIED" }]));
+    for part in list(&sold["orderParts"]["nodes"]) {
+        assert_eq!(part["order"], Value::Null);
+        assert!(part["placed"]["commission"].is_object(), "{part}");
     }
+    seller.does("shipPart", json!({ "part": first[VendorOrderId::WHAT] }), "").await;
+
+    let bought = "{ customers { nodes { contact { name } } } orders { nodes {
+        placed { payable { currency } commission { amount } earnings { amount } }
+        parts { vendor { handle kyc contact { name } balances { currency } } lines { commission { percent } } } } } }";
+    let as_seen_by = async |who: &Client| {
+        let seen = who.ask(bought).await;
+        (seen["customers"]["nodes"][0].clone(), list(&seen["orders"]["nodes"]).to_vec())
+    };
+    let buyer = city.customer_of(&market.tenant, &first[CustomerId::WHAT]);
+    let (customer, orders) = as_seen_by(&buyer).await;
+    assert_eq!((customer, orders.len()), (json!({ "contact": { "name": "Customer" } }), 2));
+    for order in orders {
+        let placed = json!({ "payable": { "currency": "EUR" }, "commission": null, "earnings": null });
+        let vendor = json!({ "handle": "alma", "kyc": null, "contact": null, "balances": [] });
+        let part = json!({ "vendor": vendor, "lines": [{ "commission": null }] });
+        assert_eq!(order, json!({ "placed": placed, "parts": [part] }));
+    }
+    let (_, orders) = as_seen_by(&market.admin).await;
+    assert_eq!(orders.len(), 4);
+    for order in orders {
+        assert!(
+            order["placed"]["commission"].is_object() && order["placed"]["earnings"].is_object(),
+            "{order}"
+        );
+        let part = &order["parts"][0];
+        assert!(part["vendor"]["kyc"] == "VERIFIED" && part["vendor"]["contact"].is_object(), "{part}");
+        assert_eq!(list(&part["vendor"]["balances"]).len(), 1, "{part}");
+        assert!(part["lines"][0]["commission"].is_object(), "{part}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_is_found_by_e_mail_in_their_own_tenant_alone() {
+    let city = City::open().await;
+    let (ours, theirs) = (Market::open(&city, "ours").await, Market::open(&city, "theirs").await);
+    let contact = |email: &str| json!({ "name": "Mira", "email": email });
+    let mira = json!({ "contact": contact("Mira@Example.org") });
+    let mira = ours.admin.does("registerCustomer", mira, "customer { id }").await["customer"]["id"].take();
+    let found = async |market: &Market<'_>, email: &str| {
+        city.settle().await;
+        let query = "query($email: String!) { customerByEmail(email: $email) { id } }";
+        market.admin.ask_with(query, &json!({ "email": email })).await["customerByEmail"]["id"].take()
+    };
+    assert_eq!(found(&ours, "mira@example.org").await, mira);
+    assert_eq!(found(&theirs, "mira@example.org").await, Value::Null);
+    let moved = json!({ "customer": mira, "contact": contact("new@example.org") });
+    ours.admin.does("changeCustomerContact", moved, "").await;
+    assert_eq!(found(&ours, "new@example.org").await, mira);
 }

@@ -4,15 +4,19 @@
 
 mod backup;
 mod batching;
+mod commission;
 mod doors;
 mod event_schemas;
 mod importing;
 mod isolation;
 mod marketplace;
 mod mutations;
+mod pages;
+mod payouts;
 mod personal_data;
 mod program;
 mod races;
 mod sample;
+mod schema;
 mod serving;
 mod tidy;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use cityos_connectors::sandbox::Operation;
 use cityos_tests::callers::Client;
 use cityos_tests::city::City;
-use cityos_tests::market::{Market, euros};
+use cityos_tests::market::{Market, euros, percent, price_of};
 use cityos_tests::schema::{english, list, text};
 use serde_json::{Value, json};
 
@@ -22,10 +22,6 @@ async fn geography(mayor: &Client) -> String {
         parent = mayor.does("createPlace", place, "place { id }").await["place"]["id"].clone();
     }
     text(&parent)
-}
-
-fn percent(percent: &str) -> Value {
-    json!({ "percent": { "percent": percent } })
 }
 
 /// Amounts in euros, by name.
@@ -55,12 +51,8 @@ async fn an_order_of_three_vendors_goes_from_an_empty_city_to_payouts() {
     });
     admin.does("changeTenantPolicies", policies, "tenant { policies { holdDays } }").await;
 
-    let home = json!({ "slug": "home", "name": english("Home") });
-    let home = admin.does("createProductCategory", home, "productCategory { id }").await;
-    let home = text(&home["productCategory"]["id"]);
-    let lamps = json!({ "slug": "lamps", "name": english("Lamps"), "parent": home });
-    let lamps = admin.does("createProductCategory", lamps, "productCategory { id }").await;
-    let lamps = text(&lamps["productCategory"]["id"]);
+    let home = market.category("home", None).await;
+    let lamps = market.category("lamps", Some(&home)).await;
     let all = "book { rules { id name enabled } }";
     let book = admin.does("changeCatchAllCommission", json!({ "fee": percent("10") }), all).await;
     let catch_all = json!({ "rule": book["book"]["rules"][0]["id"] });
@@ -70,10 +62,12 @@ async fn an_order_of_three_vendors_goes_from_an_empty_city_to_payouts() {
 
     let (alma, basil, cedar) =
         (market.vendor("alma").await, market.vendor("basil").await, market.vendor("cedar").await);
-    let lamp = market.offer_in(&alma, "lamp", "19.99", "4.50", Some(&lamps)).await;
+    let lamp = market.product("lamp", Some(&lamps)).await;
+    let lamp = market.offer_of(&lamp, &alma, "lamp", &[price_of("19.99", "4.50")]).await;
     let tea = market.offer(&basil, "tea", "7.35", "2.00").await;
-    let rug = market.offer_in(&cedar, "rug", "120.00", "15.00", Some(&home)).await;
-    let cheaper = json!({ "offer": rug, "price": { "unit": euros("110.05"), "freight": "15.00" } });
+    let rug = market.product("rug", Some(&home)).await;
+    let rug = market.offer_of(&rug, &cedar, "rug", &[price_of("120.00", "15.00")]).await;
+    let cheaper = json!({ "offer": rug, "price": price_of("110.05", "15.00") });
     admin.does("changeOfferPrice", cheaper, "offer { prices { unit { amount } } }").await;
 
     let customer = market.customer().await;
@@ -99,13 +93,17 @@ async fn an_order_of_three_vendors_goes_from_an_empty_city_to_payouts() {
     let [lamps_part, tea_part, rug_part] = [&alma, &basil, &cedar].map(|vendor| text(&part(vendor)["id"]));
 
     let shipped = json!({ "part": lamps_part, "tracking": "DE-1" });
-    admin.does("shipPart", shipped, "part { status }").await;
+    let shipped = admin.does("shipPart", shipped, "part { status tracking }").await;
+    assert_eq!(shipped["part"], json!({ "status": "SHIPPED", "tracking": "DE-1" }));
     let canceled = json!({ "part": tea_part, "cause": "CUSTOMER" });
-    let canceled = admin
-        .does("cancelPart", canceled, "part { status cancelCause canceled { payable { amount } } }")
-        .await;
-    assert_eq!(canceled["part"]["status"], "CANCELED");
-    assert_eq!(canceled["part"]["canceled"]["payable"]["amount"], "18.70");
+    let show =
+        "part { status cancelCause canceled { payable { amount } } lines { quantity canceledQuantity } }";
+    let canceled = admin.does("cancelPart", canceled, show).await;
+    let expected = json!({
+        "status": "CANCELED", "cancelCause": "CUSTOMER", "canceled": { "payable": { "amount": "18.70" } },
+        "lines": [{ "quantity": 2, "canceledQuantity": 2 }],
+    });
+    assert_eq!(canceled["part"], expected);
     admin.does("shipPart", json!({ "part": rug_part }), "part { status }").await;
     city.settle().await;
 

@@ -10,7 +10,7 @@ use cityos_gateway::settings::Settings;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,11 +56,7 @@ impl Installation {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let test = std::env::current_exe().expect("a running program has a path");
-        let built = test.parent().and_then(Path::parent).expect("tests lie in target/debug/deps");
-        let program = built.join("cityos");
-        assert!(program.exists(), "{} is not there: `cargo test --workspace` builds it", program.display());
-        let mut command = Command::new(program);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_program"));
         command.current_dir(self.folder.path()).args(["--data-dir", "data"]).args(arguments);
         command
     }

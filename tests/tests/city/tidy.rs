@@ -76,10 +76,10 @@ fn names_say_what_is_inside() {
 
 #[test]
 fn no_test_is_switched_off_or_waits_by_the_clock() {
-    let marks = [concat!("#[", "ignore"), concat!("thread::", "sleep"), concat!("should_", "panic")];
+    let marks = [concat!("#[", "ignore"), concat!("sle", "ep("), concat!("should_", "panic")];
     let wrong = complaints(|path, text| {
-        let mark = marks.iter().find(|mark| text.contains(**mark))?;
-        (is_test(path) || text.contains("#[cfg(test)]")).then(|| format!("has `{mark}`"))
+        let tests = if is_test(path) { text } else { text.split_once("#[cfg(test)]")?.1 };
+        marks.iter().find(|mark| tests.contains(**mark)).map(|mark| format!("has `{mark}`"))
     });
     assert_eq!(wrong, Vec::<String>::new());
 }
