@@ -35,7 +35,7 @@ pub enum Test {
     Prefix(String),
 }
 
-/// A condition on rows of `R`: get one from a column, as in `Vendor::status().is(Status::Approved)`.
+/// A condition on rows of `R`: get one from a column, as in `Vendor::status().is(Stage::Approved)`.
 pub struct Filter<R> {
     pub(crate) column: &'static str,
     pub(crate) test: Test,

@@ -189,7 +189,8 @@ impl Reject for Rejection {
 }
 
 /// Where a tenant is in its life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Its partition is being set up.
     Provisioning,

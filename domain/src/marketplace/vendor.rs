@@ -4,10 +4,12 @@
 
 mod admission;
 mod kyc;
+mod stage;
 mod termination;
 
 pub use admission::{ApplyAsVendor, Introduction, InviteVendor};
 pub use kyc::KycStatus;
+pub use stage::Stage;
 pub use termination::TerminateVendor;
 
 use crate::aggregate::{Aggregate, unless};
@@ -242,51 +244,6 @@ impl Reject for Rejection {
     }
 }
 
-/// Where a vendor is in its life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
-    /// They asked to sell.
-    Applied,
-    /// They were asked to sell.
-    Invited,
-    /// They are giving what is needed.
-    Onboarding,
-    /// Everything is there to be looked at.
-    ReadyForReview,
-    /// They may sell.
-    Approved,
-    /// They may not sell for now.
-    Suspended,
-    /// They may not sell, but apply again.
-    Rejected,
-    /// They will never sell again.
-    Terminated,
-}
-
-impl Stage {
-    fn name(self) -> &'static str {
-        match self {
-            Stage::Applied => "applying",
-            Stage::Invited => "invited",
-            Stage::Onboarding => "onboarding",
-            Stage::ReadyForReview => "ready for review",
-            Stage::Approved => "approved",
-            Stage::Suspended => "suspended",
-            Stage::Rejected => "rejected",
-            Stage::Terminated => "terminated",
-        }
-    }
-
-    fn refusal(self) -> Rejection {
-        if self == Stage::Terminated { Rejection::Terminated } else { Rejection::WrongStage(self) }
-    }
-
-    /// The step from one of `from` to `to`, unless the vendor is there already.
-    fn step(self, from: &[Stage], to: Stage, event: Event) -> Result<Vec<Event>, Rejection> {
-        if self == to || from.contains(&self) { Ok(unless(self == to, event)) } else { Err(self.refusal()) }
-    }
-}
-
 /// What other rules want to know of a vendor.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Profile {
@@ -323,21 +280,13 @@ impl Vendor {
 
     /// Why it may not sell, if it may not.
     pub fn can_sell(&self) -> Result<(), Rejection> {
-        let stage = self.known()?.stage;
-        if stage == Stage::Approved { Ok(()) } else { Err(Rejection::CannotSell(stage)) }
+        self.known()?.stage.can_sell()
     }
 
-    /// Why it cannot be paid, if it cannot: who they are must be proven, an account be there, and no suspension
-    /// hold the payout.
+    /// Why it cannot be paid, if it cannot.
     pub fn can_be_paid(&self) -> Result<(), Rejection> {
         let profile = self.known()?;
-        if matches!(profile.stage, Stage::Suspended | Stage::Rejected | Stage::Terminated) {
-            return Err(Rejection::PayoutsHeld(profile.stage));
-        }
-        if profile.kyc != KycStatus::Verified {
-            return Err(Rejection::KycNotVerified);
-        }
-        profile.payout_account.as_ref().map(|_| ()).ok_or(Rejection::PayoutAccountMissing)
+        profile.stage.can_be_paid(profile.kyc, profile.payout_account.as_deref())
     }
 
     /// `events`, and a request for an account where it is all that they leave lacking for being paid.

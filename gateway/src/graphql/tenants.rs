@@ -30,7 +30,7 @@ use cityos_projections::models::tenants::{self, Tenants};
 
 /// Where a tenant stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "tenants::TenantStatus")]
+#[graphql(remote = "tenant::Stage")]
 pub enum TenantStatus {
     /// Registered, not trading yet.
     Provisioning,

@@ -25,7 +25,7 @@ use cityos_projections::models::vendors::{self, Vendors};
 
 /// Where a vendor stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "vendors::VendorStatus")]
+#[graphql(remote = "vendor::Stage")]
 pub enum VendorStatus {
     /// Asked to sell.
     Applied,

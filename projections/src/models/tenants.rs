@@ -7,31 +7,14 @@ use crate::row::table;
 use chrono::{DateTime, Utc};
 use cityos_domain::calendar::Zone;
 use cityos_domain::event::Event;
-use cityos_domain::foundation::tenant::{self, Policies, Tier};
+use cityos_domain::foundation::tenant::{self, Policies, Stage, Tier};
 use cityos_domain::foundation::tenancy;
 use cityos_domain::ids::{PlaceId, StoreId, TenantId};
 use cityos_domain::log::{Envelope, Partition};
 use cityos_domain::money::Currency;
 use cityos_domain::text::{LocalText, Locale, Slug};
-use serde::{Deserialize, Serialize};
 
-/// Where a tenant stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TenantStatus {
-    /// Registered, not trading yet.
-    Provisioning,
-    /// Trading.
-    Active,
-    /// May not trade for now.
-    Suspended,
-    /// Takes no new orders and winds up.
-    Closing,
-    /// Over.
-    Closed,
-}
-
-named!(TenantStatus, Tier);
+named!(Stage, Tier);
 json!(Policies);
 
 table! {
@@ -45,7 +28,7 @@ table! {
             /// Unique in the city.
             slug: Slug,
             /// Where it stands.
-            status: TenantStatus,
+            status: Stage,
             /// The subcategory it belongs to.
             subcategory: Option<PlaceId>,
             /// When it was registered.
@@ -117,7 +100,7 @@ impl ReadModel for Tenants {
             Some(Tenant {
                 id: *id,
                 slug: slug.clone(),
-                status: TenantStatus::Provisioning,
+                status: Stage::Provisioning,
                 subcategory: *subcategory,
                 registered_at: row.map_or(event.at, |row| row.registered_at),
                 name: name.clone(),
@@ -138,12 +121,12 @@ impl ReadModel for Tenants {
         use tenant::Event as E;
         let mut tenant = match happened {
             E::Provisioned { .. } => existing(row)?,
-            E::Activated {} => Tenant { status: TenantStatus::Active, ..existing(row)? },
-            E::Suspended { reason } => decided(row, TenantStatus::Suspended, reason)?,
-            E::Resumed { reason } => decided(row, TenantStatus::Active, reason)?,
-            E::ClosingStarted { reason } => decided(row, TenantStatus::Closing, reason)?,
+            E::Activated {} => Tenant { status: Stage::Active, ..existing(row)? },
+            E::Suspended { reason } => decided(row, Stage::Suspended, reason)?,
+            E::Resumed { reason } => decided(row, Stage::Active, reason)?,
+            E::ClosingStarted { reason } => decided(row, Stage::Closing, reason)?,
             E::Closed {} => {
-                Tenant { status: TenantStatus::Closed, payouts_next_at: None, ..existing(row)? }
+                Tenant { status: Stage::Closed, payouts_next_at: None, ..existing(row)? }
             }
             E::TierChanged { tier } => Tenant { tier: *tier, ..existing(row)? },
             E::PoliciesChanged { policies, payouts_next_at } => Tenant {
@@ -159,6 +142,6 @@ impl ReadModel for Tenants {
     }
 }
 
-fn decided(row: Option<Tenant>, status: TenantStatus, reason: &str) -> Result<Tenant, Unfit> {
+fn decided(row: Option<Tenant>, status: Stage, reason: &str) -> Result<Tenant, Unfit> {
     Ok(Tenant { status, reason: Some(reason.to_owned()), ..existing(row)? })
 }

@@ -8,34 +8,11 @@ use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
 use cityos_domain::log::Envelope;
 use cityos_domain::marketplace::customer::Contact;
-use cityos_domain::marketplace::vendor::{self, KycStatus};
+use cityos_domain::marketplace::vendor::{self, KycStatus, Stage};
 use cityos_domain::sealed::Sealed;
 use cityos_domain::text::{Code, LocalText};
-use serde::{Deserialize, Serialize};
 
-/// Where a vendor stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VendorStatus {
-    /// Asked to sell.
-    Applied,
-    /// Was asked to sell.
-    Invited,
-    /// Is giving what is needed.
-    Onboarding,
-    /// Waits for a reviewer.
-    ReadyForReview,
-    /// May sell.
-    Approved,
-    /// May not sell for now.
-    Suspended,
-    /// Was refused; may apply again.
-    Rejected,
-    /// Will never sell again.
-    Terminated,
-}
-
-named!(VendorStatus, KycStatus);
+named!(Stage, KycStatus);
 
 table! {
     /// A seller.
@@ -48,7 +25,7 @@ table! {
             /// Unique in the tenant.
             handle: Code,
             /// Where it stands.
-            status: VendorStatus,
+            status: Stage,
             /// When it first applied or was invited.
             known_since: DateTime<Utc>,
         }
@@ -74,14 +51,12 @@ table! {
 impl Vendor {
     /// Whether they may sell.
     pub fn can_sell(&self) -> bool {
-        self.status == VendorStatus::Approved
+        self.status.can_sell().is_ok()
     }
 
     /// Whether payouts may go to them.
     pub fn can_be_paid(&self) -> bool {
-        self.status == VendorStatus::Approved
-            && self.kyc == KycStatus::Verified
-            && self.payout_account.is_some()
+        self.status.can_be_paid(self.kyc, self.payout_account.as_deref()).is_ok()
     }
 }
 
@@ -103,25 +78,25 @@ impl ReadModel for Vendors {
         use vendor::Event as E;
         let mut vendor = match happened {
             E::Applied { handle, name, contact } => {
-                known(row, *id, event.at, VendorStatus::Applied, (handle, name, contact))
+                known(row, *id, event.at, Stage::Applied, (handle, name, contact))
             }
             E::Invited { handle, name, contact } => {
-                known(row, *id, event.at, VendorStatus::Invited, (handle, name, contact))
+                known(row, *id, event.at, Stage::Invited, (handle, name, contact))
             }
-            E::OnboardingStarted {} => Vendor { status: VendorStatus::Onboarding, ..existing(row)? },
+            E::OnboardingStarted {} => Vendor { status: Stage::Onboarding, ..existing(row)? },
             E::PayoutAccountRequested {} => existing(row)?,
             E::PayoutAccountOpened { account } => {
                 Vendor { payout_account: Some(account.clone()), ..existing(row)? }
             }
             E::PayoutAccountClosed {} => Vendor { payout_account: None, ..existing(row)? },
             E::SubmittedForReview { evidence } => {
-                Vendor { status: VendorStatus::ReadyForReview, evidence: *evidence, ..existing(row)? }
+                Vendor { status: Stage::ReadyForReview, evidence: *evidence, ..existing(row)? }
             }
-            E::Approved { .. } => Vendor { status: VendorStatus::Approved, reason: None, ..existing(row)? },
-            E::Rejected { reason, .. } => decided(row, VendorStatus::Rejected, reason)?,
-            E::Suspended { reason } => decided(row, VendorStatus::Suspended, reason)?,
-            E::Resumed { reason } => decided(row, VendorStatus::Approved, reason)?,
-            E::Terminated { reason } => decided(row, VendorStatus::Terminated, reason)?,
+            E::Approved { .. } => Vendor { status: Stage::Approved, reason: None, ..existing(row)? },
+            E::Rejected { reason, .. } => decided(row, Stage::Rejected, reason)?,
+            E::Suspended { reason } => decided(row, Stage::Suspended, reason)?,
+            E::Resumed { reason } => decided(row, Stage::Approved, reason)?,
+            E::Terminated { reason } => decided(row, Stage::Terminated, reason)?,
             E::KycChanged { status, .. } => Vendor { kyc: *status, ..existing(row)? },
         };
         vendor.version = event.version.0;
@@ -134,7 +109,7 @@ fn known(
     row: Option<Vendor>,
     id: VendorId,
     at: DateTime<Utc>,
-    status: VendorStatus,
+    status: Stage,
     (handle, name, contact): (&Code, &LocalText, &Option<Sealed<Contact>>),
 ) -> Vendor {
     Vendor {
@@ -152,6 +127,6 @@ fn known(
     }
 }
 
-fn decided(row: Option<Vendor>, status: VendorStatus, reason: &str) -> Result<Vendor, Unfit> {
+fn decided(row: Option<Vendor>, status: Stage, reason: &str) -> Result<Vendor, Unfit> {
     Ok(Vendor { status, reason: Some(reason.to_owned()), ..existing(row)? })
 }

@@ -6,9 +6,10 @@ use crate::models::offers::{Offer, Offers};
 use crate::models::products::{Product, Products};
 use crate::models::saga_runs::{RunState, SagaRun, SagaRuns};
 use crate::models::tenant_days::{TenantDay, TenantDays};
-use crate::models::vendors::{Vendor, VendorStatus, Vendors};
+use crate::models::vendors::{Vendor, Vendors};
 use crate::rehearsal::Stage;
 use cityos_domain::ids::VendorId;
+use cityos_domain::marketplace::vendor;
 use cityos_domain::money::Currency;
 
 async fn projected() -> Stage {
@@ -47,14 +48,14 @@ async fn filters_meet_and_sorts_order() {
     let by_handle = query().sort(Vendor::handle().descending()).fetch(&stage.reads).await.unwrap();
     assert_eq!(handles(&by_handle), ["weaver", "smith", "potter", "lamp-maker", "carver"]);
     let approved = query()
-        .filter(Vendor::status().is(VendorStatus::Approved))
+        .filter(Vendor::status().is(vendor::Stage::Approved))
         .sort(Vendor::handle().ascending())
         .fetch(&stage.reads)
         .await
         .unwrap();
     assert_eq!(handles(&approved), ["lamp-maker", "potter"]);
     let either = query()
-        .filter(Vendor::status().is_in([VendorStatus::Applied, VendorStatus::Terminated]))
+        .filter(Vendor::status().is_in([vendor::Stage::Applied, vendor::Stage::Terminated]))
         .filter(Vendor::handle().starts_with("car"))
         .fetch(&stage.reads)
         .await

@@ -2,14 +2,14 @@
 
 use super::super::places::Places;
 use super::super::stores::Stores;
-use super::super::tenants::{TenantStatus, Tenants};
+use super::super::tenants::Tenants;
 use super::{row, told};
 use crate::history::{History, id, partition};
 use crate::model::Unfit;
 use crate::replay::replay;
 use cityos_domain::event::Event;
 use cityos_domain::foundation::place;
-use cityos_domain::foundation::tenant::{PayoutSchedule, Tier};
+use cityos_domain::foundation::tenant::{PayoutSchedule, Stage, Tier};
 use cityos_domain::ids::{PlaceId, StoreId, TenantId};
 use cityos_domain::log::Partition::Platform;
 
@@ -47,13 +47,13 @@ fn tenants_are_listed_in_the_platforms_partition_with_where_they_stand() {
     let tenants = replay::<Tenants>(History::of_everything().events()).unwrap();
     assert_eq!(tenants.len(), 3);
     let bazaar = &tenants[&(Platform, id::<TenantId>("bazaar"))];
-    assert_eq!((bazaar.status, bazaar.tier), (TenantStatus::Active, Tier::Professional));
+    assert_eq!((bazaar.status, bazaar.tier), (Stage::Active, Tier::Professional));
     assert_eq!(bazaar.default_store, Some(id("main store")));
     assert_eq!(bazaar.policies.payouts, PayoutSchedule::Daily { hour: 6 });
     assert!(bazaar.payouts_next_at > Some(bazaar.registered_at));
     assert_eq!(bazaar.reason.as_deref(), Some("papers found"));
     let gone = &tenants[&(Platform, id::<TenantId>("gone"))];
-    assert_eq!((gone.status, gone.payouts_next_at), (TenantStatus::Closed, None));
+    assert_eq!((gone.status, gone.payouts_next_at), (Stage::Closed, None));
 }
 
 #[test]

@@ -5,17 +5,18 @@ use super::super::customers::Customers;
 use super::super::offers::Offers;
 use super::super::product_categories::ProductCategories;
 use super::super::products::Products;
-use super::super::vendors::{VendorStatus, Vendors};
+use super::super::vendors::Vendors;
 use super::{row, rows, steps, told};
 use crate::history::{id, partition};
 use crate::model::Unfit;
 use cityos_domain::commission::rules::{self, catch_all};
 use cityos_domain::ids::*;
-use cityos_domain::marketplace::{stock, vendor};
+use cityos_domain::marketplace::stock;
+use cityos_domain::marketplace::vendor::{self, KycStatus, Stage};
 
 #[test]
 fn vendors_go_through_their_life() {
-    use VendorStatus::*;
+    use Stage::*;
     let life = |name: &str| steps::<Vendors, _>(id(name), |vendor| vendor.status);
     assert_eq!(life("lamp maker"), [Applied, Onboarding, ReadyForReview, Approved]);
     assert_eq!(life("carver"), [Invited, Onboarding, ReadyForReview, Rejected, Applied]);
@@ -34,17 +35,22 @@ fn selling_and_being_paid_are_two_things() {
     assert_eq!(can("lamp maker"), (true, true));
     assert_eq!(can("weaver"), (false, false), "suspended");
     assert_eq!(can("smith"), (false, false), "terminated, without an account");
-    let unproven = told::<Vendors>(|history| {
-        let vendor: VendorId = id("lamp maker");
-        let own = partition("bazaar");
-        let known = row::<Vendors>(vendor);
-        let (handle, name, contact) = (known.handle, known.name, known.contact);
-        history.happens(own, vendor, vendor::Event::Applied { handle, name, contact });
-        history.happens(own, vendor, vendor::Event::PayoutAccountOpened { account: "a".into() });
-        history.happens(own, vendor, vendor::Event::Approved { evidence: 1 });
-    });
-    let unproven = unproven.unwrap().into_values().next().unwrap();
-    assert_eq!((unproven.can_sell(), unproven.can_be_paid()), (true, false));
+    let with_account_and = |then: vendor::Event| {
+        let told = told::<Vendors>(|history| {
+            let vendor: VendorId = id("lamp maker");
+            let own = partition("bazaar");
+            let known = row::<Vendors>(vendor);
+            let (handle, name, contact) = (known.handle, known.name, known.contact);
+            history.happens(own, vendor, vendor::Event::Applied { handle, name, contact });
+            history.happens(own, vendor, vendor::Event::PayoutAccountOpened { account: "a".into() });
+            history.happens(own, vendor, then);
+        });
+        let vendor = told.unwrap().into_values().next().unwrap();
+        (vendor.can_sell(), vendor.can_be_paid())
+    };
+    let proven = vendor::Event::KycChanged { status: KycStatus::Verified, reason: "papers".into() };
+    assert_eq!(with_account_and(vendor::Event::Approved { evidence: 1 }), (true, false), "not proven");
+    assert_eq!(with_account_and(proven), (false, true), "what was earned before a new application is theirs");
 }
 
 #[test]
