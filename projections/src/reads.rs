@@ -40,7 +40,7 @@ struct Shared {
     path: PathBuf,
     writer: Mutex<Connection>,
     idle: Mutex<Vec<Connection>>,
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
     read_statements: Arc<AtomicU64>,
     write_statements: Arc<AtomicU64>,
 }
@@ -54,7 +54,7 @@ impl ReadStore {
             path: path.to_owned(),
             writer: Mutex::new(writer),
             idle: Mutex::new(Vec::new()),
-            readers: Semaphore::new(READERS_MAX),
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
             read_statements: Arc::new(AtomicU64::new(0)),
             write_statements,
         })))
@@ -74,9 +74,11 @@ impl ReadStore {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let _permit = self.0.readers.acquire().await.map_err(|_| ReadError::Stopped)?;
+        // The work keeps its place until it is done, also where whoever asked has gone away.
+        let permit = self.0.readers.clone().acquire_owned().await.map_err(|_| ReadError::Stopped)?;
         let shared = self.0.clone();
         let blocking = move || {
+            let _permit = permit;
             let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let conn = match idle {
                 Some(conn) => conn,

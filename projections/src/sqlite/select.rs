@@ -70,7 +70,7 @@ impl Where {
                 self.and(format!("\"{name}\" IS NULL AND {rest}"), cursor.0[1..].iter().cloned());
             }
             (value, _) => {
-                let nulls = if greater { "" } else { " OR \"{name}\" IS NULL" }.replace("{name}", name);
+                let nulls = if greater { String::new() } else { format!(" OR \"{name}\" IS NULL") };
                 let values = [value.clone(), value.clone()].into_iter().chain(cursor.0[1..].iter().cloned());
                 self.and(format!("(\"{name}\" {than} ?{nulls} OR (\"{name}\" = ? AND {rest}))"), values);
             }
