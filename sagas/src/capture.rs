@@ -61,7 +61,7 @@ impl Saga for Capture {
             | vendor_order::Event::Delivered { .. }
             | vendor_order::Event::EarningsReleased { .. } => false,
         };
-        moment.then(|| Input { part: VendorOrderId(event.stream.id) })
+        moment.then_some(Input { part: VendorOrderId(event.stream.id) })
     }
 
     fn policy(step: Step) -> Policy {

@@ -58,15 +58,18 @@ fn first_payout() -> PayoutId {
 
 /// How much was claimed, and how many entries that was.
 fn claimed(events: &[Event]) -> Option<(i64, usize)> {
-    let of = |event: &Event| match event {
-        Event::Ledger(month::Event::EntriesClaimed { entries, .. }) => entries.len(),
-        _ => 0,
+    let of = |event: &Event| {
+        if let Event::Ledger(month::Event::EntriesClaimed { entries, .. }) = event {
+            entries.len()
+        } else {
+            0
+        }
     };
-    let amount = events.iter().find_map(|event| match event {
-        Event::Payout(payout::Event::Claimed { amount, .. }) => Some(amount.minor),
-        _ => None,
-    });
-    amount.map(|minor| (minor, events.iter().map(of).sum()))
+    let entries = events.iter().map(of).sum();
+    events.iter().find_map(|event| {
+        let Event::Payout(payout::Event::Claimed { amount, .. }) = event else { return None };
+        Some((amount.minor, entries))
+    })
 }
 
 #[test]
