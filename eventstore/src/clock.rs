@@ -1,17 +1,20 @@
 //! Time, given from outside so that tests and simulations own it.
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// How long [`SystemClock`] sleeps at most before it looks at the time again: the wall clock can be set.
 const SLEEP_AT_MOST: Duration = Duration::from_secs(60);
 
+/// The digits of a second that are kept.
+const MICROSECONDS: u16 = 6;
+
 /// What time it is.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Now, in whole microseconds: what is kept finer would come back another time than it was.
     fn now(&self) -> DateTime<Utc>;
 
     /// Returns once it is `at` or later.
@@ -25,7 +28,7 @@ pub struct SystemClock;
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        Utc::now().trunc_subsecs(MICROSECONDS)
     }
 
     async fn wait_until(&self, at: DateTime<Utc>) {
@@ -93,6 +96,12 @@ mod tests {
         assert!(!waiting.is_finished());
         clock.advance(TimeDelta::minutes(1));
         assert_eq!(waiting.await.unwrap(), due);
+    }
+
+    #[test]
+    fn the_machines_time_is_one_that_can_be_kept() {
+        let now = SystemClock.now();
+        assert_eq!(DateTime::from_timestamp_micros(now.timestamp_micros()), Some(now));
     }
 
     #[tokio::test]
