@@ -15,6 +15,9 @@ pub const REASON_CHARS_MAX: usize = 500;
 /// The longest slug, SKU, handle or external reference, in bytes.
 pub const CODE_BYTES_MAX: usize = 64;
 
+/// The longest locale tag, in bytes: what RFC 5646 advises to have room for.
+pub const LOCALE_BYTES_MAX: usize = 35;
+
 /// Takes `text` without the space around it, if 1 to `chars_max` characters are left and none of them is a
 /// control character.
 pub fn line(field: &str, text: &str, chars_max: usize) -> Result<String, Rejected> {
@@ -128,7 +131,7 @@ impl Locale {
             (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_lowercase());
         let rest_fits = parts
             .all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
-        if language_fits && rest_fits && tag.len() <= 35 {
+        if language_fits && rest_fits && tag.len() <= LOCALE_BYTES_MAX {
             Ok(Locale(tag.to_owned()))
         } else {
             Err(Rejected::invalid(field, format!("`{tag}` is not a BCP 47 language tag such as pt-BR")))

@@ -239,7 +239,7 @@ impl Workspace {
         &self.missing
     }
 
-    /// What the decision amounts to. `loaded` are the states it was started with.
+    /// What the decision amounts to.
     pub fn into_changes(self) -> Changes {
         // `streams` keeps the version each stream was loaded at: what is decided here does not move it.
         let relies_on = self.seen.iter().map(|stream| (*stream, self.streams[stream].version)).collect();
