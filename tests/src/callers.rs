@@ -1,6 +1,6 @@
 //! Whoever calls the API: sends queries and mutations over HTTP and reads what comes back.
 
-use crate::schema::{Schema, text};
+use crate::schema::{Schema, list, text};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +36,12 @@ pub struct Given<'a> {
 /// A mutation that expects no version.
 pub fn given<'a>(field: &'a str, key: &'a str, input: Value, show: &'a str) -> Given<'a> {
     Given { field, key, input, expected: None, show }
+}
+
+/// The code of the only error in a response.
+pub fn code_of(response: &Value) -> String {
+    let [error] = list(&response["errors"]) else { panic!("it has not one error: {response}") };
+    text(&error["extensions"]["code"])
 }
 
 impl Client {
@@ -92,9 +98,7 @@ impl Client {
 
     /// Asks, and is refused: the code.
     pub async fn refused(&self, query: &str) -> String {
-        let response = self.respond(query, &json!({})).await;
-        let code = response["errors"][0]["extensions"]["code"].as_str();
-        code.unwrap_or_else(|| panic!("{query} is not refused: {response}")).to_owned()
+        code_of(&self.respond(query, &json!({})).await)
     }
 
     /// Gives a mutation, whatever comes of it.

@@ -89,7 +89,8 @@ fn alone(of: &str, name: String) -> String {
     if of == "CheckoutPending" && name == "order" { "orderId: order".into() } else { name }
 }
 
-fn has_required(field: &Value) -> bool {
+/// Whether a field cannot be asked without saying more.
+pub fn has_required(field: &Value) -> bool {
     list(&field["args"]).iter().any(is_required)
 }
 

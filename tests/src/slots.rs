@@ -209,10 +209,11 @@ impl Request<'_> {
     }
 
     /// What is answered to it under an idempotency key, `depth` levels down, with the id made unrecognisable.
-    pub async fn answer(&self, client: &Client, key: &str, depth: usize) -> String {
+    pub async fn answer(&self, client: &Client, key: &str, depth: usize) -> Value {
         let (_, body) = client.send(&self.document(depth), &self.variables(key)).await;
         let bare = kind_named(self.slot.kind).2(self.id);
-        body.replace(self.id, "THE-ID").replace(&bare.to_string(), "THE-ID")
+        let body = body.replace(self.id, "THE-ID").replace(&bare.to_string(), "THE-ID");
+        serde_json::from_str(&body).expect("the answer is JSON")
     }
 }
 

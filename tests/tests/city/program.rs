@@ -83,7 +83,7 @@ impl Installation {
     /// Starts a server on a free port and returns when it listens. Its log lines go to `server.log`.
     pub fn serve(&self, arguments: &[&str]) -> Server {
         let lines = OpenOptions::new().create(true).append(true).open(self.path("server.log")).unwrap();
-        let free_port = ["--set", "bind=127.0.0.1:0", "serve"];
+        let free_port = ["serve", "--set", "bind=127.0.0.1:0"];
         let mut process = self
             .command(&[&free_port, arguments].concat())
             .stdout(Stdio::piped())

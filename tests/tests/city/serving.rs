@@ -62,7 +62,7 @@ const KILLED_AFTER: [u64; 4] = [2, 30, 90, 150];
 const LATER: [TimeDelta; 3] = [TimeDelta::minutes(2); 3];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_order_that_was_being_placed_when_the_server_was_killed_is_decided_once_by_the_next() {
+async fn s20_every_order_that_was_being_placed_when_the_server_was_killed_is_decided_once_by_the_next() {
     let at = Installation::new();
     let mut server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
