@@ -263,7 +263,7 @@ impl<M: ReadModel> Query<M> {
     }
 }
 
-/// The rows of these keys that exist: one statement per few hundred of them.
+/// The rows of these keys that exist: one statement for every thousand of them.
 pub async fn by_keys<M: ReadModel>(
     reads: &ReadStore,
     partition: Partition,

@@ -2,7 +2,7 @@
 
 use super::rules::{Conditions, Fee, Rejection, Rule, Tier};
 use crate::money::{AMOUNT_MINOR_MAX, Currency, Rate};
-use crate::text::NAME_CHARS_MAX;
+use crate::text::{NAME_CHARS_MAX, line};
 use std::collections::BTreeMap;
 
 /// The most rules one tenant may have, besides the catch-all.
@@ -16,10 +16,7 @@ pub const TIERS_MAX: usize = 20;
 
 impl Rule {
     pub(super) fn check(&self) -> Result<(), Rejection> {
-        let length = self.name.chars().count();
-        if self.name.trim().is_empty() || length > NAME_CHARS_MAX || self.name.chars().any(char::is_control) {
-            return Err(Rejection::Name);
-        }
+        line("name", &self.name, NAME_CHARS_MAX).map_err(|_| Rejection::Name)?;
         self.conditions.check()?;
         self.fee.check()
     }
