@@ -38,11 +38,13 @@ pub enum Step {
     AwaitReview,
 }
 
-/// Who, and since when.
+/// Who, since when, and with which of their applications.
 #[derive(Serialize, Deserialize)]
 pub struct Input {
     vendor: VendorId,
     since: DateTime<Utc>,
+    #[serde(default)]
+    application: u32,
 }
 
 /// What the provider said.
@@ -65,11 +67,15 @@ impl Saga for VendorOnboarding {
     ];
 
     fn starts_on(event: &Decided) -> Option<Input> {
-        let Event::Vendor(vendor::Event::Applied { .. } | vendor::Event::Invited { .. }) = &event.event
-        else {
+        let Event::Vendor(happened) = &event.event else { return None };
+        let application = if let vendor::Event::Applied { application, .. } = happened {
+            *application
+        } else if matches!(happened, vendor::Event::Invited { .. }) {
+            0
+        } else {
             return None;
         };
-        Some(Input { vendor: VendorId(event.stream.id), since: event.at })
+        Some(Input { vendor: VendorId(event.stream.id), since: event.at, application })
     }
 
     fn policy(step: Step) -> Policy {
@@ -97,12 +103,8 @@ impl Saga for VendorOnboarding {
         match step {
             Step::Begin => {
                 let (code, _) = cx.turned().unwrap_or_default();
-                // Who was rejected may have applied again by now: that application is not this run's to end.
-                if code == VENDOR_REJECTED {
-                    return Ok(());
-                }
                 let reason = Reason::parse("reason", &format!("the onboarding ended: {code}"))?;
-                cx.tell(&RejectUndecided { vendor: id, reason }).await
+                cx.tell(&RejectUndecided { vendor: id, application: input.application, reason }).await
             }
             Step::OpenAccount => close(memo.account.as_deref(), cx).await,
             Step::LinkAccount => {
@@ -137,16 +139,21 @@ fn unless_closing(refused: Failure) -> Failure {
     }
 }
 
-/// The vendor is rejected as it is now, unless somebody has decided on it.
+/// The application is rejected as it is now, unless somebody has decided on it: whoever was rejected may have applied
+/// again since.
 struct RejectUndecided {
     vendor: VendorId,
+    application: u32,
     reason: Reason,
 }
 
 impl Intention for RejectUndecided {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
         let vendor = city.see::<Vendor>(self.vendor)?;
-        let Profile { stage, evidence, .. } = *vendor.known()?;
+        let Profile { stage, evidence, application, .. } = *vendor.known()?;
+        if application != self.application {
+            return Ok(());
+        }
         match stage {
             Stage::Applied | Stage::Invited | Stage::Onboarding | Stage::ReadyForReview => {
                 city.send::<Vendor>(self.vendor, &Command::Reject { reason: self.reason.clone(), evidence })
@@ -159,7 +166,11 @@ impl Intention for RejectUndecided {
 async fn review(input: &Input, cx: &Context) -> Result<Progress, Failure> {
     let (vendor, seen) = cx.load::<Vendor>(input.vendor).await?;
     let until = input.since + DECIDED_WITHIN;
-    match vendor.known().map_err(Rejected::from)?.stage {
+    let profile = vendor.known().map_err(Rejected::from)?;
+    if profile.application != input.application {
+        return Err(Failure::permanent(VENDOR_REJECTED, "the vendor was rejected, and has applied again"));
+    }
+    match profile.stage {
         Stage::Approved | Stage::Suspended => Ok(Progress::Done),
         Stage::Rejected => Err(Failure::permanent(VENDOR_REJECTED, "the vendor was rejected")),
         Stage::Terminated => Err(Failure::permanent("VENDOR_TERMINATED", "the vendor was terminated")),

@@ -90,6 +90,9 @@ pub enum Event {
         name: LocalText,
         /// Whom to talk to.
         contact: Option<Sealed<Contact>>,
+        /// How often they applied again after a refusal.
+        #[serde(default)]
+        application: u32,
     },
     /// They were asked to sell.
     Invited {
@@ -257,6 +260,8 @@ pub struct Profile {
     pub payout_account: Option<String>,
     /// How often everything was submitted for review.
     pub evidence: u32,
+    /// How often they applied again after a refusal.
+    pub application: u32,
 }
 
 /// A vendor.
@@ -318,6 +323,7 @@ impl Vendor {
                 kyc: KycStatus::Unverified,
                 payout_account: None,
                 evidence: 0,
+                application: 0,
             }),
             Vendor::Known(profile) => Vendor::Known(Profile { stage, handle: handle.clone(), ..profile }),
         }
@@ -343,14 +349,16 @@ impl Aggregate for Vendor {
             Applied, Approved, Invited, Onboarding, ReadyForReview, Rejected, Suspended, Terminated,
         };
         let profile = match (self, command) {
-            (Vendor::Unknown, Command::Apply(introduction)) => return Ok(vec![introduction.applied()]),
+            (Vendor::Unknown, Command::Apply(introduction)) => return Ok(vec![introduction.applied(0)]),
             (Vendor::Unknown, Command::Invite(introduction)) => return Ok(vec![introduction.invited()]),
             (Vendor::Unknown, _) => return Err(Rejection::Unknown),
             (Vendor::Known(profile), _) => profile,
         };
         let stage = profile.stage;
         match command {
-            Command::Apply(introduction) if stage == Rejected => Ok(vec![introduction.applied()]),
+            Command::Apply(introduction) if stage == Rejected => {
+                Ok(vec![introduction.applied(profile.application + 1)])
+            }
             Command::Apply(_) | Command::Invite(_) => Err(Rejection::Exists),
             Command::StartOnboarding => {
                 stage.step(&[Applied, Invited], Onboarding, Event::OnboardingStarted {})
@@ -410,7 +418,9 @@ impl Aggregate for Vendor {
 
     fn evolve(self, event: &Event) -> Self {
         match event {
-            Event::Applied { handle, .. } => self.introduced(handle, Stage::Applied),
+            Event::Applied { handle, application, .. } => {
+                self.introduced(handle, Stage::Applied).with(|profile| profile.application = *application)
+            }
             Event::Invited { handle, .. } => self.introduced(handle, Stage::Invited),
             Event::OnboardingStarted {} => self.at_stage(Stage::Onboarding),
             Event::PayoutAccountRequested {} => self,

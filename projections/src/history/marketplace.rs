@@ -39,6 +39,7 @@ fn vendors(history: &mut History, own: Partition) {
                 handle: code(&vendor.replace(' ', "-")),
                 name: name(vendor),
                 contact: Some(sealed(vendor)),
+                application: 0,
             },
         );
         admitted(history, own, vendor);
@@ -55,7 +56,8 @@ fn vendors(history: &mut History, own: Partition) {
     history.happens(own, again, E::OnboardingStarted {});
     history.happens(own, again, E::SubmittedForReview { evidence: 1 });
     history.happens(own, again, E::Rejected { reason: "no papers".into(), evidence: 1 });
-    history.happens(own, again, E::Applied { handle: code("carver"), name: name("carver"), contact: None });
+    let (handle, name) = (code("carver"), name("carver"));
+    history.happens(own, again, E::Applied { handle, name, contact: None, application: 1 });
 
     let gone: VendorId = id("smith");
     history.happens(own, gone, invited("smith"));

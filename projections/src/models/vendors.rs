@@ -77,7 +77,7 @@ impl ReadModel for Vendors {
         let Event::Vendor(happened) = &event.event else { return Ok(row) };
         use vendor::Event as E;
         let mut vendor = match happened {
-            E::Applied { handle, name, contact } => {
+            E::Applied { handle, name, contact, .. } => {
                 known(row, *id, event.at, Stage::Applied, (handle, name, contact))
             }
             E::Invited { handle, name, contact } => {

@@ -21,9 +21,9 @@ pub struct Introduction {
 }
 
 impl Introduction {
-    pub(super) fn applied(&self) -> Event {
+    pub(super) fn applied(&self, application: u32) -> Event {
         let Introduction { handle, name, contact } = self.clone();
-        Event::Applied { handle, name, contact }
+        Event::Applied { handle, name, contact, application }
     }
 
     pub(super) fn invited(&self) -> Event {

@@ -41,7 +41,7 @@ fn selling_and_being_paid_are_two_things() {
             let own = partition("bazaar");
             let known = row::<Vendors>(vendor);
             let (handle, name, contact) = (known.handle, known.name, known.contact);
-            history.happens(own, vendor, vendor::Event::Applied { handle, name, contact });
+            history.happens(own, vendor, vendor::Event::Applied { handle, name, contact, application: 0 });
             history.happens(own, vendor, vendor::Event::PayoutAccountOpened { account: "a".into() });
             history.happens(own, vendor, then);
         });
