@@ -14,7 +14,7 @@ use cityos_eventstore::store::InputHash;
 use std::sync::Arc;
 
 /// A saga's commands have no input of their own: run, step and direction, which are in their ids, say all there is.
-pub const NO_INPUT: InputHash = InputHash([0; 32]);
+pub(crate) const NO_INPUT: InputHash = InputHash([0; 32]);
 
 /// One attempt at one step.
 pub struct Context {

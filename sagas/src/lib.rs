@@ -23,4 +23,3 @@ pub mod vendor_onboarding;
 
 pub use context::Context;
 pub use engine::{Engine, EngineError, settle};
-pub use sweep::Swept;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How long the provider remembers an idempotency key.
-pub(super) const KEY_REMEMBERED_FOR: TimeDelta = TimeDelta::hours(24);
+const KEY_REMEMBERED_FOR: TimeDelta = TimeDelta::hours(24);
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS requests (

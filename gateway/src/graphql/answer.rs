@@ -249,8 +249,7 @@ impl<'a> Mutation<'a> {
         let Services { engine, executor, .. } = &**self.services;
         wait_for_reads(self.services, executor.store().head().await.map_err(Refusal::internal)?).await?;
         let meta = Meta { reason: Some(why.as_str().into()), ..self.meta.clone() };
-        let swept = engine.sweep_payouts(self.partition(), &meta, Trigger::Manual).await;
-        swept.map(|_| ()).map_err(Refusal::internal)
+        engine.sweep_payouts(self.partition(), &meta, Trigger::Manual).await.map_err(Refusal::internal)
     }
 
     /// Does it and answers with the row of `key` as it became, folded from `streams`. The first of them is the
