@@ -15,6 +15,9 @@ pub const REASON_CHARS_MAX: usize = 500;
 /// The longest slug, SKU, handle or external reference, in bytes.
 pub const CODE_BYTES_MAX: usize = 64;
 
+/// The most locales one name is given in.
+pub const NAME_LOCALES_MAX: usize = 50;
+
 /// The longest locale tag, in bytes: what RFC 5646 advises to have room for.
 pub const LOCALE_BYTES_MAX: usize = 35;
 
@@ -150,7 +153,7 @@ impl Locale {
 pub struct LocalText(BTreeMap<Locale, String>);
 
 impl LocalText {
-    /// Takes one text per locale: at least one, none blank, none longer than [`NAME_CHARS_MAX`].
+    /// Takes one text per locale: 1 to [`NAME_LOCALES_MAX`], none blank, none longer than [`NAME_CHARS_MAX`].
     pub fn parse(field: &str, texts: impl IntoIterator<Item = (Locale, String)>) -> Result<Self, Rejected> {
         let mut by_locale = BTreeMap::new();
         for (locale, text) in texts {
@@ -159,8 +162,11 @@ impl LocalText {
                 return Err(Rejected::invalid(field, format!("names `{}` twice", locale.as_str())));
             }
         }
-        if by_locale.is_empty() {
-            return Err(Rejected::invalid(field, "must have a text in at least one locale"));
+        if !(1..=NAME_LOCALES_MAX).contains(&by_locale.len()) {
+            return Err(Rejected::invalid(
+                field,
+                format!("must have a text in 1 to {NAME_LOCALES_MAX} locales"),
+            ));
         }
         Ok(LocalText(by_locale))
     }
@@ -179,5 +185,24 @@ impl LocalText {
     /// All texts, by locale.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(locale, text)| (locale.as_str(), text.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_text_for_each_of_a_few_locales() {
+        let locale = |tag: &str| Locale::parse("locale", tag).unwrap();
+        let named = |locales: &[String]| {
+            LocalText::parse("name", locales.iter().map(|tag| (locale(tag), "Lamps".to_owned())))
+        };
+        let tags = |count: usize| Vec::from_iter((0..count).map(|number| format!("en-{number:03}")));
+        for refused in [tags(0), tags(NAME_LOCALES_MAX + 1), vec!["en".into(), "en".into()]] {
+            assert_eq!(named(&refused).unwrap_err().field.as_deref(), Some("name"), "{refused:?}");
+        }
+        assert_eq!(named(&tags(NAME_LOCALES_MAX)).unwrap().iter().count(), NAME_LOCALES_MAX);
+        assert!(LocalText::parse("name", [(locale("en"), " \n".into())]).is_err());
     }
 }
