@@ -287,11 +287,15 @@ impl Aggregate for LedgerMonth {
                 LedgerMonth::Open(standing.with(transaction))
             }
             (LedgerMonth::Open(standing), Event::Closed {}) => LedgerMonth::Closed(standing),
-            // The transaction has moved the entries; these events name them, for those who show them.
-            (state, Event::EntriesClaimed { .. } | Event::EntriesUnclaimed { .. })
-            | (
+            // A claim is the transaction; which entries it took is said for those who show them.
+            (
                 state,
-                Event::Opened { .. } | Event::EntriesCarried { .. } | Event::Posted { .. } | Event::Closed {},
+                Event::Opened { .. }
+                | Event::EntriesCarried { .. }
+                | Event::Posted { .. }
+                | Event::EntriesClaimed { .. }
+                | Event::EntriesUnclaimed { .. }
+                | Event::Closed {},
             ) => state,
         }
     }
