@@ -26,7 +26,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long an attempt has the run to itself: as long as a call may take, and ten seconds for the appends around it.
 /// So long a run waits whose process was killed in the middle of a call.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+const LEASE: TimeDelta = TimeDelta::seconds(CALL_LIMIT.as_secs() as i64 + 10);
 
 /// A visit to one run.
 pub(crate) struct Visit<'e> {
