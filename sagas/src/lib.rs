@@ -18,6 +18,7 @@ pub mod checkout;
 pub mod payment_release;
 pub mod payout;
 pub mod payout_account;
+pub mod tenant_closing;
 pub mod tenant_opening;
 pub mod vendor_onboarding;
 

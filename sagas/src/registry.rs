@@ -7,6 +7,7 @@ use crate::payment_release::PaymentRelease;
 use crate::payout::PayoutSaga;
 use crate::payout_account::PayoutAccount;
 use crate::saga::{Failure, Policy, Progress, Saga};
+use crate::tenant_closing::TenantClosing;
 use crate::tenant_opening::TenantOpening;
 use crate::vendor_onboarding::VendorOnboarding;
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ use std::marker::PhantomData;
 pub fn sagas() -> Vec<Box<dyn AnySaga>> {
     vec![
         Erased::<TenantOpening>::boxed(),
+        Erased::<TenantClosing>::boxed(),
         Erased::<VendorOnboarding>::boxed(),
         Erased::<PayoutAccount>::boxed(),
         Erased::<Checkout>::boxed(),

@@ -6,6 +6,7 @@ use crate::world::{World, meta};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use cityos_connectors::sandbox::{Chance, Fault, Operation};
 use cityos_domain::event::Event;
+use cityos_domain::foundation::place::ArchivePlace;
 use cityos_domain::foundation::tenant::{self, PayoutSchedule, Policies, Tenant};
 use cityos_domain::ids::{CommandId, OrderId, RunId, VendorId, derive};
 use cityos_domain::ledger::adjusting::{Against, PostAdjustment};
@@ -26,11 +27,12 @@ use cityos_domain::text::Code;
 use cityos_domain::workspace::Decided;
 use cityos_sagas::registry::{AnySaga, sagas};
 use cityos_sagas::rehearsal::market::{
-    approval, currency, introduction, opened, order, part, partition, proof, reason, registration, request,
-    seller, stocked, tell, tenant, vendor, wish,
+    approval, currency, introduction, of_city, opened, order, part, partition, proof, reason, registration,
+    request, seller, stocked, tell, tenant, vendor, wish,
 };
 use cityos_sagas::rehearsal::orders::{captures, checkouts};
 use cityos_sagas::rehearsal::payouts::{earned, payouts};
+use cityos_sagas::rehearsal::tenants::{closings, subcategory};
 use cityos_sagas::rehearsal::{Act, End, Rehearsal};
 use cityos_sagas::saga::{Failure, Policy, Progress};
 use cityos_sagas::{Context, settle};
@@ -496,6 +498,18 @@ async fn a_run_planned_by_another_version_or_of_an_unknown_saga_is_parked_and_no
         assert!(matches!(history.last(), Some((_, Run::Parked { .. }))), "{history:?}");
         assert!(!world.log().await.iter().any(|it| matches!(it.event, Event::Tenant(_))));
     }
+}
+
+#[tokio::test]
+async fn a_subcategory_whose_only_tenant_is_over_can_be_archived() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    let closing = &closings()[0];
+    let archive = [of_city(ArchivePlace { id: subcategory() })];
+    assert_eq!(life.play("setting", &closing.setting, 0).await.unwrap(), 0);
+    assert_eq!(life.play("early", &archive, 0).await.unwrap(), 1, "a tenant is below it");
+    assert_eq!(life.play("over", &closing.acts, 0).await.unwrap(), 0);
+    assert_eq!(life.play("late", &archive, 0).await.unwrap(), 0);
 }
 
 #[tokio::test]

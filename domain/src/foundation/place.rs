@@ -314,7 +314,7 @@ impl Aggregate for Place {
                 Ok(vec![Event::Created { level, parent, slug, name }])
             }
             (Place::Live(_) | Place::Archived, Command::Create { .. }) => Err(Rejection::Exists),
-            (Place::Archived, Command::Archive) => Ok(Vec::new()),
+            (Place::Archived, Command::Archive | Command::RemoveChild { .. }) => Ok(Vec::new()),
             (_, Command::Rename { name }) => {
                 Ok(unless(self.live()?.name == *name, Event::Renamed { name: name.clone() }))
             }

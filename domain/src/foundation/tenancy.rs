@@ -3,7 +3,7 @@
 
 use crate::aggregate::Aggregate;
 use crate::calendar::Zone;
-use crate::foundation::place;
+use crate::foundation::place::{self, Place};
 use crate::foundation::reservation::{self, Scope};
 use crate::foundation::tenant::{self, Tier};
 use crate::ids::{PlaceId, TenantId};
@@ -126,6 +126,25 @@ impl Intention for RegisterTenant {
         }
         reservation::take(city, Scope::TenantSlug, self.registration.slug.as_str(), self.id.into())?;
         city.send::<Tenancy>(self.id, &Command::Register(self.registration.clone()))
+    }
+}
+
+/// A tenant that is over leaves its subcategory, which may then be archived. Its slug stays taken: an address never
+/// comes to mean another tenant. May be repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeaveSubcategory {
+    /// The tenant.
+    pub id: TenantId,
+}
+
+impl Intention for LeaveSubcategory {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        let subcategory = match &*city.see::<Tenancy>(self.id)? {
+            Tenancy::Unknown => None,
+            Tenancy::Registered(registration) => registration.subcategory,
+        };
+        let child = self.id.into();
+        subcategory.map_or(Ok(()), |above| city.send::<Place>(above, &place::Command::RemoveChild { child }))
     }
 }
 

@@ -7,7 +7,7 @@ use cityos_domain::foundation::store::{OpenStore, Opening, StoreKind};
 use cityos_domain::foundation::tenancy::{RegisterTenant, Registration};
 use cityos_domain::foundation::tenant::{self, Policies, Tenant, Tier};
 use cityos_domain::ids::{
-    CustomerId, OfferId, OrderId, ProductId, StoreId, TenantId, VendorId, VendorOrderId,
+    CustomerId, OfferId, OrderId, PlaceId, ProductId, StoreId, TenantId, VendorId, VendorOrderId,
 };
 use cityos_domain::log::Partition;
 use cityos_domain::marketplace::customer::RegisterCustomer;
@@ -68,6 +68,11 @@ pub fn reason(text: &str) -> Reason {
     Reason::parse("reason", text).expect(VALID)
 }
 
+/// Someone wants something done in the platform's partition.
+pub fn of_city(intention: impl Intention + 'static) -> Act {
+    Act::Tell { partition: Partition::Platform, intention: Box::new(intention) }
+}
+
 /// Someone wants something done in the tenant's partition.
 pub fn wish(intention: impl Intention + 'static) -> Act {
     Act::Tell { partition: partition(), intention: Box::new(intention) }
@@ -84,17 +89,21 @@ where
 
 /// The tenant is registered.
 pub fn registration() -> Act {
+    registration_below(None)
+}
+
+/// The tenant is registered in a subcategory, or in none.
+pub fn registration_below(subcategory: Option<PlaceId>) -> Act {
     let registration = Registration {
-        slug: Slug::parse("slug", "harbour").expect(VALID),
+        slug: slug("harbour"),
         name: text("Harbour"),
-        subcategory: None,
+        subcategory,
         zone: Zone::UTC,
         locale: locale(),
         currency: currency(),
         tier: Tier::Basic,
     };
-    let intention = Box::new(RegisterTenant { id: tenant(), registration });
-    Act::Tell { partition: Partition::Platform, intention }
+    of_city(RegisterTenant { id: tenant(), registration })
 }
 
 /// The tenant, open and active.
@@ -114,7 +123,7 @@ pub fn stocked(policies: Policies) -> Vec<Act> {
     acts.push(wish(OpenStore {
         id: store(),
         opening: Opening {
-            slug: Slug::parse("slug", "main").expect(VALID),
+            slug: slug("main"),
             name: text("Main"),
             brand: "Harbour".into(),
             kind: StoreKind::Marketplace,
@@ -208,6 +217,10 @@ fn locale() -> Locale {
     Locale::parse("locale", "en").expect(VALID)
 }
 
-fn text(text: &str) -> LocalText {
+pub(super) fn slug(text: &str) -> Slug {
+    Slug::parse("slug", text).expect(VALID)
+}
+
+pub(super) fn text(text: &str) -> LocalText {
     LocalText::parse("name", [(locale(), text.into())]).expect(VALID)
 }
