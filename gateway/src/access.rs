@@ -68,7 +68,7 @@ actions! {
     Vendor                   "vendor"                   Tenant   SELLERS;
     Customers                "customers"                Tenant   BUYERS;
     Customer                 "customer"                 Tenant   BUYERS;
-    CustomerByEmail          "customerByEmail"          Tenant   ADMINS;
+    CustomersByEmail         "customersByEmail"         Tenant   ADMINS;
     ProductCategories        "productCategories"        Tenant   EVERYONE;
     ProductCategory          "productCategory"          Tenant   EVERYONE;
     Products                 "products"                 Tenant   EVERYONE;

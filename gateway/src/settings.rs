@@ -46,8 +46,8 @@ settings! {
     bind: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
     /// How log lines look: `text` or `json`.
     log_format: LogFormat = LogFormat::Text;
-    /// Which log lines are written, such as `info` or `info,cityos_sagas=debug`.
-    log_level: String = "info".into();
+    /// Which log lines are written, such as `info` or `warn,cityos_sagas=debug`.
+    log_level: String = "info,actix_server=warn".into();
     /// Whether tokens of the built-in development issuer are accepted and issued. Anyone who can read the data
     /// directory can make them: switch it off wherever real people sign in.
     development_tokens: bool = true;

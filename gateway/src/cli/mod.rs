@@ -11,7 +11,7 @@ mod token;
 use crate::logging;
 use crate::settings::Settings;
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,41 +20,56 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "cityos", version)]
 struct Cli {
-    /// File of settings (TOML); `cityos.toml` where it exists.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Where log, read models and keys are kept: short for `--set data_dir=…`.
-    #[arg(long, global = true, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Any setting; `cityos settings` lists them.
-    #[arg(long = "set", global = true, value_name = "SETTING=VALUE", value_parser = setting)]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     command: Command,
+}
+
+/// What may be said before a command's name and behind it.
+#[derive(Args)]
+struct Options {
+    /// File of settings (TOML); `cityos.toml` where it exists.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where log, read models and keys are kept: short for `--set data_dir=…`.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Any setting; `cityos settings` lists them.
+    #[arg(long = "set", value_name = "SETTING=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Serves the API, moves the read models and drives the sagas, until Ctrl-C.
-    Serve(serve::Serve),
+    Serve(With<serve::Serve>),
     /// Brings in sellers, products and orders from CSV files.
-    Import(import::Import),
+    Import(With<import::Import>),
     /// Makes a development token.
-    Token(token::Token),
+    Token(With<token::Token>),
     /// Copies log and keys, each to its own file, also while the server runs.
-    Backup(backup::Backup),
+    Backup(With<backup::Backup>),
     /// Puts a backup into an empty data directory.
-    Restore(restore::Restore),
+    Restore(With<restore::Restore>),
     /// Prints the table of settings and what they are now.
-    Settings(settings::Show),
+    Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
-    Schema(schema::Print),
+    Schema(With<schema::Print>),
+}
+
+/// A command with the options behind its name.
+#[derive(Args)]
+struct With<C: Args> {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    command: C,
 }
 
 /// Runs what the command line says.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("cityos: {error:#}");
@@ -63,26 +78,50 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let mut flags = cli.set;
-    if let Some(dir) = cli.data_dir {
-        flags.push((
-            "data_dir".into(),
-            dir.to_str().context("the data directory's name is not UTF-8")?.into(),
-        ));
+fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Import(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Token(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Backup(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Restore(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
+        Command::Schema(with) => with.run(options, |it, _| it.run()),
     }
-    let settings = Settings::load(cli.config.as_deref(), &flags)?;
-    logging::start(&settings)?;
-    let done = match cli.command {
-        Command::Serve(command) => runtime()?.block_on(command.run(settings))?,
-        Command::Import(command) => runtime()?.block_on(command.run(settings))?,
-        Command::Token(command) => runtime()?.block_on(command.run(settings))?,
-        Command::Backup(command) => runtime()?.block_on(command.run(settings))?,
-        Command::Restore(command) => runtime()?.block_on(command.run(settings))?,
-        Command::Settings(command) => command.run(&settings)?,
-        Command::Schema(command) => command.run()?,
-    };
-    Ok(done)
+}
+
+impl<C: Args> With<C> {
+    /// Does `work` with the settings as file, environment and options have them.
+    fn run(
+        self,
+        before: Options,
+        work: impl FnOnce(C, Settings) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        let settings = before.then(self.options).settings()?;
+        logging::start(&settings)?;
+        work(self.command, settings)
+    }
+}
+
+impl Options {
+    /// These, and where they differ, what was said `later`.
+    fn then(mut self, later: Options) -> Self {
+        self.set.extend(later.set);
+        Options {
+            config: later.config.or(self.config),
+            data_dir: later.data_dir.or(self.data_dir),
+            set: self.set,
+        }
+    }
+
+    fn settings(self) -> anyhow::Result<Settings> {
+        let mut flags = self.set;
+        if let Some(dir) = self.data_dir {
+            let dir = dir.to_str().context("the data directory's name is not UTF-8")?;
+            flags.push(("data_dir".into(), dir.into()));
+        }
+        Ok(Settings::load(self.config.as_deref(), &flags)?)
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -106,6 +145,17 @@ fn setting(text: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn options_before_and_behind_a_command_count_and_the_later_wins() {
+        let line = "cityos --set page_size_default=7 --data-dir a --set receipt_days=2 settings --set page_size_max=50 \
+                    --set receipt_days=3 --data-dir b";
+        let Cli { options, command } = Cli::parse_from(line.split_whitespace());
+        let Command::Settings(with) = command else { panic!("another command was read") };
+        let settings = options.then(with.options).settings().unwrap();
+        assert_eq!((settings.page_size_default, settings.page_size_max, settings.receipt_days), (7, 50, 3));
+        assert_eq!(settings.data_dir, PathBuf::from("b"));
+    }
 
     #[test]
     fn every_command_and_flag_is_well_formed() {

@@ -2,12 +2,12 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, find, lists, lookups, ordering};
+use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::sealing::{open_contact, persons_by_email, remember_email, seal_contact};
-use crate::graphql::services::{Scope, reading};
+use crate::graphql::sealing::{has_email, open_contact, persons_by_email, remember_email, seal_contact};
+use crate::graphql::services::{Scope, reading, services};
 use crate::graphql::values::{ContactInput, ContactOut};
 use crate::ownership::{OnlyOwn, Thing};
 use async_graphql::{Context, InputObject, Object};
@@ -17,8 +17,8 @@ use cityos_domain::ids::{CustomerId, PersonId};
 use cityos_domain::marketplace::customer::{self, Command, Contact, RegisterCustomer};
 use cityos_domain::sealed::Sealed;
 use cityos_domain::workspace::{Intention, Tell};
-use cityos_projections::Filter;
 use cityos_projections::models::customers::{self, Customers};
+use cityos_projections::{Filter, Query};
 
 /// Someone who buys.
 pub struct Customer {
@@ -101,22 +101,31 @@ lookups! {
 
 /// Looking up customers by what is known about them.
 #[derive(Default)]
-pub struct CustomerByEmail;
+pub struct CustomersByEmail;
 
 #[Object]
-impl CustomerByEmail {
-    /// The customer with this e-mail address. It is looked up by a keyed hash that is deleted with the person's
-    /// key; the address itself stands nowhere in the clear.
-    async fn customer_by_email(
+impl CustomersByEmail {
+    /// The customers with this e-mail address: several, where one bought as a guest. It is looked up by a keyed hash
+    /// that is deleted with the person's key; the address itself stands nowhere in the clear.
+    async fn customers_by_email(
         &self,
         ctx: &Context<'_>,
         email: String,
         at_least: Option<PositionToken>,
-    ) -> Result<Option<Customer>, Refusal> {
-        let scope = reading(ctx, Action::CustomerByEmail, at_least.as_ref()).await?;
+    ) -> Result<Vec<Customer>, Refusal> {
+        let scope = reading(ctx, Action::CustomersByEmail, at_least.as_ref()).await?;
         let persons = persons_by_email(ctx, scope.partition, &email).await?;
-        let ids = persons.into_iter().map(|person| CustomerId(person.0));
-        find(ctx, scope, customers::Customer::id().is_in(ids)).await
+        let ids = customers::Customer::id().is_in(persons.into_iter().map(|person| CustomerId(person.0)));
+        let rows = Query::<Customers>::new(scope.partition).filter(ids).fetch(&services(ctx).reads).await?;
+        let mut found = Vec::new();
+        for row in rows {
+            let customer = Customer::show(scope, row);
+            // Former addresses are remembered too.
+            if customer.contact(ctx).await?.is_some_and(|contact| has_email(&contact, &email)) {
+                found.push(customer);
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -2,6 +2,7 @@
 //! roots are put together, and requests carried out within limits.
 
 mod answer;
+mod arranging;
 mod commission_rules;
 mod commissions;
 mod connection;
@@ -76,7 +77,7 @@ struct MarketplaceQueries(
     vendors::VendorLookup,
     customers::CustomerList,
     customers::CustomerLookup,
-    customers::CustomerByEmail,
+    customers::CustomersByEmail,
     product_categories::ProductCategoryList,
     product_categories::ProductCategoryLookup,
     products::ProductList,
@@ -159,14 +160,20 @@ pub fn sdl() -> String {
 pub async fn execute(
     schema: &Schema,
     services: &Arc<Services>,
-    request: Request,
+    mut request: Request,
     context: RequestContext,
 ) -> Response {
     let correlation = context.correlation;
+    let operation = request.operation_name.clone();
+    let document = request.parsed_query().ok().cloned();
     let lulls = Lulls::default();
     let begin = lulls.clone();
     let batches = DataLoader::new(Rows(services.reads.clone()), move |batch| begin.spawn(batch));
     let batches = batches.delay(Duration::ZERO);
     let request = request.data(services.clone()).data(context).data(batches).data(Freshness::default());
-    refusal::finish(lulls.of(schema.execute(request)).await, correlation)
+    let mut response = lulls.of(schema.execute(request)).await;
+    if let Some(document) = document {
+        arranging::arrange(&mut response, &document, operation.as_deref());
+    }
+    refusal::finish(response, correlation)
 }

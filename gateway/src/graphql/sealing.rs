@@ -53,7 +53,7 @@ pub async fn remember_email(
     sealer.remember(tenant, person, EMAIL, &normal(email)).await.map_err(Refusal::internal)
 }
 
-/// The persons of a tenant with this e-mail address.
+/// The persons of a tenant who have, or once had, this e-mail address.
 pub async fn persons_by_email(
     ctx: &Context<'_>,
     partition: Partition,
@@ -61,6 +61,11 @@ pub async fn persons_by_email(
 ) -> Result<Vec<PersonId>, Refusal> {
     let Some(tenant) = partition.tenant() else { return Ok(Vec::new()) };
     services(ctx).sealer.find(tenant, EMAIL, &normal(email)).await.map_err(Refusal::internal)
+}
+
+/// Whether this is the address to reach a person at now.
+pub fn has_email(contact: &ContactOut, email: &str) -> bool {
+    contact.email.as_deref().is_some_and(|current| normal(current) == normal(email))
 }
 
 /// Addresses that people take for the same are.

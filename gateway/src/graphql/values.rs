@@ -153,7 +153,7 @@ pub struct ContactOut {
     /// The person's name.
     name: String,
     /// Their e-mail address.
-    email: Option<String>,
+    pub email: Option<String>,
     /// Their phone number.
     phone: Option<String>,
     /// Their postal address, one line each.

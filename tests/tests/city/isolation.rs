@@ -281,20 +281,30 @@ async fn vendors_and_customers_see_of_what_they_share_only_what_is_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_customer_is_found_by_e_mail_in_their_own_tenant_alone() {
+async fn customers_are_found_by_the_e_mail_they_have_now_in_their_own_tenant_alone() {
     let city = City::open().await;
     let (ours, theirs) = (Market::open(&city, "ours").await, Market::open(&city, "theirs").await);
     let contact = |email: &str| json!({ "name": "Mira", "email": email });
-    let mira = json!({ "contact": contact("Mira@Example.org") });
-    let mira = ours.admin.does("registerCustomer", mira, "customer { id }").await["customer"]["id"].take();
+    let register = async |market: &Market<'_>| {
+        let mira = json!({ "contact": contact("Mira@Example.org") });
+        market.admin.does("registerCustomer", mira, "customer { id }").await["customer"]["id"].take()
+    };
+    let (mira, namesake, neighbour) = (register(&ours).await, register(&ours).await, register(&theirs).await);
     let found = async |market: &Market<'_>, email: &str| {
         city.settle().await;
-        let query = "query($email: String!) { customerByEmail(email: $email) { id } }";
-        market.admin.ask_with(query, &json!({ "email": email })).await["customerByEmail"]["id"].take()
+        let query = "query($email: String!) { customersByEmail(email: $email) { id } }";
+        let found = market.admin.ask_with(query, &json!({ "email": email })).await;
+        let mut ids: Vec<_> = list(&found["customersByEmail"]).iter().map(|one| text(&one["id"])).collect();
+        ids.sort();
+        ids
     };
-    assert_eq!(found(&ours, "mira@example.org").await, mira);
-    assert_eq!(found(&theirs, "mira@example.org").await, Value::Null);
+    let mut both = vec![text(&mira), text(&namesake)];
+    both.sort();
+    assert_eq!(found(&ours, "mira@example.org").await, both);
+    assert_eq!(found(&theirs, "mira@example.org").await, [text(&neighbour)]);
     let moved = json!({ "customer": mira, "contact": contact("new@example.org") });
     ours.admin.does("changeCustomerContact", moved, "").await;
-    assert_eq!(found(&ours, "new@example.org").await, mira);
+    assert_eq!(found(&ours, "new@example.org").await, [text(&mira)]);
+    assert_eq!(found(&ours, "mira@example.org").await, [text(&namesake)]);
+    assert_eq!(found(&theirs, "new@example.org").await, Vec::<String>::new());
 }

@@ -66,12 +66,12 @@ async fn a_name_given_to_the_city_is_read_by_those_who_may_and_found_in_no_file(
         .ask(
             &token,
             "query($email: String!, $position: Position) {
-                customerByEmail(email: $email, atLeast: $position) { id contact { name email phone address } } }",
+                customersByEmail(email: $email, atLeast: $position) { id contact { name email phone address } } }",
             json!({ "email": EMAIL.to_uppercase(), "position": position }),
         )
         .await;
-    assert_eq!(found["customerByEmail"], *customer);
-    let literal = format!("{{ customerByEmail(email: \"{EMAIL}\") {{ id name: \"{NAME}\" }} }}");
+    assert_eq!(found["customersByEmail"], json!([customer]));
+    let literal = format!("{{ customersByEmail(email: \"{EMAIL}\") {{ id name: \"{NAME}\" }} }}");
     for wrong in [literal.as_str(), NAME, "{ customer(id: \"wilhelmina@planted.example\") { id } }"] {
         let answer = server.post(&token, wrong, json!({ "name": NAME })).await.unwrap();
         assert!(answer["errors"].is_array(), "{answer}");
