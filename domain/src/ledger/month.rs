@@ -1,9 +1,7 @@
 //! One month of a vendor's ledger in one currency: double entry, every transaction one event whose legs sum to
-//! zero. A month that ends is closed, and its balances and unclaimed entries are carried into the next. Lists of
-//! entries stand in events of their own, a bounded number in each: a ledger may have any number of them.
-//!
-//! Accounts of the platform (clearing, commission income, …) are legs here like the vendor's own; their
-//! balances are folds over all vendors, never streams, or every capture would meet in one.
+//! zero. A month that ends is closed, and its balances and unclaimed entries are carried into the next, a bounded
+//! number of entries in each event. Accounts of the platform (clearing, commission income, …) are legs here like
+//! the vendor's own; their balances are folds over all vendors, never streams, or every capture would meet in one.
 
 use crate::aggregate::Aggregate;
 use crate::calendar::{BusinessDate, Month};
