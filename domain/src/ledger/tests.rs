@@ -204,9 +204,9 @@ fn what_a_vendor_owes_is_made_up_from_what_comes_next() {
 }
 
 #[test]
-fn a_vendor_is_terminated_when_nothing_is_owed_to_them_or_by_them_in_any_currency() {
+fn a_vendor_is_terminated_when_no_order_is_open_and_nothing_is_owed_to_them_or_by_them_in_any_currency() {
     let mut market = with_available("EUR", 3000);
-    let terminate = TerminateVendor { id: id("ann"), reason: reason() };
+    let terminate = TerminateVendor { id: id("ann"), reason: reason(), open_parts: 0 };
     assert_eq!(market.city.refusal(&terminate), "VENDOR_NOT_SETTLED");
     market.city.when(&request("EUR")).unwrap();
     market.city.when(&ClaimEntries { payout: first_payout() }).unwrap();
@@ -216,10 +216,12 @@ fn a_vendor_is_terminated_when_nothing_is_owed_to_them_or_by_them_in_any_currenc
     market.city.when(&adjust("debt", "USD", -1)).unwrap();
     assert_eq!(market.city.refusal(&terminate), "VENDOR_NOT_SETTLED");
     market.city.when(&adjust("written off", "USD", 1)).unwrap();
+    let busy = TerminateVendor { open_parts: 1, ..terminate.clone() };
+    assert_eq!(market.city.refusal(&busy), "VENDOR_ORDERS_OPEN");
     assert_eq!(market.city.when(&terminate).unwrap().len(), 1);
     market.city.when(&adjust("late", "EUR", 1)).unwrap();
     assert_eq!(market.city.when(&terminate).unwrap(), []);
-    let stranger = TerminateVendor { id: id("ghost"), reason: reason() };
+    let stranger = TerminateVendor { id: id("ghost"), reason: reason(), open_parts: 0 };
     assert_eq!(market.city.refusal(&stranger), "VENDOR_UNKNOWN");
 }
 

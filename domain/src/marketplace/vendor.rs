@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What may be asked of a vendor. Applying and inviting are [intentions](ApplyAsVendor): handles are unique. So is
-/// [terminating](TerminateVendor): the ledger has a say.
+/// [terminating](TerminateVendor): its orders and the ledger have a say.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
     /// Ask to sell, for the first time or after a refusal.
@@ -204,6 +204,9 @@ pub enum Rejection {
     /// There is no account to pay to.
     #[error("the vendor has no payout account")]
     PayoutAccountMissing,
+    /// It has orders to fulfil.
+    #[error("the vendor has {0} parts of orders to ship or deliver, or to cancel")]
+    OrdersOpen(u64),
     /// Something is owed to it, or by it.
     #[error("what the vendor has earned or owes in {0} must be paid or written off first")]
     NotSettled(Currency),
@@ -224,6 +227,7 @@ impl Reject for Rejection {
             Rejection::PayoutsHeld(_) => "VENDOR_PAYOUTS_HELD",
             Rejection::KycNotVerified => "VENDOR_KYC_NOT_VERIFIED",
             Rejection::PayoutAccountMissing => "VENDOR_PAYOUT_ACCOUNT_MISSING",
+            Rejection::OrdersOpen(_) => "VENDOR_ORDERS_OPEN",
             Rejection::NotSettled(_) => "VENDOR_NOT_SETTLED",
         }
     }
@@ -242,6 +246,7 @@ impl Reject for Rejection {
             | Rejection::PayoutsHeld(_)
             | Rejection::KycNotVerified
             | Rejection::PayoutAccountMissing
+            | Rejection::OrdersOpen(_)
             | Rejection::NotSettled(_) => None,
         }
     }

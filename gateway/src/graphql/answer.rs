@@ -18,7 +18,7 @@ use cityos_eventstore::executor::{Command, ExecuteError};
 use cityos_eventstore::keys::Key;
 use cityos_eventstore::store::{EventStore, InputHash, StoreError};
 use cityos_projections::model::KeyOf;
-use cityos_projections::replay;
+use cityos_projections::{ReadStore, replay};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -243,11 +243,18 @@ impl<'a> Mutation<'a> {
         Ok(receipt.is_some())
     }
 
+    /// The read models, when they have come to all that was written before this mutation.
+    pub async fn reads_now(&self) -> Result<&ReadStore, Refusal> {
+        let Services { executor, reads, .. } = &**self.services;
+        wait_for_reads(self.services, executor.store().head().await.map_err(Refusal::internal)?).await?;
+        Ok(reads)
+    }
+
     /// Asks for a payout for everyone who has enough available: each a command of its own, that this one stands
     /// behind, and each with the reason in the log.
     pub async fn sweep_payouts(&self, why: &Reason) -> Result<(), Refusal> {
-        let Services { engine, executor, .. } = &**self.services;
-        wait_for_reads(self.services, executor.store().head().await.map_err(Refusal::internal)?).await?;
+        self.reads_now().await?;
+        let engine = &self.services.engine;
         let meta = Meta { reason: Some(why.as_str().into()), ..self.meta.clone() };
         engine.sweep_payouts(self.partition(), &meta, Trigger::Manual).await.map_err(Refusal::internal)
     }

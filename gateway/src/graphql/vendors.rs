@@ -20,8 +20,9 @@ use cityos_domain::marketplace::vendor::{self, ApplyAsVendor, Command, Introduct
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Code;
 use cityos_domain::workspace::{Intention, Stop, Tell, Workspace};
-use cityos_projections::Filter;
+use cityos_projections::models::order_parts::{OrderPart, OrderParts, PartStatus};
 use cityos_projections::models::vendors::{self, Vendors};
+use cityos_projections::{Filter, Query};
 
 /// Where a vendor stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -332,10 +333,12 @@ mutations! {
             tell(mutation, input.vendor, command, expected).await
         }
 
-        /// The vendor never sells again. Refused while anything is owed to it or by it.
+        /// The vendor never sells again. Refused while it has orders to fulfil, or anything is owed to it or by it.
         terminate_vendor = TerminateVendor(mutation, input: TerminateVendorInput, expected) -> VendorResult {
             let Id(id) = input.vendor;
-            let terminate = reason(&input.reason).map(|reason| vendor::TerminateVendor { id, reason });
+            let open_parts = open_parts(mutation, id).await?;
+            let terminate =
+                reason(&input.reason).map(|reason| vendor::TerminateVendor { id, reason, open_parts });
             answer(mutation, id, terminate, expected).await
         }
 
@@ -356,6 +359,13 @@ impl Intention for ApplyAgain {
         city.see::<vendor::Vendor>(self.0.id)?.known()?;
         self.0.decide(city)
     }
+}
+
+/// How many parts of orders are on their way from a vendor to customers, or still to be sent.
+async fn open_parts(mutation: &Mutation<'_>, vendor: VendorId) -> Result<u64, Refusal> {
+    let open = OrderPart::status().is_in([PartStatus::Placed, PartStatus::Shipped]);
+    let of_vendor = Query::<OrderParts>::new(mutation.partition()).filter(OrderPart::vendor().is(vendor));
+    Ok(of_vendor.filter(open).count(mutation.reads_now().await?).await?)
 }
 
 /// Personal data is sealed before there is a command that could carry it.

@@ -135,3 +135,21 @@ async fn a_payout_under_way_is_the_answer_to_the_next_wish() {
     city.settle().await;
     assert_eq!(balances(&market).await, ["alma EUR 0.00 5.00"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_leaves_for_good_once_every_order_is_fulfilled_and_everything_is_paid() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
+    let (_, parts) = market.order(&market.customer().await, &[(&offer, 2)]).await;
+    city.settle().await;
+    let leave = json!({ "vendor": vendor, "reason": "closes down" });
+    assert_eq!(market.admin.is_rejected("terminateVendor", leave.clone()).await, "VENDOR_ORDERS_OPEN");
+    market.deliver(&parts[0]).await;
+    assert_eq!(market.admin.is_rejected("terminateVendor", leave.clone()).await, "VENDOR_NOT_SETTLED");
+    market.admin.does("requestPayout", json!({ "vendor": vendor, "currency": "EUR" }), "").await;
+    city.settle().await;
+    let left = market.admin.does("terminateVendor", leave, "vendor { status canSell canBePaid }").await;
+    assert_eq!(left["vendor"], json!({ "status": "TERMINATED", "canSell": false, "canBePaid": false }));
+}

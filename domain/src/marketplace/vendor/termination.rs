@@ -6,24 +6,33 @@ use crate::ledger::posting::unsettled;
 use crate::text::Reason;
 use crate::workspace::{Intention, Stop, Workspace};
 
-/// Ends a vendor for good, unless something it earned is pending, available or on its way, or it owes something:
-/// a payout, or an adjustment that writes it off, comes first. Orders that were placed and not captured are not
-/// looked for, as no stream counts them: they go on, and what they earn is held. May be repeated.
+/// Ends a vendor for good, unless it has orders to fulfil, something it earned is pending, available or on its way,
+/// or it owes something: a payout, or an adjustment that writes it off, comes first. No stream counts orders: whoever
+/// asks has counted them. Of a vendor who still sells, one may be placed at the same moment: it goes on, and what it
+/// earns is held. May be repeated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TerminateVendor {
     /// The vendor.
     pub id: VendorId,
     /// Why.
     pub reason: Reason,
+    /// How many parts of orders it has still to ship or to bring to their customers.
+    pub open_parts: u64,
 }
 
 impl Intention for TerminateVendor {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
         let before = city.see::<Vendor>(self.id)?.known()?.stage;
         city.send::<Vendor>(self.id, &Command::Terminate { reason: self.reason.clone() })?;
+        if before == Stage::Terminated {
+            return Ok(());
+        }
+        if self.open_parts > 0 {
+            return Err(Rejection::OrdersOpen(self.open_parts).into());
+        }
         match unsettled(city, self.id)? {
-            Some(currency) if before != Stage::Terminated => Err(Rejection::NotSettled(currency).into()),
-            Some(_) | None => Ok(()),
+            Some(currency) => Err(Rejection::NotSettled(currency).into()),
+            None => Ok(()),
         }
     }
 }
