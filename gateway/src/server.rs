@@ -117,7 +117,7 @@ async fn get(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
             return failure(&context, StatusCode::BAD_REQUEST, "BAD_REQUEST", &error.to_string());
         }
     };
-    if asked.parsed_query().is_ok_and(|document| has_mutation(&document.operations)) {
+    if graphql::limits::document(&mut asked).is_ok_and(|document| has_mutation(&document.operations)) {
         let message = "mutations are sent by POST";
         return failure(&context, StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message);
     }
@@ -144,7 +144,9 @@ fn root_fields(operations: &DocumentOperations) -> Vec<&'static str> {
 async fn answer(app: &App, context: RequestContext, mut request: Request) -> HttpResponse {
     let began = Instant::now();
     let correlation = context.correlation;
-    let fields = request.parsed_query().map(|asked| root_fields(&asked.operations)).unwrap_or_default();
+    let fields = graphql::limits::document(&mut request)
+        .map(|asked| root_fields(&asked.operations))
+        .unwrap_or_default();
     let span = tracing::info_span!("request", %correlation);
     async {
         let response = graphql::execute(app.schema(), app.services(), request, context).await;

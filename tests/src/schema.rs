@@ -55,7 +55,7 @@ impl Schema {
         let parts = self.fields(of).iter().filter_map(|field| {
             let (name, kind) = (text(&field["name"]), base(&field["type"]));
             match text(&self.named(&kind)["kind"]).as_str() {
-                "SCALAR" | "ENUM" => Some(alone(of, name)),
+                "SCALAR" | "ENUM" => Some(name),
                 _ if depth == 0 || has_required(field) => None,
                 _ => Some(format!("{name} {{ {} }}", self.selection(&kind, depth - 1))),
             }
@@ -82,11 +82,6 @@ impl Schema {
             members.collect::<Vec<_>>().join(" "),
         )
     }
-}
-
-/// The order a pending checkout names is an id where others show the order itself: the two cannot share a name.
-fn alone(of: &str, name: String) -> String {
-    if of == "CheckoutPending" && name == "order" { "orderId: order".into() } else { name }
 }
 
 /// Whether a field cannot be asked without saying more.

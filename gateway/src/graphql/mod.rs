@@ -10,6 +10,7 @@ mod customers;
 mod fees;
 pub mod ids;
 mod ledger;
+pub mod limits;
 mod loading;
 mod lulls;
 mod offers;
@@ -41,12 +42,6 @@ use lulls::Lulls;
 use services::{Freshness, Services};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How deep a request may nest its fields.
-pub const DEPTH_MAX: usize = 15;
-
-/// How many fields a request may ask for, those of introspection included. A page counts once, not per row.
-pub const FIELDS_MAX: usize = 1_000;
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
@@ -143,12 +138,9 @@ struct PurchaseMutations(orders::OrderMutations, order_parts::OrderPartMutations
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema, with its limits.
+/// The schema. Requests are held to [`limits`] before it sees them.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_depth(DEPTH_MAX)
-        .limit_complexity(FIELDS_MAX)
-        .finish()
+    Schema::new(Query::default(), Mutation::default(), EmptySubscription)
 }
 
 /// The schema in its definition language.
@@ -165,15 +157,16 @@ pub async fn execute(
 ) -> Response {
     let correlation = context.correlation;
     let operation = request.operation_name.clone();
-    let document = request.parsed_query().ok().cloned();
+    let document = match limits::document(&mut request) {
+        Ok(document) => document.clone(),
+        Err(error) => return refusal::finish(Response::from_errors(vec![error]), correlation),
+    };
     let lulls = Lulls::default();
     let begin = lulls.clone();
     let batches = DataLoader::new(Rows(services.reads.clone()), move |batch| begin.spawn(batch));
     let batches = batches.delay(Duration::ZERO);
     let request = request.data(services.clone()).data(context).data(batches).data(Freshness::default());
     let mut response = lulls.of(schema.execute(request)).await;
-    if let Some(document) = document {
-        arranging::arrange(&mut response, &document, operation.as_deref());
-    }
+    arranging::arrange(&mut response, &document, operation.as_deref());
     refusal::finish(response, correlation)
 }

@@ -30,9 +30,9 @@ use cityos_domain::orders::requesting::RequestOrder;
 use cityos_domain::orders::vendor_order::VendorOrder;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Code;
-use cityos_projections::Filter;
 use cityos_projections::models::orders::{self, Orders};
 use cityos_projections::models::payments::{self, Payments};
+use cityos_projections::{Filter, replay};
 use cityos_sagas::checkout::Checkout;
 use cityos_sagas::registry::run_of;
 use cityos_sagas::saga::Saga;
@@ -215,6 +215,10 @@ impl Order {
     /// The payment, once it is placed.
     async fn payment(&self, ctx: &Context<'_>) -> Result<Option<Payment>, Refusal> {
         let Some(payment) = self.row.payment else { return Ok(None) };
+        if let Some(events) = &self.events {
+            let made = replay::<Payments>(events).map_err(Refusal::internal)?;
+            return Ok(made.into_values().next().map(Payment::from));
+        }
         let row = load(ctx, ByKey::<Payments>::new(self.scope.partition, payment)).await?;
         Ok(row.map(Payment::from))
     }
@@ -268,9 +272,9 @@ answers! {
 #[derive(SimpleObject)]
 pub struct CheckoutPending {
     /// The run of the checkout.
-    run: Id<RunId>,
+    run_id: Id<RunId>,
     /// The order.
-    order: Id<OrderId>,
+    order_id: Id<OrderId>,
     /// The place in the log this reached.
     position: PositionToken,
     /// Whether it was done before.
@@ -379,8 +383,8 @@ async fn checked_out(mutation: &Mutation<'_>, id: OrderId, reached: Reached) -> 
         let cause =
             asked.first().ok_or_else(|| Refusal::internal("an order that was asked for is not there"))?;
         return Ok(OrderResult::CheckoutPending(CheckoutPending {
-            run: Id(run_of(Checkout::NAME, cause.id)),
-            order: Id(id),
+            run_id: Id(run_of(Checkout::NAME, cause.id)),
+            order_id: Id(id),
             position: PositionToken::of(&services.positions, reached.position),
             replayed: reached.replayed,
         }));
@@ -390,7 +394,8 @@ async fn checked_out(mutation: &Mutation<'_>, id: OrderId, reached: Reached) -> 
         let (code, message) = (code.clone(), message.clone());
         return Ok(OrderResult::Rejection(Rejection { code, message, field: None }));
     }
-    if let Event::Order(order::Event::Placed { parts, .. }) = &end.event {
+    if let Event::Order(order::Event::Placed { parts, payment, .. }) = &end.event {
+        streams.push(payment::Payment::stream(partition, *payment));
         streams.extend(parts.iter().map(|part| VendorOrder::stream(partition, part.id)));
     }
     // Everything the placing wrote, and nothing that has happened since.

@@ -2,7 +2,7 @@
 
 use cityos_domain::ids::{PlaceId, TenantId};
 use cityos_gateway::graphql::ids::Named;
-use cityos_gateway::graphql::{DEPTH_MAX, FIELDS_MAX};
+use cityos_gateway::graphql::limits::{DEPTH_MAX, FIELDS_MAX, NESTING_MAX};
 use cityos_tests::callers::{CORRELATION, code_of};
 use cityos_tests::city::City;
 use cityos_tests::market::Market;
@@ -122,6 +122,16 @@ async fn a_request_asks_for_so_many_fields_so_deep_and_an_explorer_still_reads_t
     let wide = |fields| -> String { (0..fields).map(|n| format!("a{n}: me {{ subject }} ")).collect() };
     mayor.ask(&format!("{{ {} }}", wide(FIELDS_MAX / 2))).await;
     assert_eq!(mayor.refused(&format!("{{ {} }}", wide(FIELDS_MAX / 2 + 1))).await, "BAD_REQUEST");
+
+    let nested = format!("{{ me(a: {}{}) {{ subject }} }}", "[".repeat(5_000), "]".repeat(5_000));
+    let fragment = |n| format!("fragment f{n} on Query {{ ...f{0} ...f{0} }} ", n + 1);
+    let fragments: String = (0..29).map(fragment).collect();
+    let doubling = format!("{{ ...f0 }} {fragments} fragment f29 on Query {{ __typename }}");
+    for far_too_much in [&nested, &doubling, &"{ __typename ".repeat(NESTING_MAX + 1)] {
+        let (status, body) = city.nobody().send(far_too_much, &json!({})).await;
+        assert!(status == 200 && body.contains("BAD_REQUEST"), "{body}");
+        assert!(body.len() < 1_000, "nothing of the query is repeated: {}", body.len());
+    }
 
     let kind = "type ".to_owned() + &"{ kind name ofType ".repeat(9) + "{ kind name }" + &" }".repeat(9);
     let explorer =

@@ -218,7 +218,7 @@ async fn a_checkout_that_takes_long_is_answered_as_pending_and_finishes_all_the_
 
     let query =
         "query($run: ID!, $order: ID!) { sagaRun(id: $run) { saga state } order(id: $order) { id status } }";
-    let found = json!({ "run": pending["run"], "order": pending["orderId"] });
+    let found = json!({ "run": pending["runId"], "order": pending["orderId"] });
     let found = market.admin.ask_with(query, &found).await;
     assert_eq!(found["sagaRun"], json!({ "saga": "checkout", "state": "COMPLETED" }));
     assert_eq!(found["order"]["status"], "PLACED");
@@ -236,7 +236,8 @@ async fn an_order_that_was_placed_answers_as_it_was_then_though_it_is_shipped_by
     let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
     let customer = market.customer().await;
     let show =
-        "order { id status version placed { payable { amount } } parts { id status lines { quantity } } }";
+        "order { id status version placed { payable { amount } } parts { id status lines { quantity } }
+        payment { authorised { amount } captured { amount } open { amount } } }";
     let buy = || given("placeOrder", "a", market.cart(&customer, &[(&offer, 2)]), show);
     let first = market.admin.answer(buy()).await;
     market.deliver(&text(&first["order"]["parts"][0]["id"])).await;

@@ -18,7 +18,7 @@ pub const ORDERS_OF_THE_SAMPLE: usize = 3;
 pub const PLACE_ORDER: &str = "mutation($input: PlaceOrderInput!, $key: String!) {
     placeOrder(input: $input, idempotencyKey: $key) { __typename
         ... on OrderChanged { order { id status } position }
-        ... on CheckoutPending { order }
+        ... on CheckoutPending { orderId }
         ... on Rejection { code } } }";
 
 const CITY: &str = "{

@@ -1,0 +1,147 @@
+//! What a request may be. Looked at before anything parses, validates or carries it out: the library's parser goes
+//! as deep into values as they are nested, and its own limits expand fragments as often as they are spread.
+
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{Request, ServerError};
+
+/// The longest query, in bytes; values may be sent as variables.
+pub const QUERY_BYTES_MAX: usize = 65_536;
+
+/// How deep brackets of any kind may be nested.
+pub const NESTING_MAX: usize = 64;
+
+/// How deep a request may nest its fields.
+pub const DEPTH_MAX: usize = 15;
+
+/// How many fields a request may ask for, those of introspection included, and those of a fragment as often as it
+/// is spread. A page counts once, not per row.
+pub const FIELDS_MAX: usize = 1_000;
+
+/// What is asked for, if it stays within limits. Parsed once, however often this is called.
+pub fn document(request: &mut Request) -> Result<&ExecutableDocument, ServerError> {
+    if request.query.len() > QUERY_BYTES_MAX {
+        return Err(beyond(format!("a query has at most {QUERY_BYTES_MAX} bytes: send values as variables")));
+    }
+    if nesting(&request.query) > NESTING_MAX {
+        return Err(beyond(format!("a query nests its brackets at most {NESTING_MAX} deep")));
+    }
+    let document: &ExecutableDocument = request.parsed_query()?;
+    for (_, operation) in document.operations.iter() {
+        Walk { document, items: 0 }.through(&operation.node.selection_set.node, 1)?;
+    }
+    Ok(document)
+}
+
+fn beyond(rule: String) -> ServerError {
+    ServerError::new(rule, None)
+}
+
+/// How deep brackets are nested, outside texts and comments.
+fn nesting(query: &str) -> usize {
+    let (mut depth, mut deepest, mut rest) = (0_usize, 0, query);
+    while let Some(next) = rest.chars().next() {
+        rest = match next {
+            '#' => rest.split_once(['\n', '\r']).map_or("", |(_, after)| after),
+            '"' => after_text(rest),
+            _ => &rest[next.len_utf8()..],
+        };
+        match next {
+            '{' | '[' | '(' => depth += 1,
+            '}' | ']' | ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// What follows the text that `rest` begins with: a block of three quotes, or of one.
+fn after_text(rest: &str) -> &str {
+    let quotes = if rest.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
+    let mut inside = &rest[quotes.len()..];
+    while let Some(at) = inside.find(['\\', '"']) {
+        inside = &inside[at..];
+        if let Some(after) = inside.strip_prefix(quotes) {
+            return after;
+        }
+        // A backslash and what it escapes, or a quote within a block.
+        let skipped: usize =
+            inside.chars().take(if inside.starts_with('\\') { 2 } else { 1 }).map(char::len_utf8).sum();
+        inside = &inside[skipped..];
+    }
+    ""
+}
+
+/// A walk through all that one operation asks for. Spreads count like fields, or those of fragments that spread each
+/// other would never end.
+struct Walk<'d> {
+    document: &'d ExecutableDocument,
+    items: usize,
+}
+
+impl Walk<'_> {
+    fn through(&mut self, set: &SelectionSet, depth: usize) -> Result<(), ServerError> {
+        for item in &set.items {
+            self.items += 1;
+            if self.items > FIELDS_MAX {
+                return Err(beyond(format!("a request asks for at most {FIELDS_MAX} fields")));
+            }
+            match &item.node {
+                Selection::Field(field) if depth > DEPTH_MAX => {
+                    let name = &field.node.name.node;
+                    return Err(beyond(format!("`{name}` is nested deeper than {DEPTH_MAX} fields")));
+                }
+                Selection::Field(field) => self.through(&field.node.selection_set.node, depth + 1)?,
+                Selection::InlineFragment(fragment) => {
+                    self.through(&fragment.node.selection_set.node, depth)?;
+                }
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = self.document.fragments.get(&spread.node.fragment_name.node) {
+                        self.through(&fragment.node.selection_set.node, depth)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(query: &str) -> Option<String> {
+        document(&mut Request::new(query)).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn brackets_in_texts_and_comments_do_not_count() {
+        let texts = r#"{ a(b: "((\"((", c: """[[ " \""" [[""", d: "") # [[[[ (
+            { e } }"#;
+        assert_eq!(nesting(texts), 2);
+        assert_eq!(nesting("{ a(b: [[{c: 1}]]) }"), 5);
+        assert_eq!(nesting("}}}{"), 1);
+        assert_eq!(nesting("{ \"\"\"{{{ \" { é"), 1);
+    }
+
+    #[test]
+    fn what_is_nested_deeper_than_any_stack_is_never_parsed() {
+        let values = |depth| format!("{{ a(b: {}{}) }}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(refusal(&values(NESTING_MAX - 2)), None);
+        assert!(refusal(&values(NESTING_MAX - 1)).unwrap().contains("64 deep"));
+        assert!(refusal(&values(20_000)).unwrap().contains("64 deep"));
+        assert!(refusal(&format!("{{ a }} # {}", "x".repeat(QUERY_BYTES_MAX))).unwrap().contains("bytes"));
+    }
+
+    #[test]
+    fn fragments_count_as_often_as_they_are_spread_and_may_not_spread_each_other() {
+        let doubling = |levels: usize| {
+            let fragment = |n| format!("fragment f{n} on Query {{ ...f{0} ...f{0} }} ", n + 1);
+            let fragments: String = (0..levels).map(fragment).collect();
+            format!("{{ ...f0 }} {fragments} fragment f{levels} on Query {{ a }}")
+        };
+        assert_eq!(refusal(&doubling(8)), None);
+        assert!(refusal(&doubling(29)).unwrap().contains("1000 fields"));
+        assert!(refusal("{ ...f } fragment f on Query { ...f }").unwrap().contains("1000 fields"));
+    }
+}
