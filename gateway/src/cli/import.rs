@@ -6,7 +6,7 @@ use anyhow::Context;
 use cityos_domain::calendar::Zone;
 use cityos_domain::money::{Currency, Rate};
 use cityos_domain::text::Slug;
-use cityos_eventstore::clock::SystemClock;
+use cityos_eventstore::clock::{Clock, SystemClock};
 use cityos_eventstore::executor::Executor;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -61,18 +61,25 @@ impl Import {
                 .map(|percent| Rate::parse_percent("--commission-percent", percent))
                 .transpose()?,
         };
-        let plan = import::plan(
+        let mut plan = import::plan(
             import::sellers(&self.sellers)?,
             import::products(&self.products)?,
             import::order_lines(&self.order_lines)?,
+            SystemClock.now(),
         );
         let stores = crate::app::Stores::open(&settings, Arc::new(SystemClock)).await?;
         let executor = Executor::new(stores.log.clone(), Arc::new(SystemClock), Arc::new(()));
         let commands = Commands::new(executor, stores.input_key);
         let begun = Instant::now();
         let bar = bar(&plan)?;
-        let (report, refused) = import::run(&commands, &stores.sealer, &target, &plan, || bar.inc(1)).await?;
+        let mut rejects = std::mem::take(&mut plan.rejects);
+        let done = import::run(&commands, &stores.sealer, &target, &plan, &mut rejects, || bar.inc(1)).await;
         bar.finish_and_clear();
+        let written = import::write_rejects(&self.rejects, &rejects).context("writing the rejects");
+        if let Ok(Some(path)) = &written {
+            println!("{} rows were refused: see {}", rejects.len(), path.display());
+        }
+        let report = done?;
         let seconds = begun.elapsed().as_secs_f64();
         println!("{report}");
         println!(
@@ -80,15 +87,10 @@ impl Import {
             report.commands,
             report.commands as f64 / seconds
         );
-        let mut rejects = plan.rejects;
-        rejects.extend(refused);
-        match import::write_rejects(&self.rejects, &rejects).context("writing the rejects")? {
-            None => Ok(ExitCode::SUCCESS),
-            Some(path) => {
-                println!("{} rows were refused: see {}", rejects.len(), path.display());
-                Ok(ExitCode::from(SOME_REJECTED))
-            }
-        }
+        Ok(match written? {
+            None => ExitCode::SUCCESS,
+            Some(_) => ExitCode::from(SOME_REJECTED),
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the orders stand on: the tenant with its store and commission, the product categories and products.
 
-use super::commands::Commands;
+use super::commands::{Commands, done_or_refused};
 use super::files::Product;
 use super::plan::Plan;
+use super::rejects::{Reject, Wrong};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use cityos_domain::calendar::Zone;
@@ -21,6 +22,7 @@ use cityos_domain::workspace::{Intention, Stop, Workspace};
 use cityos_eventstore::executor::Executed;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
 /// How many products go in at once: they do not depend on each other.
 const PRODUCTS_AT_ONCE: usize = 32;
@@ -52,42 +54,86 @@ pub struct Catalog {
     pub products: BTreeMap<Code, ProductId>,
 }
 
-/// Makes the tenant, its store, categories and products, as far as they are not there.
+/// Makes the tenant, its store, categories and products, as far as they are not there; what is there stays as it
+/// is. Products that were refused go to `rejects`.
 pub async fn make(
     commands: &Commands,
     target: &Target,
     plan: &Plan,
     at: DateTime<Utc>,
+    rejects: &mut Vec<Reject>,
     made: impl Fn(&Executed),
 ) -> anyhow::Result<Catalog> {
     let (tenant, store) = make_tenant(commands, target, at).await?;
     let partition = Partition::Tenant(tenant);
     let slugs: BTreeSet<&Slug> =
-        plan.products.values().filter_map(|product| product.category.as_ref()).collect();
+        plan.products.values().filter_map(|(_, product)| product.category.as_ref()).collect();
     let mut categories = BTreeMap::new();
     for slug in slugs {
-        let intention = EnsureCategory { slug: slug.clone() };
-        let input = slug.as_str();
-        let executed = commands.give(partition, ("category", slug.as_str()), input, at, &intention).await;
-        made(&executed.with_context(|| format!("creating the category {slug}"))?);
-        categories
-            .insert(slug, owner(commands, partition, Scope::ProductCategorySlug(None), slug.as_str()).await?);
+        categories.insert(slug, make_category(commands, partition, slug, at).await?);
     }
-    let products = stream::iter(plan.products.values()).map(|product| {
-        let category = product.category.as_ref().map(|slug| ProductCategoryId(categories[slug]));
-        let made = &made;
+    let making = stream::iter(plan.products.values()).map(|(line, product)| {
+        let category = product.category.as_ref().map(|slug| categories[slug].clone()).transpose();
         async move {
-            let intention = EnsureProduct { product: product.clone(), category };
-            let input = format!("{product:?}");
-            let name = product.id.as_str();
-            let executed = commands.give(partition, ("product", name), &input, at, &intention).await;
-            made(&executed.with_context(|| format!("creating the product {name}"))?);
-            let id = owner(commands, partition, Scope::ProductCode, name).await?;
-            anyhow::Ok((product.id.clone(), ProductId(id)))
+            let made = match category {
+                Ok(category) => make_product(commands, partition, product, category, at).await?,
+                Err(wrong) => Err(wrong),
+            };
+            anyhow::Ok((*line, product, made))
         }
     });
-    let products = products.buffer_unordered(PRODUCTS_AT_ONCE).try_collect().await?;
+    let mut making = pin!(making.buffer_unordered(PRODUCTS_AT_ONCE));
+    let mut products = BTreeMap::new();
+    while let Some((line, product, outcome)) = making.try_next().await? {
+        match outcome {
+            Ok((executed, id)) => {
+                made(&executed);
+                products.insert(product.id.clone(), id);
+            }
+            Err(Wrong { field, reason }) => {
+                rejects.push(Reject { file: "products", line, order: String::new(), field, reason });
+            }
+        }
+    }
     Ok(Catalog { tenant, store, products })
+}
+
+async fn make_category(
+    commands: &Commands,
+    partition: Partition,
+    slug: &Slug,
+    at: DateTime<Utc>,
+) -> anyhow::Result<Result<ProductCategoryId, Wrong>> {
+    let name = slug.as_str();
+    let intention = EnsureCategory { slug: slug.clone() };
+    let given = commands.give(partition, ("category", name), name, at, &intention).await;
+    match done_or_refused(given, "category").with_context(|| format!("creating the category {name}"))? {
+        Ok(_) => {
+            let id = owner(commands, partition, Scope::ProductCategorySlug(None), name).await?;
+            Ok(Ok(ProductCategoryId(id)))
+        }
+        Err(wrong) => Ok(Err(wrong)),
+    }
+}
+
+async fn make_product(
+    commands: &Commands,
+    partition: Partition,
+    product: &Product,
+    category: Option<ProductCategoryId>,
+    at: DateTime<Utc>,
+) -> anyhow::Result<Result<(Executed, ProductId), Wrong>> {
+    let name = product.id.as_str();
+    let intention = EnsureProduct { product: product.clone(), category };
+    // Only the id: a product that is there stays as it is, whatever else its row says by now.
+    let given = commands.give(partition, ("product", name), name, at, &intention).await;
+    match done_or_refused(given, "product_id").with_context(|| format!("creating the product {name}"))? {
+        Ok(executed) => {
+            let id = owner(commands, partition, Scope::ProductCode, name).await?;
+            Ok(Ok((executed, ProductId(id))))
+        }
+        Err(wrong) => Ok(Err(wrong)),
+    }
 }
 
 async fn make_tenant(

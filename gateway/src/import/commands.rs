@@ -1,6 +1,7 @@
 //! How an import gives its commands: under ids derived from what is imported, so that every repeat is the same
 //! command, and marked as imported, so that no saga starts on what has happened elsewhere.
 
+use super::rejects::Wrong;
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::{CommandId, derive};
 use cityos_domain::log::{Actor, Meta, Origin, Partition};
@@ -51,5 +52,26 @@ impl Commands {
     /// How many commands were done; those that had been done before do not count.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells a refusal, which is about what is imported with the id in `column` and nothing else, from a failure,
+/// which ends the import.
+pub fn done_or_refused(
+    given: Result<Executed, ExecuteError>,
+    column: &str,
+) -> Result<Result<Executed, Wrong>, ExecuteError> {
+    match given {
+        Ok(executed) => Ok(Ok(executed)),
+        Err(ExecuteError::Rejected(rejected)) => Ok(Err(rejected.into())),
+        Err(ExecuteError::KeyReused) => {
+            Ok(Err(Wrong::new(column, "was imported before with other content: it stays as it is")))
+        }
+        Err(error @ (ExecuteError::TooWide | ExecuteError::Unwritable(_))) => {
+            Ok(Err(Wrong::new(column, error.to_string())))
+        }
+        Err(
+            error @ (ExecuteError::VersionConflict { .. } | ExecuteError::Contended | ExecuteError::Store(_)),
+        ) => Err(error),
     }
 }

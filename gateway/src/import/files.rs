@@ -1,17 +1,21 @@
-//! The three files of the layout: sellers, products and order lines, read row by row into typed values.
+//! The three files of the layout: sellers, products and order lines, read line by line into typed values. No field
+//! of the layout holds a line break: a stray quote spoils the line it stands in and no other.
 
 use super::rejects::{Reject, Wrong};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
 use cityos_domain::money::{Currency, Money};
 use cityos_domain::text::{Code, Slug};
+use csv::{ReaderBuilder, StringRecord, Terminator};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Where a row stands.
+/// Where a row stands in its file, from 1; every line counts, the header and blank ones too.
 pub type LineNumber = u64;
 
 /// A row of `sellers.csv`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Seller {
     /// `seller_id`.
     pub id: Code,
@@ -20,7 +24,7 @@ pub struct Seller {
 }
 
 /// A row of `products.csv`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Product {
     /// `product_id`: the product's code and its offers' SKU.
     pub id: Code,
@@ -46,8 +50,6 @@ pub enum Status {
 /// A row of `order_lines.csv`.
 #[derive(Clone, Debug)]
 pub struct OrderLine {
-    /// Where it stands.
-    pub at_line: LineNumber,
     /// `order_id`.
     pub order: Code,
     /// `line`: its number in the order.
@@ -75,23 +77,23 @@ pub struct OrderLine {
 /// The rows of a file that could be read, and those that could not.
 #[derive(Debug)]
 pub struct Rows<T> {
-    /// In file order.
-    pub taken: Vec<T>,
+    /// In file order, each with where it stands.
+    pub taken: Vec<(LineNumber, T)>,
     /// In file order.
     pub rejects: Vec<Reject>,
 }
 
 /// A row under its column names.
-pub struct Row<'a> {
-    columns: &'a [String],
-    record: &'a csv::StringRecord,
+struct Row<'a> {
+    columns: &'a [&'a str],
+    fields: &'a StringRecord,
 }
 
 impl Row<'_> {
     /// The trimmed text of a column; every column asked for is one the file was checked to have.
     fn text(&self, column: &str) -> &str {
-        let place = self.columns.iter().position(|name| name == column);
-        place.and_then(|place| self.record.get(place)).unwrap_or_default().trim()
+        let place = self.columns.iter().position(|name| *name == column);
+        place.and_then(|place| self.fields.get(place)).unwrap_or_default().trim()
     }
 
     fn required(&self, column: &str) -> Result<&str, Wrong> {
@@ -102,12 +104,12 @@ impl Row<'_> {
     }
 
     fn code(&self, column: &str) -> Result<Code, Wrong> {
-        Code::parse(column, self.required(column)?).map_err(|no| Wrong::from_rules(column, no))
+        Ok(Code::parse(column, self.required(column)?)?)
     }
 
     fn amount(&self, column: &str, currency: Currency) -> Result<Money, Wrong> {
         let text = self.required(column)?;
-        let money = Money::parse(column, text, currency).map_err(|no| Wrong::from_rules(column, no))?;
+        let money = Money::parse(column, text, currency)?;
         if money.minor < 0 { Err(Wrong::new(column, "must not be negative")) } else { Ok(money) }
     }
 
@@ -129,7 +131,7 @@ impl Row<'_> {
 
 /// Reads `sellers.csv`: `seller_id`, and optionally `zip_prefix`, `city`, `state`.
 pub fn sellers(path: &Path) -> anyhow::Result<Rows<Seller>> {
-    read("sellers", path, &["seller_id"], |_, row| {
+    read("sellers", path, &["seller_id"], |row| {
         let address = ["zip_prefix", "city", "state"].map(|column| row.text(column)).join(" ");
         Ok(Seller { id: row.code("seller_id")?, address: address.trim().to_owned() })
     })
@@ -138,10 +140,10 @@ pub fn sellers(path: &Path) -> anyhow::Result<Rows<Seller>> {
 /// Reads `products.csv`: `product_id`, and optionally `category`, `weight_g`. Its `seller_id` says nothing the
 /// order lines do not say again.
 pub fn products(path: &Path) -> anyhow::Result<Rows<Product>> {
-    read("products", path, &["product_id"], |_, row| {
+    read("products", path, &["product_id"], |row| {
         let category = match row.text("category") {
             "" => None,
-            text => Some(Slug::parse("category", text).map_err(|no| Wrong::from_rules("category", no))?),
+            text => Some(Slug::parse("category", text)?),
         };
         Ok(Product { id: row.code("product_id")?, category, weight_g: row.whole("weight_g")? })
     })
@@ -161,10 +163,8 @@ pub fn order_lines(path: &Path) -> anyhow::Result<Rows<OrderLine>> {
         "ship_by",
         "order_status",
     ];
-    read("order_lines", path, &columns, |at_line, row| {
-        let currency = row.required("currency")?;
-        let currency =
-            Currency::parse("currency", currency).map_err(|no| Wrong::from_rules("currency", no))?;
+    read("order_lines", path, &columns, |row| {
+        let currency = Currency::parse("currency", row.required("currency")?)?;
         let status = match row.text("order_status") {
             "" | "delivered" => Status::Delivered,
             "shipped" => Status::Shipped,
@@ -177,7 +177,6 @@ pub fn order_lines(path: &Path) -> anyhow::Result<Rows<OrderLine>> {
         };
         let number = row.whole("line")?.filter(|number| *number > 0);
         Ok(OrderLine {
-            at_line,
             order: row.code("order_id")?,
             number: number.ok_or_else(|| Wrong::new("line", "must be a whole number from 1"))?,
             product: row.code("product_id")?,
@@ -197,36 +196,31 @@ fn read<T>(
     file: &'static str,
     path: &Path,
     required: &[&str],
-    parse: impl Fn(LineNumber, &Row<'_>) -> Result<T, Wrong>,
+    parse: impl Fn(&Row<'_>) -> Result<T, Wrong>,
 ) -> anyhow::Result<Rows<T>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_path(path)
-        .with_context(|| format!("opening {}", path.display()))?;
-    let headers = reader.headers().with_context(|| format!("reading the header of {}", path.display()))?;
-    let columns: Vec<String> = headers.iter().map(|name| name.trim().to_owned()).collect();
-    if let Some(missing) = required.iter().find(|name| !columns.iter().any(|column| column == **name)) {
+    let opened = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let is_blank = |text: &io::Result<Vec<u8>>| text.as_ref().is_ok_and(|text| text.trim_ascii().is_empty());
+    let mut lines =
+        BufReader::new(opened).split(b'\n').zip(1..).filter(|(text, _)| !is_blank(text)).map(
+            |(text, line)| anyhow::Ok((text.with_context(|| format!("reading {}", path.display()))?, line)),
+        );
+    let Some((header, _)) = lines.next().transpose()? else { bail!("{} has no header", path.display()) };
+    let header =
+        fields(&header).map_err(|wrong| anyhow!("the header of {} {}", path.display(), wrong.reason))?;
+    let columns: Vec<_> = header.iter().map(str::trim).collect();
+    if let Some(missing) = required.iter().find(|name| !columns.contains(name)) {
         bail!("{} has no column `{missing}`", path.display());
     }
     let mut rows = Rows { taken: Vec::new(), rejects: Vec::new() };
-    let mut bytes = csv::ByteRecord::new();
-    while reader.read_byte_record(&mut bytes).with_context(|| format!("reading {}", path.display()))? {
-        let line = bytes.position().map_or(0, csv::Position::line);
-        let wrong_length = bytes.len() != columns.len();
-        let (record, not_text) = match csv::StringRecord::from_byte_record(bytes.clone()) {
-            Ok(record) => (record, false),
-            Err(error) => (csv::StringRecord::from_byte_record_lossy(error.into_byte_record()), true),
+    for numbered in lines {
+        let (text, line) = numbered?;
+        let (fields, broken) = match fields_of(&text, columns.len()) {
+            Ok(fields) => (fields, None),
+            Err(wrong) => (unquoted(&text), Some(wrong)),
         };
-        let row = Row { columns: &columns, record: &record };
-        let parsed = if wrong_length {
-            Err(Wrong::new("", format!("has {} fields where the header has {}", record.len(), columns.len())))
-        } else if not_text {
-            Err(Wrong::new("", "is not UTF-8"))
-        } else {
-            parse(line, &row)
-        };
-        match parsed {
-            Ok(taken) => rows.taken.push(taken),
+        let row = Row { columns: &columns, fields: &fields };
+        match broken.map_or_else(|| parse(&row), Err) {
+            Ok(taken) => rows.taken.push((line, taken)),
             Err(Wrong { field, reason }) => {
                 // Only what has the form of an order id is repeated: a broken row may hold anything.
                 let order = row.code("order_id").map(|code| code.to_string()).unwrap_or_default();
@@ -235,4 +229,34 @@ fn read<T>(
         }
     }
     Ok(rows)
+}
+
+/// The fields of a line that has as many as the header.
+fn fields_of(line: &[u8], columns: usize) -> Result<StringRecord, Wrong> {
+    let fields = fields(line)?;
+    match fields.len() == columns {
+        true => Ok(fields),
+        false => Err(Wrong::new("", format!("has {} fields where the header has {columns}", fields.len()))),
+    }
+}
+
+fn fields(line: &[u8]) -> Result<StringRecord, Wrong> {
+    let closed = line.trim_ascii_end().chain(&b"\n"[..]);
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .terminator(Terminator::Any(b'\n'))
+        .buffer_capacity(line.len() + 1)
+        .from_reader(closed);
+    let mut fields = StringRecord::new();
+    // Reading from memory fails at nothing else.
+    reader.read_record(&mut fields).map_err(|_| Wrong::new("", "is not UTF-8"))?;
+    match fields.iter().any(|field| field.contains('\n')) {
+        true => Err(Wrong::new("", "has a quote that is not closed")),
+        false => Ok(fields),
+    }
+}
+
+/// What can be read of a broken line: enough to tell whose row it is.
+fn unquoted(line: &[u8]) -> StringRecord {
+    String::from_utf8_lossy(line).replace('"', "").split(',').collect()
 }

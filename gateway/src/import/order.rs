@@ -43,9 +43,9 @@ impl Intention for ImportOrder<'_> {
             return Ok(());
         }
         city.set_at(*placed_at);
-        let currency = lines[0].unit.currency;
+        let currency = lines[0].1.unit.currency;
         let mut requested = Vec::with_capacity(lines.len());
-        for line in lines {
+        for (_, line) in lines {
             let vendor = self.vendor(city, &line.seller)?;
             let offer = self.offer(city, vendor, line)?;
             requested.push(RequestedLine {
@@ -99,7 +99,7 @@ impl Intention for ImportOrder<'_> {
 
 impl ImportOrder<'_> {
     fn payable(&self, currency: Currency) -> Money {
-        let minor = self.order.lines.iter().map(|line| line.unit.minor + line.freight.minor).sum();
+        let minor = self.order.lines.iter().map(|(_, line)| line.unit.minor + line.freight.minor).sum();
         Money { minor, currency }
     }
 

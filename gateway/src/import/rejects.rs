@@ -34,9 +34,11 @@ impl Wrong {
     pub fn new(field: &str, reason: impl Into<String>) -> Self {
         Wrong { field: field.into(), reason: reason.into() }
     }
+}
 
-    /// A refusal by the rules of the domain, about `field` unless it says otherwise.
-    pub fn from_rules(field: &str, rejected: Rejected) -> Self {
+impl From<Rejected> for Wrong {
+    /// A refusal by the rules of the domain.
+    fn from(rejected: Rejected) -> Self {
         // Messages that quote the value begin with it in backticks.
         let reason = match rejected.message.strip_prefix('`').and_then(|rest| rest.split_once("` ")) {
             Some((_, rule)) => rule.to_owned(),
@@ -44,7 +46,7 @@ impl Wrong {
         };
         let reason =
             if rejected.code == "INVALID_INPUT" { reason } else { format!("{}: {reason}", rejected.code) };
-        Wrong { field: field.into(), reason }
+        Wrong { field: rejected.field.unwrap_or_default(), reason }
     }
 }
 

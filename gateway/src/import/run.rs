@@ -1,7 +1,7 @@
 //! The import itself: the catalog, then order after order by time, and a count of what was made.
 
 use super::catalog::{Catalog, Target, make};
-use super::commands::Commands;
+use super::commands::{Commands, done_or_refused};
 use super::files::Seller;
 use super::order::ImportOrder;
 use super::plan::{Plan, PlannedOrder};
@@ -13,7 +13,7 @@ use cityos_domain::log::{Partition, Version};
 use cityos_domain::marketplace::customer::Contact;
 use cityos_domain::sealed::Sealed;
 use cityos_domain::text::Code;
-use cityos_eventstore::executor::{ExecuteError, Executed};
+use cityos_eventstore::executor::Executed;
 use cityos_eventstore::sealing::Sealer;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,23 +55,34 @@ impl fmt::Display for Report {
     }
 }
 
-/// Brings in what is planned. Returns what was made and the rows that were refused on the way; `progress` is
-/// told after every order. May be repeated, also after it was stopped anywhere.
+/// Brings in what is planned. Rows refused on the way go to `rejects`, also where it ends in an error; `progress`
+/// is told after every order. May be repeated, also after it was stopped anywhere.
 pub async fn run(
     commands: &Commands,
     sealer: &Sealer,
     target: &Target,
     plan: &Plan,
+    rejects: &mut Vec<Reject>,
     progress: impl Fn(),
-) -> anyhow::Result<(Report, Vec<Reject>)> {
+) -> anyhow::Result<Report> {
     let report = RefCell::new(Report { orders_rejected: plan.orders_rejected as u64, ..Report::default() });
-    let mut rejects = Vec::new();
-    let Some(first) = plan.orders.first() else { return Ok((report.into_inner(), rejects)) };
+    let at = plan.orders.first().map_or_else(|| commands.executor().clock().now(), |first| first.placed_at);
     let count = |executed: &Executed| report.borrow_mut().count(executed);
-    let catalog = make(commands, target, plan, first.placed_at, count).await?;
+    let catalog = make(commands, target, plan, at, rejects, count).await?;
     let mut contacts = Contacts { sealer, tenant: catalog.tenant, sealed: BTreeMap::new() };
     for order in &plan.orders {
-        match import(commands, &catalog, order, contacts.of(plan, order).await?).await? {
+        let left_out = order.lines.iter().find(|(_, line)| !catalog.products.contains_key(&line.product));
+        let imported = match left_out {
+            Some((line, _)) => {
+                Err((*line, Wrong::new("product_id", "was refused: see its row of the products file")))
+            }
+            None => {
+                let contacts = contacts.of(plan, order).await?;
+                let imported = import(commands, &catalog, order, contacts).await?;
+                imported.map_err(|wrong| (order.lines[0].0, wrong))
+            }
+        };
+        match imported {
             Ok(executed)
                 if executed.versions.iter().any(|(stream, _)| stream.kind == Kind::Order)
                     && !executed.replayed =>
@@ -80,11 +91,11 @@ pub async fn run(
                 report.borrow_mut().lines += order.lines.len() as u64;
             }
             Ok(_) => report.borrow_mut().orders_there_already += 1,
-            Err(wrong) => {
+            Err((line, wrong)) => {
                 report.borrow_mut().orders_rejected += 1;
                 rejects.push(Reject {
                     file: "order_lines",
-                    line: order.lines[0].at_line,
+                    line,
                     order: order.reference.to_string(),
                     field: wrong.field,
                     reason: wrong.reason,
@@ -93,7 +104,7 @@ pub async fn run(
         }
         progress();
     }
-    Ok((Report { commands: commands.done(), ..report.into_inner() }, rejects))
+    Ok(Report { commands: commands.done(), ..report.into_inner() })
 }
 
 impl Report {
@@ -127,24 +138,10 @@ async fn import(
     let reference = order.reference.as_str();
     let partition = Partition::Tenant(catalog.tenant);
     // Where a row stands in its file may change between two imports of the same order.
-    let rows: Vec<_> = order
-        .lines
-        .iter()
-        .map(|line| format!("{:?}", (&line.number, &line.product, &line.seller, line.unit, line.freight)))
-        .collect();
-    let input = format!("{:?}", (rows, order.placed_at, order.shipped_at, order.delivered_at, order.status));
-    match commands.give(partition, ("order", reference), &input, order.placed_at, &intention).await {
-        Ok(executed) => Ok(Ok(executed)),
-        Err(ExecuteError::Rejected(rejected)) => {
-            let field = rejected.field.clone().unwrap_or_default();
-            Ok(Err(Wrong::from_rules(&field, rejected)))
-        }
-        Err(ExecuteError::KeyReused) => Ok(Err(Wrong::new(
-            "order_id",
-            "was imported before with other content: the order stays as it is",
-        ))),
-        Err(error) => Err(error).with_context(|| format!("importing the order {reference}")),
-    }
+    let rows: Vec<_> = order.lines.iter().map(|(_, line)| line).collect();
+    let input = format!("{rows:?}");
+    let given = commands.give(partition, ("order", reference), &input, order.placed_at, &intention).await;
+    done_or_refused(given, "order_id").with_context(|| format!("importing the order {reference}"))
 }
 
 /// Contacts of vendors, each sealed once.
@@ -162,9 +159,9 @@ impl Contacts<'_> {
         order: &PlannedOrder,
     ) -> anyhow::Result<BTreeMap<Code, Sealed<Contact>>> {
         let mut of_order = BTreeMap::new();
-        let handles: BTreeSet<&Code> = order.lines.iter().map(|line| &line.seller).collect();
+        let handles: BTreeSet<&Code> = order.lines.iter().map(|(_, line)| &line.seller).collect();
         for handle in handles {
-            let seller = &plan.sellers[handle];
+            let (_, seller) = &plan.sellers[handle];
             if seller.address.is_empty() {
                 continue;
             }
