@@ -23,6 +23,8 @@ const OWNER_ONLY: u32 = 0o600;
 
 /// What a file's tables are. Its statements make a table `about` with the one row `schema_version`.
 pub struct Schema {
+    /// Marks the file as one of these, as SQLite's `application_id`.
+    pub application: i32,
     /// The version these statements make.
     pub version: u32,
     /// The statements.
@@ -54,6 +56,7 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
         if version(&creation)?.is_none() {
             creation.execute_batch(schema.sql).map_err(failure)?;
+            creation.pragma_update(None, "application_id", schema.application).map_err(failure)?;
             creation.commit().map_err(failure)?;
         }
     }
@@ -77,8 +80,13 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Refuses a file whose schema this program does not know.
+/// Refuses a file that is something else, or whose schema this program does not know.
 pub fn check(connection: &Connection, schema: &Schema) -> Result<(), StoreError> {
+    let application: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failure)?;
+    if application != schema.application {
+        return Err(StoreError::Foreign);
+    }
     match version(connection)? {
         Some(found) if found == schema.version => Ok(()),
         found => Err(StoreError::Newer { found: found.unwrap_or(0), known: schema.version }),

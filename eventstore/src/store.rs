@@ -176,6 +176,9 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
+    /// The file is a database of something else.
+    #[error("the file is none of its kind: it holds something else")]
+    Foreign,
     /// The file was made by a newer program.
     #[error("the file has schema version {found}; this program knows versions up to {known}")]
     Newer {

@@ -9,7 +9,11 @@ use tracing_subscriber::EnvFilter;
 pub fn start(settings: &Settings) -> Result<(), SettingsError> {
     let filter = EnvFilter::try_new(&settings.log_level)
         .map_err(|error| SettingsError::Unfit(format!("setting `log_level`: {error}")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost: saying so would go where it could not be written.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let started = match settings.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().try_init(),

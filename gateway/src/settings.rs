@@ -137,8 +137,16 @@ impl Settings {
             ),
             (self.body_bytes_max >= 1_024, "body_bytes_max", "must be at least 1024"),
             (self.engine_concurrency >= 1, "engine_concurrency", "must be at least 1"),
-            (self.receipt_days >= 1, "receipt_days", "must be at least 1"),
-            (self.development_token_hours >= 1, "development_token_hours", "must be at least 1"),
+            ((1..=3_650).contains(&self.receipt_days), "receipt_days", "must be 1 to 3650"),
+            (
+                (1..=8_760).contains(&self.development_token_hours),
+                "development_token_hours",
+                "must be 1 to 8760",
+            ),
+            (self.workers <= 512, "workers", "must be at most 512"),
+            (self.run_wait_ms <= 60_000, "run_wait_ms", "must be at most 60000"),
+            (self.at_least_wait_ms <= 60_000, "at_least_wait_ms", "must be at most 60000"),
+            (!self.data_dir.as_os_str().is_empty(), "data_dir", "must not be empty"),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
             Some((_, key, rule)) => Err(SettingsError::OutOfRange { key, rule }),
@@ -213,7 +221,16 @@ mod tests {
 
     #[test]
     fn a_value_that_does_not_fit_is_refused_with_the_setting_it_was_for() {
-        for (key, value) in [("bind", "nowhere"), ("log_format", "xml"), ("page_size_max", "0")] {
+        let unfit = [
+            ("bind", "nowhere"),
+            ("log_format", "xml"),
+            ("page_size_max", "0"),
+            ("workers", "513"),
+            ("receipt_days", "4294967295"),
+            ("development_token_hours", "4294967295"),
+            ("data_dir", ""),
+        ];
+        for (key, value) in unfit {
             let refusal = with_file("", &[(key, value)]).unwrap_err().to_string();
             assert!(refusal.contains(key), "{refusal}");
         }

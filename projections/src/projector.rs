@@ -42,7 +42,8 @@ pub enum ProjectError {
     Reads(#[from] ReadError),
     /// The read models were built from another log, or from a later state of this one.
     #[error(
-        "the read models have seen more than the log holds: delete the read database, and it is built anew"
+        "the read models have seen more than the log holds: if an older copy of the log was put back, delete the \
+         read database, and it is built anew; if not, the log is not the one it was: restore it"
     )]
     AheadOfLog,
 }

@@ -101,10 +101,14 @@ pub struct Sort<R> {
     row: PhantomData<fn() -> R>,
 }
 
-/// A place between two rows of a sorted table: the sorted value, then the key (with the partition in front
-/// where the question spans partitions). It stays a place when its row is gone.
+/// A place between two rows of a sorted table. It stays a place when its row is gone.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Cursor(pub(crate) Vec<Value>);
+pub struct Cursor {
+    /// Of which table, sorted by which column.
+    pub(crate) list: String,
+    /// The sorted value, then the key (with the partition in front where the question spans partitions).
+    pub(crate) place: Vec<Value>,
+}
 
 /// Some rows.
 #[derive(Clone, PartialEq, Debug)]
@@ -202,6 +206,11 @@ impl<M: ReadModel> Query<M> {
         Ok(self.run(reads).await?.rows.into_iter().map(|(_, found)| found).collect())
     }
 
+    /// What cursors of this list begin with: one of another is no place in it.
+    pub(crate) fn list(&self) -> String {
+        format!("{} by {}", M::NAME, self.sort.column.unwrap_or("key"))
+    }
+
     async fn run(self, reads: &ReadStore) -> Result<Page<(Partition, M::Row)>, ReadError> {
         self.check()?;
         reads.read(move |conn| sqlite::select::<M>(conn, &self)).await
@@ -257,7 +266,9 @@ impl<M: ReadModel> Query<M> {
             let admitted = |(value, (kind, nullable)): (&Value, &(Type, bool))| {
                 kind.admits(value) && (*nullable || *value != Value::Null)
             };
-            cursor.0.len() == places.len() && cursor.0.iter().zip(&places).all(admitted)
+            cursor.list == self.list()
+                && cursor.place.len() == places.len()
+                && cursor.place.iter().zip(&places).all(admitted)
         };
         if self.after.iter().chain(&self.before).all(fits) { Ok(()) } else { Err(ReadError::ForeignCursor) }
     }

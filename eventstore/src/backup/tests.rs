@@ -76,6 +76,10 @@ fn a_damaged_or_mistaken_copy_is_not_restored() {
     backup(data.path(), &copies).unwrap();
     let home = shelf.path().join("restored");
 
+    let swapped = Copies { log: copies.keys.clone(), keys: copies.log.clone() };
+    let refused = restore(&swapped, &home);
+    assert!(matches!(refused, Err(BackupError::Database { source: StoreError::Foreign, .. })), "{refused:?}");
+
     fs::rename(&copies.log, shelf.path().join("aside")).unwrap();
     fs::write(&copies.log, "not a database at all, but long enough to be taken for one".repeat(100)).unwrap();
     assert!(matches!(restore(&copies, &home), Err(BackupError::Database { .. })));

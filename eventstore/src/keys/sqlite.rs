@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 /// The tables of the key store.
-pub(crate) const SCHEMA: Schema =
-    Schema { version: 1, sql: include_str!("../../../schemas/keys.sqlite.sql") };
+pub(crate) const SCHEMA: Schema = Schema {
+    application: i32::from_be_bytes(*b"cKey"),
+    version: 1,
+    sql: include_str!("../../../schemas/keys.sqlite.sql"),
+};
 
 /// A key store in a file. Clones share it.
 #[derive(Clone)]

@@ -25,7 +25,11 @@ use tokio::sync::watch;
 use writer::Writer;
 
 /// The tables of the log.
-pub(crate) const SCHEMA: Schema = Schema { version: 1, sql: include_str!("../../../schemas/log.sqlite.sql") };
+pub(crate) const SCHEMA: Schema = Schema {
+    application: i32::from_be_bytes(*b"cLog"),
+    version: 1,
+    sql: include_str!("../../../schemas/log.sqlite.sql"),
+};
 
 /// How often a waiting reader looks whether another process has written: those commits wake nobody here.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

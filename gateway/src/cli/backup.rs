@@ -1,5 +1,6 @@
 //! `cityos backup`: log and keys, each copied to its own file, also while the server runs.
 
+use super::say;
 use crate::settings::Settings;
 use anyhow::Context;
 use cityos_eventstore::backup::{Copies, backup};
@@ -26,7 +27,7 @@ impl Backup {
         tokio::task::spawn_blocking(move || backup(&settings.data_dir, &copies))
             .await
             .context("copying")??;
-        println!("The log is in {}, its keys in {}.", done.log.display(), done.keys.display());
+        say(&format!("The log is in {}, its keys in {}.\n", done.log.display(), done.keys.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

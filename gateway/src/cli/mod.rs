@@ -72,7 +72,8 @@ pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("cityos: {error:#}");
+            // Where that cannot be written either, the exit code says it.
+            drop(writeln!(std::io::stderr(), "cityos: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! `cityos restore`: a backup becomes a data directory. Read models are made anew at the next start.
 
+use super::say;
 use crate::settings::Settings;
 use anyhow::Context;
 use cityos_eventstore::backup::{Copies, restore};
@@ -23,7 +24,8 @@ impl Restore {
         let copies = Copies { log: self.log, keys: self.keys };
         let data = settings.data_dir.clone();
         tokio::task::spawn_blocking(move || restore(&copies, &data)).await.context("restoring")??;
-        println!("{} is as it was. `cityos serve` makes its read models anew.", settings.data_dir.display());
+        let data = settings.data_dir.display();
+        say(&format!("{data} is as it was. `cityos serve` makes its read models anew.\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,7 +1,9 @@
 //! `cityos serve`: the API, the read models and the sagas, until Ctrl-C.
 
+use super::say;
 use crate::app::App;
 use crate::context::{Caller, Role};
+use crate::graphql::services::Services;
 use crate::graphql::session::default_subject;
 use crate::sample;
 use crate::server::Server;
@@ -12,6 +14,17 @@ use clap::Args;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is told that the read models are still behind.
+const CATCHING_UP_TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// What a newcomer may ask of the sample city.
+const QUERIES_TO_TRY: [&str; 3] = [
+    "{ tenant { slug status } marketplaceTotals { vendors offers orders sums { currency goods { amount } } } }",
+    "{ orders { nodes { status placed { payable { amount currency } } parts { status vendor { handle } lines { sku quantity } } } } }",
+    "{ vendors { nodes { handle status balances { currency pending { amount } available { amount } paid { amount } } } } }",
+];
 
 /// Serves the API, moves the read models and drives the sagas, until Ctrl-C.
 #[derive(Args)]
@@ -35,22 +48,37 @@ impl Serve {
 
     async fn serve(&self, app: &Arc<App>) -> anyhow::Result<()> {
         let services = app.services();
+        tokio::select! {
+            caught_up = caught_up(services) => caught_up?,
+            asked = stop_asked() => return asked,
+        }
         if self.sample {
             sample::load(&services.executor, &services.sealer).await?;
         }
         let bind = app.settings().bind;
         let server = Server::bind(app.clone()).with_context(|| format!("listening on {bind}"))?;
-        greet(app, server.address(), self.sample);
+        if let Err(error) = say(&greeting(app, server.address(), self.sample)) {
+            tracing::warn!(%error, "the greeting could not be printed");
+        }
         let stopper = server.stopper();
         let mut serving = tokio::spawn(server.run());
         tokio::select! {
             asked = stop_asked() => asked?,
             ended = &mut serving => return ended.context("the server's task")?.context("serving"),
         }
-        eprintln!("Stopping: open requests finish first.");
+        tracing::info!("stopping: open requests finish first");
         stopper.stop().await;
         serving.await.context("the server's task")?.context("serving")
     }
+}
+
+/// Returns when the read models have come to what the log holds: lists would be short before.
+async fn caught_up(services: &Services) -> anyhow::Result<()> {
+    let head = services.executor.store().head().await?;
+    while !services.projector.reached(head, CATCHING_UP_TOLD_EVERY).await? {
+        tracing::info!(head = head.0, "the read models are being brought up to the log");
+    }
+    Ok(())
 }
 
 /// Returns on Ctrl-C, and when a supervisor asks the program to end.
@@ -63,15 +91,14 @@ async fn stop_asked() -> anyhow::Result<()> {
     }
 }
 
-fn greet(app: &App, address: SocketAddr, sample: bool) {
-    println!("CityOS listens on http://{address}");
-    println!("  API      http://{address}/graphql");
+fn greeting(app: &App, address: SocketAddr, sample: bool) -> String {
+    let mut text = format!("CityOS listens on http://{address}\n  API      http://{address}/graphql\n");
     if app.settings().graphiql {
-        println!("  Explore  http://{address}/graphiql");
+        text += &format!("  Explore  http://{address}/graphiql\n");
     }
-    println!("  Health   http://{address}/health");
+    text += &format!("  Health   http://{address}/health\n");
     let services = app.services();
-    let Some(tokens) = &services.tokens else { return };
+    let Some(tokens) = &services.tokens else { return text };
     let (roles, tenant) = match sample {
         true => ([Role::PlatformAdmin, Role::TenantAdmin].into(), Some(sample::tenant())),
         false => ([Role::PlatformAdmin].into(), None),
@@ -79,22 +106,17 @@ fn greet(app: &App, address: SocketAddr, sample: bool) {
     let caller = Caller { subject: String::new(), roles, tenant, vendor: None, customer: None };
     let caller = Caller { subject: default_subject(&caller), ..caller };
     let (token, expires_at) = tokens.issue(&caller, services.executor.clock().now());
-    println!("\nA token for development, good until {}:\n", expires_at.format("%F %R UTC"));
-    println!("{token}\n");
+    let until = expires_at.format("%F %R UTC");
+    text += &format!("\nA token for development, good until {until}:\n\n{token}\n\n");
     if sample {
-        println!("In GraphiQL set the header {{\"Authorization\": \"Bearer <token>\"}} and try:\n");
-        println!(
-            "  {{ tenant {{ slug status }} marketplaceTotals {{ vendors offers orders sums {{ currency goods {{ amount }} }} }} }}"
-        );
-        println!(
-            "  {{ orders {{ nodes {{ status placed {{ payable {{ amount currency }} }} parts {{ status vendor {{ handle }} lines {{ sku quantity }} }} }} }} }}"
-        );
-        println!(
-            "  {{ vendors {{ nodes {{ handle status balances {{ currency pending {{ amount }} available {{ amount }} paid {{ amount }} }} }} }} }}\n"
-        );
-        println!("Or from a shell:\n");
-        println!(
-            "  curl -s http://{address}/graphql -H 'Content-Type: application/json' -H \"Authorization: Bearer $TOKEN\" \\\n       -d '{{\"query\": \"{{ orders {{ totalCount }} }}\"}}'\n"
+        text += "In GraphiQL set the header {\"Authorization\": \"Bearer <token>\"} and try:\n\n";
+        for query in QUERIES_TO_TRY {
+            text += &format!("  {query}\n");
+        }
+        text += &format!(
+            "\nOr from a shell:\n\n  curl -s http://{address}/graphql -H 'Content-Type: application/json' \\\n       \
+             -H \"Authorization: Bearer $TOKEN\" -d '{{\"query\": \"{{ orders {{ totalCount }} }}\"}}'\n\n"
         );
     }
+    text
 }

@@ -1,5 +1,6 @@
 //! `cityos token`: a development token, made with the secret in the key store.
 
+use super::say;
 use crate::app::{Stores, development_tokens};
 use crate::context::{Caller, Role};
 use crate::graphql::ids::{Id, Named};
@@ -76,7 +77,7 @@ impl Token {
         let caller = Caller { subject, ..caller };
         let (token, _) =
             development_tokens(stores.keys.as_ref(), &settings).await?.issue(&caller, clock.now());
-        println!("{token}");
+        say(&format!("{token}\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

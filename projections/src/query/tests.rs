@@ -160,6 +160,9 @@ async fn a_cursor_of_another_list_is_refused() {
         let refused = query.after(cursor.clone()).fetch(&stage.reads).await;
         assert!(matches!(refused, Err(ReadError::ForeignCursor)));
     }
+    let by_key = Query::<Vendors>::new(bazaar()).first(1).page(&stage.reads).await.unwrap().rows.remove(0).0;
+    let refused = Query::<Products>::new(bazaar()).after(by_key).fetch(&stage.reads).await;
+    assert!(matches!(refused, Err(ReadError::ForeignCursor)), "their keys look alike");
     let too_many = Vendor::id().is_in(vec![id("x"); IN_VALUES_MAX + 1]);
     let refused = Query::<Vendors>::new(bazaar()).filter(too_many).fetch(&stage.reads).await;
     assert!(matches!(refused, Err(ReadError::TooManyValues)));

@@ -57,21 +57,22 @@ impl Where {
             format!("({}) {than} {}", quoted(columns), placeholders(1, columns.len()))
         };
         let Some(sorted) = order.columns.first().filter(|column| column.nullable) else {
-            return self.and(tuple(&order.columns), cursor.0.iter().cloned());
+            return self.and(tuple(&order.columns), cursor.place.iter().cloned());
         };
         let name = sorted.name;
         let rest = tuple(&order.columns[1..]);
         // Rows without a value are smaller than all others.
-        match (&cursor.0[0], greater) {
+        match (&cursor.place[0], greater) {
             (Value::Null, true) => {
-                self.and(format!("(\"{name}\" IS NOT NULL OR {rest})"), cursor.0[1..].iter().cloned())
+                self.and(format!("(\"{name}\" IS NOT NULL OR {rest})"), cursor.place[1..].iter().cloned())
             }
             (Value::Null, false) => {
-                self.and(format!("\"{name}\" IS NULL AND {rest}"), cursor.0[1..].iter().cloned());
+                self.and(format!("\"{name}\" IS NULL AND {rest}"), cursor.place[1..].iter().cloned());
             }
             (value, _) => {
                 let nulls = if greater { String::new() } else { format!(" OR \"{name}\" IS NULL") };
-                let values = [value.clone(), value.clone()].into_iter().chain(cursor.0[1..].iter().cloned());
+                let values =
+                    [value.clone(), value.clone()].into_iter().chain(cursor.place[1..].iter().cloned());
                 self.and(format!("(\"{name}\" {than} ?{nulls} OR (\"{name}\" = ? AND {rest}))"), values);
             }
         }
@@ -100,12 +101,12 @@ impl Order {
     }
 
     /// The place of a row given as read: partition first.
-    fn place<M: ReadModel>(&self, stored: &[Value]) -> Cursor {
+    fn place<M: ReadModel>(&self, stored: &[Value]) -> Vec<Value> {
         let find = |column: &ColumnSpec| {
             let at = M::Row::COLUMNS.iter().position(|declared| declared.name == column.name);
             stored[at.map_or(0, |at| at + 1)].clone()
         };
-        Cursor(self.columns.iter().map(find).collect())
+        self.columns.iter().map(find).collect()
     }
 }
 
@@ -135,6 +136,7 @@ pub(crate) fn select<M: ReadModel>(
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut found = statement.query(params_from_iter(conditions.values))?;
+    let list = query.list();
     let mut page = Page { rows: Vec::new(), more: false };
     while let Some(row) = found.next()? {
         if page.rows.len() == query.limit {
@@ -142,7 +144,7 @@ pub(crate) fn select<M: ReadModel>(
             break;
         }
         let mut stored = values(row, 0, all())?;
-        let cursor = order.place::<M>(&stored);
+        let cursor = Cursor { list: list.clone(), place: order.place::<M>(&stored) };
         let row = M::Row::from_values(stored.drain(1..))?;
         let partition = Partition::from_id(Uuid::from_value(stored.remove(0))?);
         page.rows.push((cursor, (partition, row)));
