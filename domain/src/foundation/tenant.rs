@@ -2,8 +2,10 @@
 //! policies. What begins something new asks [`trading`] first, what moves money out asks [`paying`], and so
 //! relies on this stream; what winds up existing orders asks neither.
 
+mod closing;
 mod policies;
 
+pub use closing::CloseTenant;
 pub use policies::{CaptureMoment, PayoutSchedule, Policies};
 
 use crate::aggregate::{Aggregate, unless};
@@ -54,7 +56,7 @@ pub enum Command {
         /// Why.
         reason: Reason,
     },
-    /// Be over, for good.
+    /// Be over, for good: part of [`CloseTenant`], which asks whether it has wound up.
     Close,
     /// Have another tier.
     ChangeTier {
@@ -165,6 +167,12 @@ pub enum Rejection {
     /// It is to wind up before it can be over.
     #[error("the tenant is {}: it must be closing first", .0.name())]
     NotClosing(Stage),
+    /// Its vendors have orders to fulfil.
+    #[error("the tenant's vendors have {0} parts of orders to ship or deliver, or to cancel")]
+    OrdersOpen(u64),
+    /// Something is owed to a vendor, or by one.
+    #[error("what vendors have earned or owe in {0} must be paid or written off first")]
+    NotSettled(Currency),
     /// The scheduled payouts are not due yet.
     #[error("the scheduled payouts are due at {0}")]
     PayoutsNotDue(DateTime<Utc>),
@@ -179,6 +187,8 @@ impl Reject for Rejection {
             Rejection::Closed(_) => "TENANT_CLOSED",
             Rejection::PolicyOutsideLimits { .. } => "TENANT_POLICY_OUTSIDE_LIMITS",
             Rejection::NotClosing(_) => "TENANT_NOT_CLOSING",
+            Rejection::OrdersOpen(_) => "TENANT_ORDERS_OPEN",
+            Rejection::NotSettled(_) => "TENANT_NOT_SETTLED",
             Rejection::PayoutsNotDue(_) => "TENANT_PAYOUTS_NOT_DUE",
         }
     }

@@ -106,6 +106,20 @@ fn nothing_is_known_of_a_tenant_before_its_partition_is_opened() {
 }
 
 #[test]
+fn a_tenant_is_closed_when_nothing_is_left_to_fulfil_or_to_pay() {
+    let wound_up = CloseTenant { open_parts: 0, owed: None };
+    let busy = CloseTenant { open_parts: 1, ..wound_up.clone() };
+    let owing = CloseTenant { owed: Some(currency("EUR")), ..wound_up.clone() };
+    let mut city = in_stage(Stage::Active);
+    assert_eq!(city.refusal(&wound_up), "TENANT_NOT_CLOSING");
+    city = in_stage(Stage::Closing);
+    assert_eq!(city.refusal(&busy), "TENANT_ORDERS_OPEN");
+    assert_eq!(city.refusal(&owing), "TENANT_NOT_SETTLED");
+    city.must(&wound_up);
+    assert_eq!(city.when(&busy), Ok(Vec::new()), "already so");
+}
+
+#[test]
 fn new_business_begins_only_in_an_active_tenant() {
     for (stage, code) in [
         (Stage::Provisioning, "TENANT_NOT_ACTIVE"),
