@@ -1,5 +1,5 @@
 //! One JSON Schema per type of event in `schemas/events/`, generated from the code. Run with
-//! CITYOS_UPDATE_SCHEMAS=1 to rewrite them; a change that could not read old events is refused even then.
+//! CITYOS_UPDATE_SCHEMAS=1 to rewrite them; a schema that could not read old events is refused even then, every time.
 
 use cityos_domain::event::{Event, Kind};
 use cityos_domain::upcast::current_version;
@@ -161,6 +161,30 @@ fn breaks(
     found
 }
 
+/// How a schema of the code stands to the one that is kept.
+#[derive(PartialEq, Debug)]
+enum Compared {
+    Same,
+    /// It may be replaced by this text.
+    Differs(String),
+    /// It may not: what is stored could not be read for these reasons.
+    Breaks(Vec<String>),
+}
+
+fn compare(file: &str, stored: Option<&str>, schema: &Value) -> Compared {
+    let text = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+    let Some(stored) = stored else { return Compared::Differs(text) };
+    let old: Value = serde_json::from_str(stored).unwrap();
+    let found = breaks(file, &old, &old, schema, schema, 0);
+    if !found.is_empty() {
+        Compared::Breaks(found)
+    } else if stored == text {
+        Compared::Same
+    } else {
+        Compared::Differs(text)
+    }
+}
+
 #[test]
 fn schemas_are_those_of_the_code_and_read_what_is_stored() {
     let update = std::env::var_os("CITYOS_UPDATE_SCHEMAS").is_some();
@@ -169,19 +193,17 @@ fn schemas_are_those_of_the_code_and_read_what_is_stored() {
     let mut wrong = Vec::new();
     for (file, schema) in &generated {
         let path = folder().join(file);
-        let text = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
         let stored = fs::read_to_string(&path).ok();
-        if let Some(stored) = &stored {
-            let old: Value = serde_json::from_str(stored).unwrap();
-            wrong.extend(breaks(file, &old, &old, schema, schema, 0));
-        }
-        if stored.as_deref() != Some(&text) {
-            if update {
+        match compare(file, stored.as_deref(), schema) {
+            Compared::Same => {}
+            Compared::Differs(text) if update => {
                 fs::create_dir_all(folder()).unwrap();
                 fs::write(&path, text).unwrap();
-            } else {
+            }
+            Compared::Differs(_) => {
                 wrong.push(format!("{file}: differs from the code; CITYOS_UPDATE_SCHEMAS=1 rewrites it"));
             }
+            Compared::Breaks(found) => wrong.extend(found),
         }
     }
     for entry in fs::read_dir(folder()).unwrap() {
@@ -231,4 +253,17 @@ fn a_change_that_breaks_readers_is_noticed() {
     ] {
         assert_eq!(changed(change).len(), 1);
     }
+}
+
+#[test]
+fn a_schema_that_breaks_readers_is_never_rewritten() {
+    let text = |schema: &Value| format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+    let kept = json!({ "properties": { "amount": { "type": "integer" } } });
+    let grown = json!({ "properties": { "amount": { "type": "integer" }, "note": { "type": "string" } } });
+    let stored = text(&kept);
+    assert_eq!(compare("it", Some(&stored), &kept), Compared::Same);
+    assert_eq!(compare("it", Some(&stored), &grown), Compared::Differs(text(&grown)));
+    assert_eq!(compare("it", None, &grown), Compared::Differs(text(&grown)));
+    let shrunk = compare("it", Some(&text(&grown)), &kept);
+    assert_eq!(shrunk, Compared::Breaks(vec!["it.note: is gone".into()]));
 }
