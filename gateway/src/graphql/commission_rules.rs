@@ -2,7 +2,7 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Changed, Mutation, answers, history, inputs, mutations};
-use crate::graphql::connection::{Node, filter, lists, ordering};
+use crate::graphql::connection::{Node, filter, for_admins, lists, ordering};
 use crate::graphql::fees::{CommissionFee, CommissionFeeInput};
 use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
@@ -34,10 +34,7 @@ impl Node for CommissionRule {
     type Model = CommissionRules;
 
     fn visible(own: Own) -> Option<Filter<commission_rules::CommissionRule>> {
-        match own {
-            // Admins alone list them.
-            Own::All | Own::Vendor(_) | Own::Customer(_) => None,
-        }
+        for_admins(own, commission_rules::CommissionRule::id())
     }
 
     fn show(_: Scope, row: commission_rules::CommissionRule) -> Self {

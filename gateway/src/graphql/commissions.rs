@@ -1,7 +1,7 @@
 //! What the marketplace keeps of each line sold: frozen when it was placed, reversed where units were canceled.
 
 use crate::access::{Action, Own};
-use crate::graphql::connection::{Node, filter, lists, one, ordering};
+use crate::graphql::connection::{Node, filter, for_sellers, lists, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
@@ -22,7 +22,7 @@ impl Node for Commission {
     type Model = Commissions;
 
     fn visible(own: Own) -> Option<Filter<commissions::CommissionOfLine>> {
-        own.vendor().map(|vendor| commissions::CommissionOfLine::vendor().is(vendor))
+        for_sellers(own, commissions::CommissionOfLine::vendor())
     }
 
     fn show(scope: Scope, row: commissions::CommissionOfLine) -> Self {

@@ -9,8 +9,10 @@ use async_graphql::connection::{Connection, CursorType, Edge};
 use async_graphql::{Context, OutputType, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cityos_domain::ids::{CustomerId, VendorId};
 use cityos_projections::model::KeyOf;
-use cityos_projections::{Cursor, Filter, Query, ReadModel, Sort};
+use cityos_projections::row::Field;
+use cityos_projections::{Column, Cursor, Filter, Query, ReadModel, Sort};
 
 /// Something shown that is a row of a read model.
 pub trait Node: OutputType + Sized {
@@ -22,6 +24,37 @@ pub trait Node: OutputType + Sized {
 
     /// The row, shown.
     fn show(scope: Scope, row: RowOf<Self>) -> Self;
+}
+
+/// What of the rows is theirs, for sellers; buyers get none. For [`Node::visible`].
+pub fn for_sellers<R>(own: Own, vendor: Column<R, VendorId, true>) -> Option<Filter<R>> {
+    match own {
+        Own::All => None,
+        Own::Vendor(own) => Some(vendor.is(own)),
+        Own::Customer(_) => Some(none(vendor)),
+    }
+}
+
+/// What of the rows is theirs, for buyers; sellers get none. For [`Node::visible`].
+pub fn for_buyers<R>(own: Own, customer: Column<R, CustomerId, true>) -> Option<Filter<R>> {
+    match own {
+        Own::All => None,
+        Own::Customer(own) => Some(customer.is(own)),
+        Own::Vendor(_) => Some(none(customer)),
+    }
+}
+
+/// All rows for admins, none for anyone else; `column` is any. For [`Node::visible`].
+pub fn for_admins<R, T: Field>(own: Own, column: Column<R, T, true>) -> Option<Filter<R>> {
+    match own {
+        Own::All => None,
+        Own::Vendor(_) | Own::Customer(_) => Some(none(column)),
+    }
+}
+
+/// No row at all, for a role that a list is not meant for: whatever let it in.
+fn none<R, T: Field>(column: Column<R, T, true>) -> Filter<R> {
+    column.is_in([])
 }
 
 /// The row behind a node.
@@ -272,3 +305,6 @@ macro_rules! lookups {
 }
 
 pub(crate) use {filter, lists, lookups, ordering};
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, filter, for_buyers, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
@@ -30,7 +30,7 @@ impl Node for Customer {
     type Model = Customers;
 
     fn visible(own: Own) -> Option<Filter<customers::Customer>> {
-        own.customer().map(|customer| customers::Customer::id().is(customer))
+        for_buyers(own, customers::Customer::id())
     }
 
     fn show(scope: Scope, row: customers::Customer) -> Self {

@@ -1,7 +1,7 @@
 //! What vendors are owed: balances, the entries they come from, and what operators post.
 
 use crate::access::{Action, Own};
-use crate::graphql::connection::{Node, filter, lists, one, ordering};
+use crate::graphql::connection::{Node, filter, for_sellers, lists, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
@@ -26,7 +26,7 @@ impl Node for VendorBalance {
     type Model = VendorBalances;
 
     fn visible(own: Own) -> Option<Filter<vendor_balances::VendorBalance>> {
-        own.vendor().map(|vendor| vendor_balances::VendorBalance::vendor().is(vendor))
+        for_sellers(own, vendor_balances::VendorBalance::vendor())
     }
 
     fn show(scope: Scope, row: vendor_balances::VendorBalance) -> Self {
@@ -178,7 +178,7 @@ impl Node for LedgerEntry {
     type Model = LedgerEntries;
 
     fn visible(own: Own) -> Option<Filter<ledger_entries::LedgerEntry>> {
-        own.vendor().map(|vendor| ledger_entries::LedgerEntry::vendor().is(vendor))
+        for_sellers(own, ledger_entries::LedgerEntry::vendor())
     }
 
     fn show(scope: Scope, row: ledger_entries::LedgerEntry) -> Self {

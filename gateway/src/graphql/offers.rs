@@ -54,7 +54,11 @@ impl Node for Offer {
     type Model = Offers;
 
     fn visible(own: Own) -> Option<Filter<offers::Offer>> {
-        own.vendor().map(|vendor| offers::Offer::vendor().is(vendor))
+        match own {
+            // Buyers choose from everyone's.
+            Own::All | Own::Customer(_) => None,
+            Own::Vendor(vendor) => Some(offers::Offer::vendor().is(vendor)),
+        }
     }
 
     fn show(scope: Scope, row: offers::Offer) -> Self {

@@ -1,7 +1,7 @@
 //! Lines of orders: what was bought, with everything frozen when it was.
 
 use crate::access::{Action, Own};
-use crate::graphql::connection::{Node, filter, lists, one, ordering};
+use crate::graphql::connection::{Node, filter, for_sellers, lists, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::offers::Offer;
 use crate::graphql::products::Product;
@@ -51,7 +51,7 @@ impl Node for OrderLine {
     type Model = OrderLines;
 
     fn visible(own: Own) -> Option<Filter<order_lines::OrderLine>> {
-        own.vendor().map(|vendor| order_lines::OrderLine::vendor().is(vendor))
+        for_sellers(own, order_lines::OrderLine::vendor())
     }
 
     fn show(scope: Scope, row: order_lines::OrderLine) -> Self {

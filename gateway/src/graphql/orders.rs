@@ -4,7 +4,7 @@ use crate::access::{Action, Own};
 use crate::graphql::answer::{
     Changed, Mutation, Reached, Rejection, answers, history, mutations, row_of, wait_for,
 };
-use crate::graphql::connection::{Node, below, filter, lists, lookups, one, ordering};
+use crate::graphql::connection::{Node, below, filter, for_buyers, lists, lookups, one, ordering};
 use crate::graphql::customers::Customer;
 use crate::graphql::ids::Id;
 use crate::graphql::loading::ByKey;
@@ -112,7 +112,7 @@ impl Node for Order {
     type Model = Orders;
 
     fn visible(own: Own) -> Option<Filter<orders::Order>> {
-        own.customer().map(|customer| orders::Order::customer().is(customer))
+        for_buyers(own, orders::Order::customer())
     }
 
     fn show(scope: Scope, row: orders::Order) -> Self {

@@ -5,7 +5,7 @@ use crate::graphql::answer::{
     Changed, Denied, IdempotencyKeyReused, Mutation, Reached, Rejection, VersionConflict,
 };
 use crate::graphql::answer::{answers, history, mutations, row_of};
-use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
+use crate::graphql::connection::{Node, filter, for_sellers, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::LedgerEntry;
 use crate::graphql::position::PositionToken;
@@ -69,7 +69,7 @@ impl Node for Payout {
     type Model = Payouts;
 
     fn visible(own: Own) -> Option<Filter<payouts::Payout>> {
-        own.vendor().map(|vendor| payouts::Payout::vendor().is(vendor))
+        for_sellers(own, payouts::Payout::vendor())
     }
 
     fn show(scope: Scope, row: payouts::Payout) -> Self {

@@ -2,7 +2,7 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, inputs, mutations};
-use crate::graphql::connection::{Node, below, filter, lists, lookups, ordering};
+use crate::graphql::connection::{Node, below, filter, for_sellers, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::{BalancesOfVendor, VendorBalance};
 use crate::graphql::refusal::Refusal;
@@ -72,7 +72,7 @@ impl Node for Vendor {
     type Model = Vendors;
 
     fn visible(own: Own) -> Option<Filter<vendors::Vendor>> {
-        own.vendor().map(|vendor| vendors::Vendor::id().is(vendor))
+        for_sellers(own, vendors::Vendor::id())
     }
 
     fn show(scope: Scope, row: vendors::Vendor) -> Self {
