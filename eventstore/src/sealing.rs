@@ -34,16 +34,22 @@ impl Sealer {
         Ok(Sealed::new(person, key.encrypt(&context(&tenant, &person, field), &clear)))
     }
 
-    /// Opens what was sealed for this tenant and field.
+    /// Opens what was sealed for this tenant and field: an answer for each, in their order. However many they
+    /// are, the key store is asked once.
     pub async fn open<T: DeserializeOwned>(
         &self,
         tenant: TenantId,
         field: &str,
-        sealed: &Sealed<T>,
-    ) -> Result<T, KeyError> {
-        let key = self.keys.find_person_key(tenant, sealed.person).await?.ok_or(KeyError::Forgotten)?;
-        let clear = key.decrypt(&context(&tenant, &sealed.person, field), &sealed.ciphertext);
-        serde_json::from_slice(&clear.ok_or(KeyError::Foreign)?).map_err(|_| KeyError::Foreign)
+        sealed: &[Sealed<T>],
+    ) -> Result<Vec<Result<T, KeyError>>, KeyError> {
+        let persons: Vec<_> = sealed.iter().map(|sealed| sealed.person).collect();
+        let keys = self.keys.find_person_keys(tenant, &persons).await?;
+        let open = |sealed: &Sealed<T>| {
+            let key = keys.get(&sealed.person).ok_or(KeyError::Forgotten)?;
+            let clear = key.decrypt(&context(&tenant, &sealed.person, field), &sealed.ciphertext);
+            serde_json::from_slice(&clear.ok_or(KeyError::Foreign)?).map_err(|_| KeyError::Foreign)
+        };
+        Ok(sealed.iter().map(open).collect())
     }
 
     /// Has a person found by the value of a field, such as an e-mail address, until they are forgotten. The
@@ -59,7 +65,8 @@ impl Sealer {
         self.keys.add_lookup(tenant, person, hash).await
     }
 
-    /// The persons of a tenant who are known by this value.
+    /// The persons of a tenant who are known by this value. Fails with [`KeyError::TooMany`] rather than leave
+    /// some out.
     pub async fn find(&self, tenant: TenantId, field: &str, value: &str) -> Result<Vec<PersonId>, KeyError> {
         let hash = self.lookup(tenant, field, value).await?;
         self.keys.find_persons(tenant, hash).await

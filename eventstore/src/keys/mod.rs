@@ -11,6 +11,7 @@ pub(crate) use sqlite::SCHEMA;
 use crate::store::StoreError;
 use async_trait::async_trait;
 use cityos_domain::ids::{PersonId, TenantId};
+use std::collections::HashMap;
 
 /// The most persons one look-up finds.
 pub const FOUND_PERSONS_MAX: u32 = 1_000;
@@ -22,13 +23,18 @@ pub trait KeyStore: Send + Sync {
     /// [`KeyError::Forgotten`] for a person who was forgotten: nobody gets a second key.
     async fn person_key(&self, tenant: TenantId, person: PersonId) -> Result<Key, KeyError>;
 
-    /// The key of a person, if there is one.
-    async fn find_person_key(&self, tenant: TenantId, person: PersonId) -> Result<Option<Key>, KeyError>;
+    /// The keys of those of these persons who have one, all in one question.
+    async fn find_person_keys(
+        &self,
+        tenant: TenantId,
+        persons: &[PersonId],
+    ) -> Result<HashMap<PersonId, Key>, KeyError>;
 
     /// Has a person found under a keyed hash of something they are known by. May be repeated.
     async fn add_lookup(&self, tenant: TenantId, person: PersonId, hash: [u8; 32]) -> Result<(), KeyError>;
 
-    /// The persons known under this hash, at most [`FOUND_PERSONS_MAX`].
+    /// The persons known under this hash. Fails with [`KeyError::TooMany`] where they are more than
+    /// [`FOUND_PERSONS_MAX`].
     async fn find_persons(&self, tenant: TenantId, hash: [u8; 32]) -> Result<Vec<PersonId>, KeyError>;
 
     /// Destroys a person's key and everything they are found under, for good. May be repeated.
@@ -72,6 +78,9 @@ pub enum KeyError {
     /// The ciphertext was made for another tenant, person or field, or is damaged.
     #[error("the sealed value does not belong here")]
     Foreign,
+    /// More persons are known by it than one look-up finds.
+    #[error("more than {FOUND_PERSONS_MAX} persons are known by this")]
+    TooMany,
     /// The key store could not.
     #[error("the key store could not be used")]
     Store(#[from] StoreError),

@@ -6,6 +6,7 @@ use crate::store::{Cause, StoreError};
 use async_trait::async_trait;
 use cityos_domain::ids::{PersonId, TenantId};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
@@ -92,12 +93,23 @@ impl KeyStore for KeyFile {
         key.ok_or(KeyError::Forgotten)
     }
 
-    async fn find_person_key(
+    async fn find_person_keys(
         &self,
         TenantId(tenant): TenantId,
-        PersonId(person): PersonId,
-    ) -> Result<Option<Key>, KeyError> {
-        Ok(self.run(move |connection| find_key(connection, tenant, person)).await?.flatten())
+        persons: &[PersonId],
+    ) -> Result<HashMap<PersonId, Key>, KeyError> {
+        let wanted: serde_json::Value = persons.iter().map(|person| person.0.simple().to_string()).collect();
+        let find = move |connection: &mut Connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT person, key FROM persons WHERE tenant = ?1 AND key IS NOT NULL \
+                 AND person IN (SELECT unhex(value) FROM json_each(?2))",
+            )?;
+            let keys = statement.query_map(params![tenant.as_bytes(), wanted.to_string()], |row| {
+                Ok((PersonId(Uuid::from_bytes(row.get(0)?)), Key::from_bytes(row.get(1)?)))
+            })?;
+            keys.collect()
+        };
+        Ok(self.run(find).await?)
     }
 
     async fn add_lookup(
@@ -128,12 +140,13 @@ impl KeyStore for KeyFile {
             let mut statement = connection
                 .prepare_cached("SELECT person FROM lookups WHERE tenant = ?1 AND hash = ?2 LIMIT ?3")?;
             let persons = statement
-                .query_map(params![tenant.as_bytes(), hash, FOUND_PERSONS_MAX], |row| {
+                .query_map(params![tenant.as_bytes(), hash, FOUND_PERSONS_MAX + 1], |row| {
                     Ok(PersonId(Uuid::from_bytes(row.get(0)?)))
                 })?;
-            persons.collect()
+            persons.collect::<rusqlite::Result<Vec<_>>>()
         };
-        Ok(self.run(find).await?)
+        let found = self.run(find).await?;
+        if found.len() > FOUND_PERSONS_MAX as usize { Err(KeyError::TooMany) } else { Ok(found) }
     }
 
     async fn forget(&self, TenantId(tenant): TenantId, PersonId(person): PersonId) -> Result<(), KeyError> {

@@ -1,7 +1,7 @@
 //! What is sealed opens only where it belongs, and never again once the person is forgotten.
 
 use super::*;
-use crate::keys::{KeyFile, KeyStore};
+use crate::keys::{FOUND_PERSONS_MAX, KeyFile, KeyStore};
 use cityos_domain::ids::derive;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
@@ -24,6 +24,21 @@ fn desk() -> Desk {
     Desk { folder, keys, sealer, tenant, person }
 }
 
+impl Desk {
+    async fn open(&self, tenant: TenantId, field: &str, sealed: &Sealed<String>) -> Result<String, KeyError> {
+        open_one(&self.sealer, tenant, field, sealed).await
+    }
+}
+
+async fn open_one(
+    sealer: &Sealer,
+    tenant: TenantId,
+    field: &str,
+    sealed: &Sealed<String>,
+) -> Result<String, KeyError> {
+    sealer.open(tenant, field, std::slice::from_ref(sealed)).await.unwrap().pop().unwrap()
+}
+
 async fn sealed_name(desk: &Desk) -> Sealed<String> {
     desk.sealer.seal(desk.tenant, desk.person, "name", &NAME.to_owned()).await.unwrap()
 }
@@ -35,7 +50,7 @@ async fn a_sealed_value_opens_with_the_key_that_was_kept() {
     assert!(!sealed.ciphertext.contains(NAME));
     assert_ne!(sealed.ciphertext, sealed_name(&desk).await.ciphertext, "equal values do not show");
     let reopened = Sealer::new(Arc::new(KeyFile::open(&desk.folder.path().join("keys.db")).unwrap()));
-    assert_eq!(reopened.open(desk.tenant, "name", &sealed).await.unwrap(), NAME);
+    assert_eq!(open_one(&reopened, desk.tenant, "name", &sealed).await.unwrap(), NAME);
 }
 
 #[tokio::test]
@@ -58,7 +73,7 @@ async fn another_tenant_person_or_field_does_not_open_it() {
         (desk.tenant, "name", &altered),
     ];
     for (tenant, field, sealed) in cases {
-        let refused = desk.sealer.open(tenant, field, sealed).await;
+        let refused = desk.open(tenant, field, sealed).await;
         assert!(matches!(refused, Err(KeyError::Foreign)), "{field}: {refused:?}");
     }
 }
@@ -73,7 +88,7 @@ async fn a_forgotten_person_stays_forgotten() {
     desk.keys.forget(desk.tenant, desk.person).await.unwrap();
     desk.keys.forget(desk.tenant, desk.person).await.unwrap();
 
-    assert!(matches!(desk.sealer.open(desk.tenant, "name", &sealed).await, Err(KeyError::Forgotten)));
+    assert!(matches!(desk.open(desk.tenant, "name", &sealed).await, Err(KeyError::Forgotten)));
     let anew = desk.sealer.seal(desk.tenant, desk.person, "name", &NAME.to_owned()).await;
     assert!(matches!(anew, Err(KeyError::Forgotten)));
     assert_eq!(desk.sealer.find(desk.tenant, "email", "amal@example.org").await.unwrap(), []);
@@ -83,6 +98,41 @@ async fn a_forgotten_person_stays_forgotten() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(32).any(|window| window == key.bytes()), "the key is still on the disk");
     }
+}
+
+#[tokio::test]
+async fn many_are_opened_at_once_and_each_gets_its_own_answer() {
+    let desk = desk();
+    let mut sealed = Vec::new();
+    for name in ["amal", "basil", "cedar", "dina"] {
+        let person = PersonId(derive(&[name]));
+        sealed.push(desk.sealer.seal(desk.tenant, person, "name", &name.to_owned()).await.unwrap());
+    }
+    desk.keys.forget(desk.tenant, sealed[1].person).await.unwrap();
+    sealed[3] = Sealed::new(sealed[3].person, sealed[0].ciphertext.clone());
+    sealed.push(sealed[0].clone());
+    let opened = desk.sealer.open(desk.tenant, "name", &sealed).await.unwrap();
+    let opened: Vec<_> = opened.iter().map(|name| name.as_deref()).collect();
+    assert!(
+        matches!(
+            opened[..],
+            [Ok("amal"), Err(KeyError::Forgotten), Ok("cedar"), Err(KeyError::Foreign), Ok("amal")]
+        ),
+        "{opened:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_look_up_finds_all_or_says_that_they_are_too_many() {
+    let desk = desk();
+    let hash = [7; 32];
+    let person = |n: u32| PersonId(derive(&["guest", &n.to_string()]));
+    for n in 0..FOUND_PERSONS_MAX {
+        desk.keys.add_lookup(desk.tenant, person(n), hash).await.unwrap();
+    }
+    assert_eq!(desk.keys.find_persons(desk.tenant, hash).await.unwrap().len(), FOUND_PERSONS_MAX as usize);
+    desk.keys.add_lookup(desk.tenant, person(FOUND_PERSONS_MAX), hash).await.unwrap();
+    assert!(matches!(desk.keys.find_persons(desk.tenant, hash).await, Err(KeyError::TooMany)));
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use crate::graphql::connection::{Node, filter, for_buyers, lists, lookups, order
 use crate::graphql::ids::Id;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::sealing::{has_email, open_contact, persons_by_email, remember_email, seal_contact};
+use crate::graphql::sealing::{
+    has_email, is_there, open_contact, persons_by_email, remember_email, seal_contact,
+};
 use crate::graphql::services::{Scope, reading, services};
 use crate::graphql::values::{ContactInput, ContactOut};
 use crate::ownership::{OnlyOwn, Thing};
@@ -15,10 +17,12 @@ use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::ids::{CustomerId, PersonId};
 use cityos_domain::marketplace::customer::{self, Command, Contact, RegisterCustomer};
+use cityos_domain::rejection::Rejected;
 use cityos_domain::sealed::Sealed;
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::models::customers::{self, Customers};
 use cityos_projections::{Filter, Query};
+use futures_util::future::try_join_all;
 
 /// Someone who buys.
 pub struct Customer {
@@ -105,8 +109,9 @@ pub struct CustomersByEmail;
 
 #[Object]
 impl CustomersByEmail {
-    /// The customers with this e-mail address: several, where one bought as a guest. It is looked up by a keyed hash
-    /// that is deleted with the person's key; the address itself stands nowhere in the clear.
+    /// The customers with this e-mail address, the latest first: several, where one bought as a guest. It is looked
+    /// up by a keyed hash that is deleted with the person's key; the address itself stands nowhere in the clear.
+    /// Refused where more than 1,000 have or had it.
     async fn customers_by_email(
         &self,
         ctx: &Context<'_>,
@@ -116,16 +121,16 @@ impl CustomersByEmail {
         let scope = reading(ctx, Action::CustomersByEmail, at_least.as_ref()).await?;
         let persons = persons_by_email(ctx, scope.partition, &email).await?;
         let ids = customers::Customer::id().is_in(persons.into_iter().map(|person| CustomerId(person.0)));
-        let rows = Query::<Customers>::new(scope.partition).filter(ids).fetch(&services(ctx).reads).await?;
-        let mut found = Vec::new();
-        for row in rows {
-            let customer = Customer::show(scope, row);
+        let newest = customers::Customer::known_since().descending();
+        let query = Query::<Customers>::new(scope.partition).filter(ids).sort(newest);
+        let rows = query.fetch(&services(ctx).reads).await?;
+        let customers: Vec<_> = rows.into_iter().map(|row| Customer::show(scope, row)).collect();
+        let contacts = try_join_all(customers.iter().map(|customer| customer.contact(ctx))).await?;
+        let found = customers.into_iter().zip(contacts).filter(|(_, contact)| {
             // Former addresses are remembered too.
-            if customer.contact(ctx).await?.is_some_and(|contact| has_email(&contact, &email)) {
-                found.push(customer);
-            }
-        }
-        Ok(found)
+            contact.as_ref().is_some_and(|contact| has_email(contact, &email))
+        });
+        Ok(found.map(|(customer, _)| customer).collect())
     }
 }
 
@@ -161,7 +166,8 @@ mutations! {
             let id = mutation.command().creates("customer");
             let guest = input.guest;
             let register = |contact| RegisterCustomer { id, guest, contact };
-            reached_by(mutation, id, input.contact.as_ref(), register, expected).await
+            let contact = input.contact.as_ref().map(ContactInput::parse).transpose();
+            reached_by(mutation, id, contact, register, expected).await
         }
 
         /// A customer is reached in another way.
@@ -174,9 +180,23 @@ mutations! {
                 let then = Tell::<customer::Customer> { id, command: Command::ChangeContact { contact } };
                 OnlyOwn { own, thing, then }
             };
-            reached_by(mutation, id, Some(&input.contact), change, expected).await
+            let contact = match may_change(mutation, id).await? {
+                true => input.contact.parse().map(Some),
+                false => Err(customer::Rejection::Unknown.into()),
+            };
+            reached_by(mutation, id, contact, change, expected).await
         }
     }
+}
+
+/// Whether there is such a customer, and the caller's: the intention asks again.
+async fn may_change(mutation: &Mutation<'_>, id: CustomerId) -> Result<bool, Refusal> {
+    let theirs = match mutation.own() {
+        Own::All => true,
+        Own::Customer(own) => own == id,
+        Own::Vendor(_) => false,
+    };
+    Ok(theirs && is_there::<customer::Customer>(mutation, id).await?)
 }
 
 /// Gives an intention that tells how a customer is reached: sealed before there is a command that could carry it,
@@ -184,12 +204,11 @@ mutations! {
 async fn reached_by<I: Intention>(
     mutation: &Mutation<'_>,
     id: CustomerId,
-    contact: Option<&ContactInput>,
+    contact: Result<Option<Contact>, Rejected>,
     intention: impl FnOnce(Option<Sealed<Contact>>) -> I,
     expected: Option<u64>,
 ) -> Result<CustomerResult, Refusal> {
     let person = PersonId(id.0);
-    let contact = contact.map(ContactInput::parse).transpose();
     let sealed = match &contact {
         Ok(contact) => Ok(seal_contact(mutation, person, contact.as_ref()).await?),
         Err(rejected) => Err(rejected.clone()),

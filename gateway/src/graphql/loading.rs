@@ -1,22 +1,25 @@
 //! Batches: what many rows of one answer point to is fetched with one statement per kind of thing, not one per
-//! row. One loader per request, so that nothing read is kept beyond it.
+//! row. One loader per request, so that nothing read is kept beyond it. Contacts are opened in batches too: see
+//! [`sealing`](super::sealing).
 
 use crate::graphql::refusal::Refusal;
+use crate::graphql::services::Services;
 use async_graphql::dataloader::Loader;
 use cityos_domain::log::Partition;
 use cityos_projections::model::KeyOf;
 use cityos_projections::row::Field;
-use cityos_projections::{Column, PAGE_ROWS_MAX, Query, ReadModel, ReadStore, by_keys};
+use cityos_projections::{Column, PAGE_ROWS_MAX, Query, ReadModel, by_keys};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// The most rows fetched below the parents of one batch.
 const CHILDREN_MAX: usize = 50_000;
 
-/// Loads rows by key, and by what they lie below.
-pub struct Rows(pub ReadStore);
+/// Loads rows by key and by what they lie below, and opens contacts.
+pub struct Batches(pub Arc<Services>);
 
 /// The row of this key.
 pub struct ByKey<M: ReadModel> {
@@ -52,14 +55,14 @@ impl<M: ReadModel> Hash for ByKey<M> {
     }
 }
 
-impl<M: ReadModel> Loader<ByKey<M>> for Rows {
+impl<M: ReadModel> Loader<ByKey<M>> for Batches {
     type Value = M::Row;
     type Error = Refusal;
 
     async fn load(&self, wanted: &[ByKey<M>]) -> Result<HashMap<ByKey<M>, M::Row>, Refusal> {
         let mut found = HashMap::new();
         for (partition, keys) in by_partition(wanted.iter().map(|wish| (wish.partition, wish.key.clone()))) {
-            let rows = by_keys::<M>(&self.0, partition, keys).await?;
+            let rows = by_keys::<M>(&self.0.reads, partition, keys).await?;
             found.extend(rows.into_iter().map(|(key, row)| (ByKey { partition, key }, row)));
         }
         Ok(found)
@@ -115,20 +118,21 @@ impl<R: Relation> Hash for Below<R> {
     }
 }
 
-impl<R: Relation> Loader<Below<R>> for Rows {
+impl<R: Relation> Loader<Below<R>> for Batches {
     type Value = Vec<<R::Model as ReadModel>::Row>;
     type Error = Refusal;
 
     async fn load(&self, wanted: &[Below<R>]) -> Result<HashMap<Below<R>, Self::Value>, Refusal> {
         let mut found: HashMap<_, _> = wanted.iter().map(|wish| (wish.clone(), Vec::new())).collect();
         for (partition, parents) in by_partition(wanted.iter().map(|wish| (wish.partition, wish.parent))) {
-            let mut after = None;
-            for _ in 0..CHILDREN_MAX / PAGE_ROWS_MAX {
+            let (mut after, mut fetched) = (None, 0);
+            loop {
                 let mut query = Query::<R::Model>::new(partition).filter(R::column().is_in(parents.clone()));
                 if let Some(cursor) = after {
                     query = query.after(cursor);
                 }
-                let page = query.first(PAGE_ROWS_MAX).page(&self.0).await?;
+                let page = query.first(PAGE_ROWS_MAX).page(&self.0.reads).await?;
+                fetched += page.rows.len();
                 after = page.rows.last().map(|(cursor, _)| cursor.clone());
                 for (_, row) in page.rows {
                     let below = Below::new(partition, R::parent(&row));
@@ -137,13 +141,19 @@ impl<R: Relation> Loader<Below<R>> for Rows {
                 if !page.more {
                     break;
                 }
+                if fetched >= CHILDREN_MAX {
+                    let rule =
+                        format!("more than {CHILDREN_MAX} rows lie below these: ask for fewer at once");
+                    return Err(Refusal::BadArgument(rule));
+                }
             }
         }
         Ok(found)
     }
 }
 
-fn by_partition<T>(wanted: impl Iterator<Item = (Partition, T)>) -> HashMap<Partition, Vec<T>> {
+/// What is wanted of each partition.
+pub fn by_partition<T>(wanted: impl Iterator<Item = (Partition, T)>) -> HashMap<Partition, Vec<T>> {
     let mut partitions: HashMap<_, Vec<T>> = HashMap::new();
     for (partition, key) in wanted {
         partitions.entry(partition).or_default().push(key);

@@ -37,7 +37,7 @@ mod vendors;
 use crate::context::RequestContext;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{EmptySubscription, MergedObject, Request, Response, SDLExportOptions};
-use loading::Rows;
+use loading::Batches;
 use lulls::Lulls;
 use services::{Freshness, Services};
 use std::sync::Arc;
@@ -163,7 +163,7 @@ pub async fn execute(
     };
     let lulls = Lulls::default();
     let begin = lulls.clone();
-    let batches = DataLoader::new(Rows(services.reads.clone()), move |batch| begin.spawn(batch));
+    let batches = DataLoader::new(Batches(services.clone()), move |batch| begin.spawn(batch));
     let batches = batches.delay(Duration::ZERO);
     let request = request.data(services.clone()).data(context).data(batches).data(Freshness::default());
     let mut response = lulls.of(schema.execute(request)).await;

@@ -2,18 +2,31 @@
 //! in the clear: commands, log, read models, receipts and log lines hold ciphertext.
 
 use crate::graphql::answer::Mutation;
+use crate::graphql::loading::{Batches, by_partition};
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::services;
+use crate::graphql::services::{batches, services};
 use crate::graphql::values::ContactOut;
 use async_graphql::Context;
+use async_graphql::dataloader::Loader;
+use cityos_domain::aggregate::Aggregate;
 use cityos_domain::ids::PersonId;
-use cityos_domain::log::Partition;
+use cityos_domain::log::{Partition, Version};
 use cityos_domain::marketplace::customer::Contact;
 use cityos_domain::sealed::Sealed;
 use cityos_eventstore::keys::KeyError;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// As what e-mail addresses are remembered.
 const EMAIL: &str = "email";
+
+/// Whether there is somebody to be reached in another way. Asked before anything is sealed: a key is kept for ever,
+/// so none is made for an id somebody thought of.
+pub async fn is_there<A: Aggregate>(mutation: &Mutation<'_>, id: A::Id) -> Result<bool, Refusal> {
+    let loaded = mutation.services.executor.load::<A>(mutation.partition(), id).await;
+    let (_, version) = loaded.map_err(|error| Refusal::Unavailable(Arc::new(error)))?;
+    Ok(version > Version(0))
+}
 
 /// Seals how to reach a person under that person's key.
 pub async fn seal_contact(
@@ -23,7 +36,7 @@ pub async fn seal_contact(
 ) -> Result<Option<Sealed<Contact>>, Refusal> {
     let (Some(contact), Some(tenant)) = (contact, mutation.partition().tenant()) else { return Ok(None) };
     let sealer = &mutation.services.sealer;
-    let sealed = sealer.seal(tenant, person, Contact::FIELD, contact).await.map_err(Refusal::internal)?;
+    let sealed = sealer.seal(tenant, person, Contact::FIELD, contact).await.map_err(not_kept)?;
     Ok(Some(sealed))
 }
 
@@ -34,11 +47,41 @@ pub async fn open_contact(
     partition: Partition,
     sealed: &Sealed<Contact>,
 ) -> Result<Option<ContactOut>, Refusal> {
-    let Some(tenant) = partition.tenant() else { return Ok(None) };
-    match services(ctx).sealer.open(tenant, Contact::FIELD, sealed).await {
-        Ok(contact) => Ok(Some(contact.into())),
-        Err(KeyError::Forgotten) => Ok(None),
-        Err(error) => Err(Refusal::internal(error)),
+    match batches(ctx).load_one(Closed::new(partition, sealed)).await? {
+        Some(Ok(contact)) => Ok(Some(contact.into())),
+        Some(Err(KeyError::Forgotten)) | None => Ok(None),
+        Some(Err(error)) => Err(Refusal::internal(error)),
+    }
+}
+
+/// A contact that is opened together with others.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Closed {
+    partition: Partition,
+    person: PersonId,
+    ciphertext: String,
+}
+
+impl Closed {
+    fn new(partition: Partition, sealed: &Sealed<Contact>) -> Self {
+        Closed { partition, person: sealed.person, ciphertext: sealed.ciphertext.clone() }
+    }
+}
+
+impl Loader<Closed> for Batches {
+    type Value = Result<Contact, KeyError>;
+    type Error = Refusal;
+
+    async fn load(&self, wanted: &[Closed]) -> Result<HashMap<Closed, Self::Value>, Refusal> {
+        let mut found = HashMap::new();
+        for (partition, closed) in by_partition(wanted.iter().map(|wish| (wish.partition, wish))) {
+            let Some(tenant) = partition.tenant() else { continue };
+            let sealed: Vec<_> =
+                closed.iter().map(|closed| Sealed::new(closed.person, closed.ciphertext.clone())).collect();
+            let opened = self.0.sealer.open(tenant, Contact::FIELD, &sealed).await;
+            found.extend(closed.into_iter().cloned().zip(opened.map_err(Refusal::internal)?));
+        }
+        Ok(found)
     }
 }
 
@@ -50,7 +93,15 @@ pub async fn remember_email(
 ) -> Result<(), Refusal> {
     let (Some(email), Some(tenant)) = (&contact.email, mutation.partition().tenant()) else { return Ok(()) };
     let sealer = &mutation.services.sealer;
-    sealer.remember(tenant, person, EMAIL, &normal(email)).await.map_err(Refusal::internal)
+    sealer.remember(tenant, person, EMAIL, &normal(email)).await.map_err(not_kept)
+}
+
+/// What it means to a mutation that keys could not be made or kept.
+fn not_kept(error: KeyError) -> Refusal {
+    match error {
+        KeyError::Store(cause) => Refusal::Unavailable(Arc::new(cause)),
+        KeyError::Forgotten | KeyError::Foreign | KeyError::TooMany => Refusal::internal(error),
+    }
 }
 
 /// The persons of a tenant who have, or once had, this e-mail address.
@@ -60,7 +111,10 @@ pub async fn persons_by_email(
     email: &str,
 ) -> Result<Vec<PersonId>, Refusal> {
     let Some(tenant) = partition.tenant() else { return Ok(Vec::new()) };
-    services(ctx).sealer.find(tenant, EMAIL, &normal(email)).await.map_err(Refusal::internal)
+    services(ctx).sealer.find(tenant, EMAIL, &normal(email)).await.map_err(|error| match error {
+        KeyError::TooMany => Refusal::BadArgument(format!("{error}: look for them another way")),
+        KeyError::Forgotten | KeyError::Foreign | KeyError::Store(_) => Refusal::internal(error),
+    })
 }
 
 /// Whether this is the address to reach a person at now.

@@ -3,7 +3,7 @@
 
 use crate::access::{self, Action, Admitted, Own};
 use crate::context::RequestContext;
-use crate::graphql::loading::Rows;
+use crate::graphql::loading::Batches;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::identity::DevelopmentTokens;
@@ -83,14 +83,19 @@ impl Freshness {
 pub async fn load<K>(
     ctx: &Context<'_>,
     key: K,
-) -> Result<Option<<Rows as Loader<K>>::Value>, <Rows as Loader<K>>::Error>
+) -> Result<Option<<Batches as Loader<K>>::Value>, <Batches as Loader<K>>::Error>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
-    Rows: Loader<K, Error = Refusal>,
+    Batches: Loader<K, Error = Refusal>,
 {
     let needed = ctx.data_unchecked::<Freshness>().0.load(Ordering::Relaxed);
     wait_for_reads(services(ctx), Position(needed)).await?;
-    ctx.data_unchecked::<DataLoader<Rows>>().load_one(key).await
+    batches(ctx).load_one(key).await
+}
+
+/// What this request fetches together.
+pub fn batches<'a>(ctx: &Context<'a>) -> &'a DataLoader<Batches> {
+    ctx.data_unchecked()
 }
 
 /// Waits until the read models have come to `position`.

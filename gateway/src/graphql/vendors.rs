@@ -6,7 +6,7 @@ use crate::graphql::connection::{Node, below, filter, for_sellers, lists, lookup
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::{BalancesOfVendor, VendorBalance};
 use crate::graphql::refusal::Refusal;
-use crate::graphql::sealing::{open_contact, seal_contact};
+use crate::graphql::sealing::{is_there, open_contact, seal_contact};
 use crate::graphql::services::Scope;
 use crate::graphql::values::{
     ContactInput, ContactOut, LocalTextInput, LocalTextOut, local_texts, parse_texts, reason,
@@ -284,7 +284,10 @@ mutations! {
         apply_as_vendor = ApplyAsVendor(mutation, input: ApplyAsVendorInput, expected) -> VendorResult {
             let again = input.vendor.map(|Id(vendor)| vendor);
             let id = again.unwrap_or_else(|| mutation.command().creates("vendor"));
-            let introduction = introduce(mutation, id, input.introduction).await?;
+            let introduction = match again {
+                Some(id) if !may_apply_again(mutation, id).await? => Err(vendor::Rejection::Unknown.into()),
+                Some(_) | None => introduce(mutation, id, input.introduction).await?,
+            };
             let apply = introduction.map(|introduction| ApplyAsVendor { id, introduction });
             match again {
                 None => answer(mutation, id, apply, expected).await,
@@ -349,6 +352,11 @@ mutations! {
             tell(mutation, input.vendor, command, expected).await
         }
     }
+}
+
+/// Whether there is such a vendor, and the caller's: the intention asks again.
+async fn may_apply_again(mutation: &Mutation<'_>, id: VendorId) -> Result<bool, Refusal> {
+    Ok(mutation.own().sells(id) && is_there::<vendor::Vendor>(mutation, id).await?)
 }
 
 /// An application of a vendor that is there already: nobody but us gives vendors their ids.

@@ -1,10 +1,12 @@
 //! Nested answers are fetched in batches: how many statements the driver runs does not grow with the rows.
 
+use cityos_gateway::app::READS_FILE;
 use cityos_tests::city::City;
 use cityos_tests::market::Market;
-use cityos_tests::schema::{list, text};
+use cityos_tests::schema::{english, list, text};
 use futures_util::future::join_all;
-use serde_json::Value;
+use rusqlite::Connection;
+use serde_json::{Value, json};
 
 const ORDERS: usize = 100;
 
@@ -62,4 +64,39 @@ async fn s49_a_hundred_orders_with_all_below_them_take_no_more_statements_than_t
     }
     assert_eq!(few, many, "statements for 10 and for 100 orders");
     assert!(many <= STATEMENTS_MAX, "{many} statements");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_to_lie_below_one_answer_is_refused_and_not_cut_off() {
+    const TOO_MANY: usize = 50_001;
+    let city = City::open().await;
+    let mayor = city.city_admin();
+    let mut parent = Value::Null;
+    for (level, slug) in [("COUNTRY", "sa"), ("SCOPE", "riyadh")] {
+        let place = json!({ "level": level, "parent": parent, "slug": slug, "name": english(slug) });
+        parent = mayor.does("createPlace", place, "place { id parent { id } }").await["place"]["id"].clone();
+    }
+    city.settle().await;
+    let _quiet = city.hold().await;
+    let countries = "{ places(filter: { level: COUNTRY }) { nodes { children { slug } } } }";
+    let few = mayor.ask(countries).await;
+    assert_eq!(few["places"]["nodes"], json!([{ "children": [{ "slug": "riyadh" }] }]));
+
+    let reads = Connection::open(city.app().settings().data_dir.join(READS_FILE)).unwrap();
+    let names = |sql: &str| -> Vec<String> {
+        let mut statement = reads.prepare(sql).unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        names.collect::<Result<_, _>>().unwrap()
+    };
+    let table = &names("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'places_*'")[0];
+    let columns = names(&format!("SELECT name FROM pragma_table_info('{table}')"));
+    let copied: Vec<_> =
+        columns.iter().map(|name| if name == "id" { "randomblob(16)" } else { name.as_str() }).collect();
+    let multiply = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {TOO_MANY})
+         INSERT INTO \"{table}\" SELECT {} FROM (SELECT * FROM \"{table}\" WHERE slug = 'riyadh'), n",
+        copied.join(", ")
+    );
+    reads.execute_batch(&multiply).unwrap();
+    assert_eq!(mayor.refused(countries).await, "BAD_REQUEST");
 }

@@ -5,6 +5,7 @@
 mod backup;
 mod batching;
 mod commission;
+mod contacts;
 mod doors;
 mod event_schemas;
 mod importing;
