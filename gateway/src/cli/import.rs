@@ -61,6 +61,7 @@ impl Import {
                 .map(|percent| Rate::parse_percent("--commission-percent", percent))
                 .transpose()?,
         };
+        import::prepare_rejects(&self.rejects, &[&self.sellers, &self.products, &self.order_lines])?;
         let mut plan = import::plan(
             import::sellers(&self.sellers)?,
             import::products(&self.products)?,

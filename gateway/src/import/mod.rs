@@ -14,5 +14,5 @@ pub use catalog::Target;
 pub use commands::Commands;
 pub use files::{order_lines, products, sellers};
 pub use plan::{Plan, plan};
-pub use rejects::{Reject, write as write_rejects};
+pub use rejects::{Reject, prepare as prepare_rejects, write as write_rejects};
 pub use run::{Report, run};

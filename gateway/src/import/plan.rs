@@ -55,7 +55,8 @@ pub fn plan(
     now: DateTime<Utc>,
 ) -> Plan {
     let mut rejects = Vec::new();
-    let sellers = by_id("sellers", "seller_id", sellers, |row| &row.id, &mut rejects);
+    let mut sellers = by_id("sellers", "seller_id", sellers, |row| &row.id, &mut rejects);
+    keep_apart(&mut sellers, &mut rejects);
     let products = by_id("products", "product_id", products, |row| &row.id, &mut rejects);
     let mut broken: BTreeSet<String> = lines.rejects.iter().map(|reject| reject.order.clone()).collect();
     rejects.extend(lines.rejects);
@@ -112,6 +113,24 @@ fn by_id<T: PartialEq>(
     }
     sound.retain(|id, _| !unclear.contains(id));
     sound
+}
+
+/// Rejects sellers whose ids differ in the case of their letters alone: a vendor's handle is unique whatever the case.
+fn keep_apart(sellers: &mut ById<Seller>, rejects: &mut Vec<Reject>) {
+    let folded = |id: &Code| id.as_str().to_lowercase();
+    let mut alike: BTreeMap<String, Vec<LineNumber>> = BTreeMap::new();
+    for (id, (line, _)) in sellers.iter() {
+        alike.entry(folded(id)).or_default().push(*line);
+    }
+    alike.retain(|_, lines| lines.len() > 1);
+    sellers.retain(|id, _| !alike.contains_key(&folded(id)));
+    rejects.extend(alike.into_values().flatten().map(|line| Reject {
+        file: "sellers",
+        line,
+        order: String::new(),
+        field: "seller_id".into(),
+        reason: "differs from another in the case of its letters alone".into(),
+    }));
 }
 
 type Fault = (LineNumber, &'static str, String);

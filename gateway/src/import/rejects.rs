@@ -1,8 +1,9 @@
 //! Rows that could not be taken: where they stand, which field is wrong and which rule it breaks. The value
 //! itself is never repeated, since it might be about a person.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use cityos_domain::rejection::Rejected;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 /// One refused row.
@@ -48,6 +49,25 @@ impl From<Rejected> for Wrong {
             if rejected.code == "INVALID_INPUT" { reason } else { format!("{}: {reason}", rejected.code) };
         Wrong { field: rejected.field.unwrap_or_default(), reason }
     }
+}
+
+/// Makes sure, before anything is brought in, that rejects can be written to `path` and nothing else is lost by it.
+pub fn prepare(path: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
+    let there = path.canonicalize().ok();
+    if let Some(there) = &there {
+        if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == *there)) {
+            bail!("rejects cannot go to {}, which is read", path.display());
+        }
+        if !there.is_file() {
+            bail!("rejects cannot go to {}, which is no plain file", path.display());
+        }
+    }
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened.with_context(|| format!("rejects cannot be written to {}", path.display()))?;
+    if there.is_none() {
+        std::fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Writes the rejects as CSV, replacing the file; removes it where there are none.

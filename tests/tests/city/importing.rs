@@ -535,6 +535,44 @@ async fn rows_of_one_seller_or_product_that_differ_keep_its_orders_out_and_a_pla
     assert_eq!(lines_of_orders(&at).await, [("lamps".into(), 1)]);
 }
 
+#[tokio::test]
+async fn sellers_whose_ids_differ_in_case_alone_are_not_taken_for_one() {
+    let other = SOUND.replace("lamp,north", "chair,South");
+    let at = with_files(&format!("lamps,1,{SOUND}\nother,1,{other}\n"));
+    at.write("sellers.csv", &format!("{SELLERS}South,90010,canoas,RS\n"));
+    let ended = import(&at, at.path(""));
+    assert_eq!(ended.code, Some(3), "{}{}", ended.said, ended.complained);
+    let expected = [
+        "order_lines,3,other,seller_id,has no sound row in the sellers file",
+        "sellers,3,,seller_id,differs from another in the case of its letters alone",
+        "sellers,4,,seller_id,differs from another in the case of its letters alone",
+    ];
+    let mut found = refused(&at);
+    found.sort();
+    assert_eq!(found, expected);
+    assert_eq!(lines_of_orders(&at).await, [("lamps".into(), 1)]);
+}
+
+#[test]
+fn rejects_go_nowhere_that_something_else_is_lost() {
+    let at = with_files(&format!("lamps,1,{SOUND}\n"));
+    let mut arguments = arguments(at.path(""));
+    arguments.push("--rejects".into());
+    for (place, why) in [
+        (at.path("sellers.csv"), "which is read"),
+        (at.path(""), "no plain file"),
+        (at.path("nowhere/rejects.csv"), "cannot be written"),
+    ] {
+        arguments.push(place.to_str().unwrap().to_owned());
+        let ended = at.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(ended.code, Some(1), "{}", ended.said);
+        assert!(ended.complained.contains(why), "{}", ended.complained);
+        assert!(ended.said.is_empty(), "nothing was brought in: {}", ended.said);
+        arguments.pop();
+    }
+    assert_eq!(std::fs::read_to_string(at.path("sellers.csv")).unwrap(), SELLERS);
+}
+
 /// How many orders the marketplace has that is made up here.
 const ORDERS: usize = 150;
 
