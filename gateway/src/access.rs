@@ -81,6 +81,7 @@ actions! {
     OrderPart                "orderPart"                Tenant   SELLERS;
     OrderLines               "orderLines"               Tenant   SELLERS;
     CommissionRules          "commissionRules"          Tenant   ADMINS;
+    CommissionRuleBook       "commissionRuleBook"       Tenant   ADMINS;
     Commissions              "commissions"              Tenant   SELLERS;
     VendorBalances           "vendorBalances"           Tenant   SELLERS;
     LedgerEntries            "ledgerEntries"            Tenant   SELLERS;
@@ -110,7 +111,7 @@ actions! {
     ChangeStoreRegions       "changeStoreRegions"       Tenant   ADMINS;
     ChangeStoreTheme         "changeStoreTheme"         Tenant   ADMINS;
     CloseStore               "closeStore"               Tenant   ADMINS;
-    ApplyAsVendor            "applyAsVendor"            Tenant   BUYERS;
+    ApplyAsVendor            "applyAsVendor"            Tenant   EVERYONE;
     InviteVendor             "inviteVendor"             Tenant   ADMINS;
     SubmitVendorForReview    "submitVendorForReview"    Tenant   SELLERS;
     ApproveVendor            "approveVendor"            Tenant   ADMINS;

@@ -3,30 +3,28 @@
 //! repeated mutation answers as the first time.
 
 use crate::access::{self, Action, Admitted, Own};
-use crate::graphql::connection::{Node, RowOf};
+use crate::graphql::connection::Node;
+use crate::graphql::history::row_at;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Freshness, Scope, Services, request, services, wait_for_reads};
 use async_graphql::{Context, SimpleObject, Value};
 use cityos_domain::event::Kind;
 use cityos_domain::ids::{CommandId, TenantId, derive};
 use cityos_domain::ledger::payout::Trigger;
-use cityos_domain::log::{Actor, Envelope, Meta, Origin, Partition, Position, StreamId, Version};
+use cityos_domain::log::{Actor, Meta, Origin, Partition, Position, StreamId, Version};
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Reason;
 use cityos_domain::workspace::Intention;
-use cityos_eventstore::executor::{Command, ExecuteError};
+use cityos_eventstore::executor::{Command, ExecuteError, Executed};
 use cityos_eventstore::keys::Key;
-use cityos_eventstore::store::{EventStore, InputHash, StoreError};
+use cityos_eventstore::store::InputHash;
+use cityos_projections::ReadStore;
 use cityos_projections::model::KeyOf;
-use cityos_projections::{ReadStore, replay};
+use cityos_sagas::EngineError;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The longest idempotency key, in characters.
 const KEY_CHARS_MAX: usize = 255;
-
-/// Events read at a time when an answer is folded.
-const READ_LIMIT: u32 = 1_000;
 
 /// The rules say no.
 #[derive(Clone, PartialEq, Eq, Debug, SimpleObject)]
@@ -103,14 +101,14 @@ pub struct Reached {
     pub position: Position,
     /// Whether it was done before and this is the answer it had then.
     pub replayed: bool,
-    /// The streams it wrote, in the order they were first written.
-    pub streams: Vec<StreamId>,
+    /// The streams it wrote, in the order they were first written, and the versions they reached.
+    pub streams: Vec<(StreamId, Version)>,
 }
 
 impl Reached {
-    /// The streams of one kind it wrote.
-    pub fn written(&self, kind: Kind) -> Vec<StreamId> {
-        self.streams.iter().copied().filter(|stream| stream.kind == kind).collect()
+    /// The streams of one kind it wrote, and the versions they reached.
+    pub fn written(&self, kind: Kind) -> impl Iterator<Item = (StreamId, Version)> {
+        self.streams.iter().copied().filter(move |(stream, _)| stream.kind == kind)
     }
 }
 
@@ -217,17 +215,18 @@ impl<'a> Mutation<'a> {
         match executor.execute(&command, &intention).await {
             Ok(done) => {
                 self.answered_at(done.position);
-                let streams = done.versions.into_iter().map(|(stream, _)| stream).collect();
-                Ok(Ok(Reached { position: done.position, replayed: done.replayed, streams }))
+                let Executed { position, replayed, versions: streams } = done;
+                Ok(Ok(Reached { position, replayed, streams }))
             }
             Err(ExecuteError::Rejected(rejected)) => Ok(Err(rejected.into())),
             Err(ExecuteError::VersionConflict { current, .. }) => Ok(Err(Denied::moved(current))),
             Err(ExecuteError::KeyReused) => Ok(Err(Denied::reused())),
-            Err(ExecuteError::Contended) => Err(Refusal::Contended),
-            Err(ExecuteError::Store(cause)) => Err(Refusal::Unavailable(Arc::new(cause))),
-            Err(error @ (ExecuteError::TooWide | ExecuteError::Unwritable(_))) => {
-                Err(Refusal::internal(error))
-            }
+            Err(
+                error @ (ExecuteError::Contended
+                | ExecuteError::TooWide
+                | ExecuteError::Unwritable(_)
+                | ExecuteError::Store(_)),
+            ) => Err(undone(error)),
         }
     }
 
@@ -256,7 +255,14 @@ impl<'a> Mutation<'a> {
         self.reads_now().await?;
         let engine = &self.services.engine;
         let meta = Meta { reason: Some(why.as_str().into()), ..self.meta.clone() };
-        engine.sweep_payouts(self.partition(), &meta, Trigger::Manual).await.map_err(Refusal::internal)
+        engine.sweep_payouts(self.partition(), &meta, Trigger::Manual).await.map_err(|error| match error {
+            EngineError::Command(error) => undone(error),
+            EngineError::Reads(error) => error.into(),
+            error @ (EngineError::Log(_)
+            | EngineError::Projection(_)
+            | EngineError::Panicked
+            | EngineError::Restless) => Refusal::internal(error),
+        })
     }
 
     /// Does it and answers with the row of `key` as it became, folded from `streams`. The first of them is the
@@ -284,68 +290,22 @@ impl<'a> Mutation<'a> {
         reached: Reached,
     ) -> Result<Changed<N>, Refusal> {
         let store = self.services.executor.store().as_ref();
-        let events = history(store, streams, reached.position).await.map_err(Refusal::internal)?;
-        let own = events.iter().rfind(|event| event.stream == streams[0]);
-        let version = own.map_or(Version(0), |event| event.version);
-        let row = row_of::<N>(&events, key)?.ok_or_else(|| Refusal::internal("what was done left no row"))?;
+        let (row, version) = row_at::<N>(store, streams, reached.position, &key).await?;
+        let row = row.ok_or_else(|| Refusal::internal("what was done left no row"))?;
         Ok(Changed { node: N::show(self.scope(), row), version, reached })
     }
 }
 
-/// The row of `key` that these events make.
-pub fn row_of<N: Node>(events: &[Envelope], key: KeyOf<N::Model>) -> Result<Option<RowOf<N>>, Refusal> {
-    let rows = replay::<N::Model>(events).map_err(Refusal::internal)?;
-    Ok(rows.into_iter().find(|((_, found), _)| *found == key).map(|(_, row)| row))
-}
-
-/// All rows that these events make, by key.
-pub fn rows_of<N: Node>(events: &[Envelope]) -> Result<Vec<RowOf<N>>, Refusal> {
-    Ok(replay::<N::Model>(events).map_err(Refusal::internal)?.into_values().collect())
-}
-
-/// The events of these streams up to a place, in log order.
-pub async fn history(
-    store: &dyn EventStore,
-    streams: &[StreamId],
-    until: Position,
-) -> Result<Vec<Envelope>, StoreError> {
-    let mut events = Vec::new();
-    for stream in streams {
-        let mut after = Version(0);
-        loop {
-            let page = store.read(*stream, after, READ_LIMIT).await?;
-            let full = page.len() == READ_LIMIT as usize;
-            after = page.last().map_or(after, |event| event.version);
-            let beyond = page.last().is_some_and(|event| event.position > until);
-            events.extend(page.into_iter().filter(|event| event.position <= until));
-            if !full || beyond {
-                break;
-            }
-        }
-    }
-    events.sort_by_key(|event| event.position);
-    Ok(events)
-}
-
-/// Waits for what a saga run does to these streams, but no longer than the settings say.
-pub async fn wait_for<T>(
-    services: &Services,
-    streams: &[StreamId],
-    found: impl Fn(&[Envelope]) -> Option<T>,
-) -> Result<Option<T>, Refusal> {
-    let store = services.executor.store().as_ref();
-    let deadline = Instant::now() + services.settings.run_wait();
-    loop {
-        let head = store.head().await.map_err(Refusal::internal)?;
-        let events = history(store, streams, head).await.map_err(Refusal::internal)?;
-        if let Some(found) = found(&events) {
-            return Ok(Some(found));
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        store.changed(head, left).await;
+/// What a command that was not done means to whoever asked, where it is not the rules that said no.
+fn undone(error: ExecuteError) -> Refusal {
+    match error {
+        ExecuteError::Contended => Refusal::Contended,
+        ExecuteError::Store(cause) => Refusal::Unavailable(Arc::new(cause)),
+        error @ (ExecuteError::Rejected(_)
+        | ExecuteError::VersionConflict { .. }
+        | ExecuteError::KeyReused
+        | ExecuteError::TooWide
+        | ExecuteError::Unwritable(_)) => Refusal::internal(error),
     }
 }
 

@@ -1,13 +1,15 @@
 //! A tenant's commission rules: an ordered list of which the first that matches wins.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Changed, Mutation, answers, history, inputs, mutations};
+use crate::graphql::answer::{Changed, Mutation, answers, inputs, mutations};
 use crate::graphql::connection::{Node, filter, for_admins, lists, ordering};
 use crate::graphql::fees::{CommissionFee, CommissionFeeInput};
+use crate::graphql::history::history;
 use crate::graphql::ids::Id;
+use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::Scope;
-use async_graphql::{InputObject, Object, SimpleObject};
+use crate::graphql::services::{Scope, reading, services, wait_for_reads};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::commission::adding::AddRule;
 use cityos_domain::commission::matching::CategoryPaths;
@@ -18,7 +20,7 @@ use cityos_domain::rejection::Rejected;
 use cityos_domain::workspace::{Intention, Tell, fold_events};
 use cityos_projections::models::commission_rules::{self, CommissionRules};
 use cityos_projections::models::product_categories::ProductCategories;
-use cityos_projections::{Filter, by_keys};
+use cityos_projections::{Filter, Query, by_keys};
 use std::collections::BTreeMap;
 
 /// A rule in its place: which lines it is for, and how much it takes of them.
@@ -38,7 +40,8 @@ impl Node for CommissionRule {
     }
 
     fn show(_: Scope, row: commission_rules::CommissionRule) -> Self {
-        let commission_rules::CommissionRule { id, rank: _, name, conditions, fee, enabled } = row;
+        let commission_rules::CommissionRule { id, rank: _, name, conditions, fee, enabled, list_version: _ } =
+            row;
         CommissionRule { id, name, conditions, fee, enabled }
     }
 }
@@ -112,10 +115,34 @@ lists! {
 /// All commission rules of a tenant.
 #[derive(SimpleObject)]
 pub struct CommissionRuleBook {
+    /// The version of the list: what `expectedVersion` means.
+    version: u64,
     /// From the top down to the catch-all.
     rules: Vec<CommissionRule>,
-    /// Rules below the one this was about that no sale reaches any more because of it.
+    /// Rules below the one that was added that no sale reaches any more because of it. Empty where none was added.
     unreachable: Vec<Id<RuleId>>,
+}
+
+/// Asking for the rules as a whole.
+#[derive(Default)]
+pub struct CommissionRuleBookQuery;
+
+#[Object]
+impl CommissionRuleBookQuery {
+    /// The tenant's commission rules as a whole, with the version they are at.
+    async fn commission_rule_book(
+        &self,
+        ctx: &Context<'_>,
+        at_least: Option<PositionToken>,
+    ) -> Result<CommissionRuleBook, Refusal> {
+        let scope = reading(ctx, Action::CommissionRuleBook, at_least.as_ref()).await?;
+        let top_down = commission_rules::CommissionRule::rank().descending();
+        let rows = Query::<CommissionRules>::new(scope.partition).sort(top_down);
+        let rows = rows.fetch(&services(ctx).reads).await?;
+        let version = rows.last().map_or(0, |catch_all| catch_all.list_version);
+        let rules = rows.into_iter().map(|row| CommissionRule::show(scope, row)).collect();
+        Ok(CommissionRuleBook { version, rules, unreachable: Vec::new() })
+    }
 }
 
 answers! {
@@ -232,12 +259,16 @@ async fn answer(
     let version = events.last().map_or(Version(0), |event| event.version);
     let list = fold_events(rules::CommissionRules::default(), events.iter().map(|event| &event.event));
     let unreachable = match list.in_order().find(|listed| Some(listed.rule.id) == added) {
-        Some(listed) => list.unreachable_after_adding(&listed.rule, &paths(mutation, &list).await?),
+        Some(listed) => {
+            // No category ever moves: read models this far know all that is named, and answer a repetition the same.
+            wait_for_reads(mutation.services, reached.position).await?;
+            list.unreachable_after_adding(&listed.rule, &paths(mutation, &list).await?)
+        }
         None => Vec::new(),
     };
     let rules = list.in_order().map(CommissionRule::from).collect();
     let unreachable = unreachable.into_iter().map(Id).collect();
-    let node = CommissionRuleBook { rules, unreachable };
+    let node = CommissionRuleBook { version: version.0, rules, unreachable };
     Ok(CommissionRulesResult::of(mutation.services, Ok(Changed { node, version, reached })))
 }
 

@@ -8,6 +8,7 @@ mod commissions;
 mod connection;
 mod customers;
 mod fees;
+mod history;
 pub mod ids;
 mod ledger;
 pub mod limits;
@@ -95,6 +96,7 @@ struct OrderQueries(
 #[derive(Default, MergedObject)]
 struct MoneyQueries(
     commission_rules::CommissionRuleList,
+    commission_rules::CommissionRuleBookQuery,
     commissions::CommissionList,
     ledger::VendorBalanceList,
     ledger::LedgerEntryList,

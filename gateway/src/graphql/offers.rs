@@ -66,6 +66,13 @@ impl Node for Offer {
     }
 }
 
+impl Offer {
+    /// Whether its units are counted and the caller may know them all.
+    fn counts_for_caller(&self) -> bool {
+        self.row.stock_tracked && self.scope.own.sells(self.row.vendor)
+    }
+}
+
 #[Object]
 impl Offer {
     /// Its id.
@@ -73,9 +80,15 @@ impl Offer {
         self.row.id.into()
     }
 
-    /// The version of its stream: what `expectedVersion` means.
+    /// The version of its stream: what `expectedVersion` means, but where stock is received or adjusted.
     async fn version(&self) -> u64 {
         self.row.version
+    }
+
+    /// The version of its stock: what `expectedVersion` means where stock is received or adjusted. Whatever changes
+    /// `onHand` or `available` changes it. Null for buyers, and where no units are counted.
+    async fn stock_version(&self) -> Option<u64> {
+        self.counts_for_caller().then_some(self.row.stock_version)
     }
 
     /// The vendor's own name for it.
@@ -105,7 +118,7 @@ impl Offer {
 
     /// How many units are there, where they are counted. Null for buyers.
     async fn on_hand(&self) -> Option<i64> {
-        (self.row.stock_tracked && self.scope.own.sells(self.row.vendor)).then_some(self.row.on_hand)
+        self.counts_for_caller().then_some(self.row.on_hand)
     }
 
     /// How many units no checkout holds, where they are counted.
@@ -283,20 +296,21 @@ mutations! {
         /// Lets a withdrawn offer be bought again.
         relist_offer = RelistOffer(mutation, input: RelistOfferInput, expected) -> OfferResult {
             let Id(id) = input.offer;
-            own(mutation, id, Ok(RelistOffer { id }), expected).await
+            answer(mutation, id, own(mutation, id, Ok(RelistOffer { id })), expected).await
         }
 
-        /// More units of an offer are on hand.
+        /// More units of an offer are on hand. The version expected and answered is that of the stock.
         receive_stock = ReceiveStock(mutation, input: ReceiveStockInput, expected) -> OfferResult {
             let Id(offer) = input.offer;
-            own(mutation, offer, Ok(ReceiveStock { offer, quantity: input.quantity }), expected).await
+            answer_counted(mutation, offer, Ok(ReceiveStock { offer, quantity: input.quantity }), expected).await
         }
 
-        /// Someone counted the units of an offer and found another number.
+        /// Someone counted the units of an offer and found another number. The version expected and answered is that
+        /// of the stock.
         adjust_stock = AdjustStock(mutation, input: AdjustStockInput, expected) -> OfferResult {
             let (Id(offer), by) = (input.offer, input.by);
             let adjust = reason(&input.reason).map(|reason| AdjustStock { offer, by, reason });
-            own(mutation, offer, adjust, expected).await
+            answer_counted(mutation, offer, adjust, expected).await
         }
     }
 }
@@ -307,20 +321,21 @@ async fn tell(
     command: Result<Command, Rejected>,
     expected: Option<u64>,
 ) -> Result<OfferResult, Refusal> {
-    own(mutation, id, command.map(|command| Tell::<offer::Offer> { id, command }), expected).await
+    let tell = own(mutation, id, command.map(|command| Tell::<offer::Offer> { id, command }));
+    answer(mutation, id, tell, expected).await
 }
 
 /// Goes ahead if the offer is the caller's.
-async fn own(
+fn own<I: Intention>(
     mutation: &Mutation<'_>,
     id: OfferId,
-    intention: Result<impl Intention, Rejected>,
-    expected: Option<u64>,
-) -> Result<OfferResult, Refusal> {
+    intention: Result<I, Rejected>,
+) -> Result<OnlyOwn<I>, Rejected> {
     let (own, thing) = (mutation.own(), Thing::Offer(id));
-    answer(mutation, id, intention.map(|then| OnlyOwn { own, thing, then }), expected).await
+    intention.map(|then| OnlyOwn { own, thing, then })
 }
 
+/// What became of an offer. The version is its own.
 async fn answer(
     mutation: &Mutation<'_>,
     id: OfferId,
@@ -329,6 +344,20 @@ async fn answer(
 ) -> Result<OfferResult, Refusal> {
     let partition = mutation.partition();
     let streams = [offer::Offer::stream(partition, id), Stock::stream(partition, id)];
+    let outcome = mutation.answer::<Offer, _>(intention, expected, id, &streams).await?;
+    Ok(OfferResult::of(mutation.services, outcome))
+}
+
+/// What became of the units of an offer, if it is the caller's. The version is that of the stock.
+async fn answer_counted(
+    mutation: &Mutation<'_>,
+    id: OfferId,
+    intention: Result<impl Intention, Rejected>,
+    expected: Option<u64>,
+) -> Result<OfferResult, Refusal> {
+    let partition = mutation.partition();
+    let streams = [Stock::stream(partition, id), offer::Offer::stream(partition, id)];
+    let intention = own(mutation, id, intention);
     let outcome = mutation.answer::<Offer, _>(intention, expected, id, &streams).await?;
     Ok(OfferResult::of(mutation.services, outcome))
 }

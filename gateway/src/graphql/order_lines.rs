@@ -4,6 +4,8 @@ use crate::access::{Action, Own};
 use crate::graphql::connection::{Node, filter, for_sellers, lists, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::offers::Offer;
+use crate::graphql::order_parts::OrderPart;
+use crate::graphql::orders::Order;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
@@ -166,6 +168,19 @@ impl OrderLine {
             rule_id: commission.rule.map(Id),
             rules_version: commission.rules_version,
         })
+    }
+
+    /// The part it is in.
+    async fn part(&self, ctx: &Context<'_>) -> Result<Option<OrderPart>, Refusal> {
+        one(ctx, self.scope, self.row.part).await
+    }
+
+    /// The order. Null for vendors, who see their part of it.
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, Refusal> {
+        if self.scope.own.vendor().is_some() {
+            return Ok(None);
+        }
+        one(ctx, self.scope, self.row.order).await
     }
 
     /// What was bought.

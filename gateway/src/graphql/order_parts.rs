@@ -1,8 +1,9 @@
 //! Parts of orders: what each vendor sends of it, and what becomes of that.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Changed, Mutation, answers, history, mutations, rows_of};
+use crate::graphql::answer::{Changed, Mutation, answers, mutations};
 use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
+use crate::graphql::history::{history, rows_of};
 use crate::graphql::ids::Id;
 use crate::graphql::loading::{Below, relation};
 use crate::graphql::order_lines::OrderLine;
@@ -293,7 +294,7 @@ pub enum CancelBy {
     Customer,
     /// The vendor cannot send it.
     Vendor,
-    /// The marketplace decided.
+    /// The marketplace decided. Not for vendors to give.
     Operator,
 }
 
@@ -335,38 +336,49 @@ mutations! {
         /// Sends what is left of a part. Its money is taken then, or was at placement.
         ship_part = ShipPart(mutation, input: ShipPartInput, expected) -> OrderPartResult {
             let Id(part) = input.part;
-            answer(mutation, part, ShipPart { part, tracking: input.tracking }, expected).await
+            answer(mutation, part, Ok(ShipPart { part, tracking: input.tracking }), expected).await
         }
 
         /// The customer has a part: its earnings become available after the tenant's hold days.
         deliver_part = DeliverPart(mutation, input: DeliverPartInput, expected) -> OrderPartResult {
             let Id(part) = input.part;
-            answer(mutation, part, DeliverPart { part }, expected).await
+            answer(mutation, part, Ok(DeliverPart { part }), expected).await
         }
 
         /// Leaves out all that is left of a part that is not shipped.
         cancel_part = CancelPart(mutation, input: CancelPartInput, expected) -> OrderPartResult {
             let Id(part) = input.part;
-            answer(mutation, part, CancelPart { part, cause: input.cause.into() }, expected).await
+            let cancel = cause(mutation, input.cause).map(|cause| CancelPart { part, cause });
+            answer(mutation, part, cancel, expected).await
         }
 
         /// Leaves out units of a line that is not shipped.
         cancel_units = CancelUnits(mutation, input: CancelUnitsInput, expected) -> OrderPartResult {
             let (Id(part), line, quantity) = (input.part, input.line, input.quantity);
-            answer(mutation, part, CancelUnits { part, line, quantity, cause: input.cause.into() }, expected).await
+            let cancel =
+                cause(mutation, input.cause).map(|cause| CancelUnits { part, line, quantity, cause });
+            answer(mutation, part, cancel, expected).await
         }
     }
+}
+
+/// The cause, if the caller may speak for whoever it names: a vendor decides nothing for the marketplace.
+fn cause(mutation: &Mutation<'_>, by: CancelBy) -> Result<vendor_order::CancelCause, Rejected> {
+    if by == CancelBy::Operator && mutation.own().vendor().is_some() {
+        return Err(Rejected::invalid("cause", "is for the marketplace to give, not for a vendor"));
+    }
+    Ok(by.into())
 }
 
 async fn answer(
     mutation: &Mutation<'_>,
     part: VendorOrderId,
-    intention: impl Intention,
+    intention: Result<impl Intention, Rejected>,
     expected: Option<u64>,
 ) -> Result<OrderPartResult, Refusal> {
     let stream = VendorOrder::stream(mutation.partition(), part);
     let (own, thing) = (mutation.own(), Thing::Part(part));
-    let intention: Result<_, Rejected> = Ok(OnlyOwn { own, thing, then: intention });
+    let intention = intention.map(|then| OnlyOwn { own, thing, then });
     let expected = expected.map(|version| (stream, cityos_domain::log::Version(version)));
     let outcome = match mutation.give(intention, expected).await? {
         Ok(reached) => {

@@ -1,11 +1,10 @@
 //! Orders: what customers ask for, and the parts it became.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{
-    Changed, Mutation, Reached, Rejection, answers, history, mutations, row_of, wait_for,
-};
+use crate::graphql::answer::{Changed, Mutation, Reached, Rejection, answers, mutations};
 use crate::graphql::connection::{Node, below, filter, for_buyers, lists, lookups, one, ordering};
 use crate::graphql::customers::Customer;
+use crate::graphql::history::{history, row_of, wait_for};
 use crate::graphql::ids::Id;
 use crate::graphql::loading::ByKey;
 use crate::graphql::order_lines::Bearer;

@@ -4,14 +4,15 @@ use crate::access::{Action, Own};
 use crate::graphql::answer::{
     Changed, Denied, IdempotencyKeyReused, Mutation, Reached, Rejection, VersionConflict,
 };
-use crate::graphql::answer::{answers, history, mutations, row_of};
+use crate::graphql::answer::{answers, mutations};
 use crate::graphql::connection::{Node, filter, for_sellers, lists, lookups, one, ordering};
+use crate::graphql::history::{history, last_events, row_of};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::LedgerEntry;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::values::{MoneyInput, MoneyOut, money, reason};
+use crate::graphql::values::{CurrencyCode, MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
 use crate::ownership::{OnlyOwn, Thing};
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject, Union};
@@ -141,8 +142,14 @@ filter! {
     PayoutFilter for Payouts {
         /// To this vendor.
         vendor: Id<VendorId> => |vendor: Id<VendorId>| payouts::Payout::vendor().is(vendor.0);
+        /// In this currency.
+        currency: CurrencyCode => |currency: CurrencyCode| payouts::Payout::currency().is(currency.0);
         /// Standing there.
         status: PayoutStatus => |status: PayoutStatus| payouts::Payout::status().is(status.into());
+        /// Asked for at this moment or later.
+        from: DateTime<Utc> => |from| payouts::Payout::requested_at().from(from);
+        /// Asked for before this moment.
+        before: DateTime<Utc> => |before| payouts::Payout::requested_at().below(before);
     }
 }
 
@@ -328,8 +335,10 @@ async fn posted(
     reached: Reached,
 ) -> Result<Changed<LedgerEntry>, Refusal> {
     let store = mutation.services.executor.store().as_ref();
-    let months = reached.written(Kind::Ledger);
-    let mut events = history(store, &months, reached.position).await.map_err(Refusal::internal)?;
+    let mut events = Vec::new();
+    for (month, version) in reached.written(Kind::Ledger) {
+        events.extend(last_events(store, month, version).await.map_err(Refusal::internal)?);
+    }
     events.retain(|event| event.meta.command == mutation.command());
     let row = row_of::<LedgerEntry>(&events, transaction)?;
     let row = row.ok_or_else(|| Refusal::internal("what was posted left no entry"))?;
@@ -339,7 +348,7 @@ async fn posted(
 
 /// The payout that was asked for, by this or, where it was already so, by someone before.
 async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Reached) -> Result<PayoutId, Refusal> {
-    if let Some(stream) = reached.written(Kind::Payout).first() {
+    if let Some((stream, _)) = reached.written(Kind::Payout).next() {
         return Ok(PayoutId(stream.id));
     }
     let (executor, partition) = (&mutation.services.executor, mutation.partition());

@@ -2,8 +2,9 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
+use crate::graphql::connection::{Node, below, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
+use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
@@ -38,6 +39,11 @@ impl Node for ProductCategory {
     }
 }
 
+relation! {
+    /// Categories below their parent.
+    CategoriesBelow: ProductCategories, Option<ProductCategoryId>, product_categories::ProductCategory => parent
+}
+
 #[Object]
 impl ProductCategory {
     /// Its id.
@@ -70,6 +76,11 @@ impl ProductCategory {
         let Some(parent) = self.row.parent else { return Ok(None) };
         one(ctx, self.scope, parent).await
     }
+
+    /// The categories directly below.
+    async fn children(&self, ctx: &Context<'_>) -> Result<Vec<ProductCategory>, Refusal> {
+        below::<_, CategoriesBelow>(ctx, self.scope, Some(self.row.id)).await
+    }
 }
 
 filter! {
@@ -78,6 +89,11 @@ filter! {
         /// Directly below this one.
         parent: Id<ProductCategoryId> => |parent: Id<ProductCategoryId>| {
             product_categories::ProductCategory::parent().is(Some(parent.0))
+        };
+        /// At the top of the tree, or below another.
+        top_level: bool => |top_level| match top_level {
+            true => product_categories::ProductCategory::parent().is_null(),
+            false => product_categories::ProductCategory::parent().is_set(),
         };
     }
 }

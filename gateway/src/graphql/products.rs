@@ -110,6 +110,8 @@ filter! {
         category: Id<ProductCategoryId> => |category: Id<ProductCategoryId>| {
             products::Product::category().is(Some(category.0))
         };
+        /// No longer offered anew, or still.
+        archived: bool => |archived| products::Product::archived().is(archived);
     }
 }
 

@@ -4,22 +4,25 @@ use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
 use crate::graphql::connection::{Node, filter, lists, lookups, ordering};
 use crate::graphql::ids::Id;
+use crate::graphql::loading::ByKey;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::Scope;
+use crate::graphql::services::{Scope, load};
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts, reason};
-use async_graphql::{Enum, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::foundation::store::{
     self, ChooseDefaultStore, CloseStore, Command, OpenStore, Opening, Region,
 };
 use cityos_domain::ids::StoreId;
+use cityos_domain::log::Partition;
 use cityos_domain::money::Currency;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::{Locale, Slug};
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::Filter;
 use cityos_projections::models::stores::{self, Stores};
+use cityos_projections::models::tenants::Tenants;
 use std::collections::BTreeMap;
 
 /// What kind of shop a store is.
@@ -60,6 +63,7 @@ pub struct ThemeToken {
 
 /// A tenant's shop front.
 pub struct Store {
+    scope: Scope,
     row: stores::Store,
 }
 
@@ -73,8 +77,8 @@ impl Node for Store {
         }
     }
 
-    fn show(_: Scope, row: stores::Store) -> Self {
-        Store { row }
+    fn show(scope: Scope, row: stores::Store) -> Self {
+        Store { scope, row }
     }
 }
 
@@ -141,6 +145,13 @@ impl Store {
     /// Counts the changes of its theme.
     async fn theme_revision(&self) -> u32 {
         self.row.theme_revision
+    }
+
+    /// Whether it is, by now, the tenant's default: the one meant where none is named.
+    async fn is_default(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        let Some(tenant) = self.scope.partition.tenant() else { return Ok(false) };
+        let tenant = load(ctx, ByKey::<Tenants>::new(Partition::Platform, tenant)).await?;
+        Ok(tenant.is_some_and(|tenant| tenant.default_store == Some(self.row.id)))
     }
 
     /// Whether it sells.

@@ -1,8 +1,9 @@
 //! Tenants: their life in the city, and what they decide for themselves.
 
 use crate::access::{self, Action, Own};
-use crate::graphql::answer::{Changed, Mutation, Reached, answers, inputs, mutations, wait_for};
+use crate::graphql::answer::{Changed, Mutation, Reached, answers, inputs, mutations};
 use crate::graphql::connection::{Node, filter, find, lists, one, ordering};
+use crate::graphql::history::wait_for;
 use crate::graphql::ids::Id;
 use crate::graphql::places::Place;
 use crate::graphql::position::PositionToken;

@@ -172,6 +172,8 @@ filter! {
         handle: String => |handle: String| vendors::Vendor::handle().starts_with(&handle);
         /// Standing there.
         status: VendorStatus => |status: VendorStatus| vendors::Vendor::status().is(status.into());
+        /// About whom this is known.
+        kyc: KycStatus => |kyc: KycStatus| vendors::Vendor::kyc().is(kyc.into());
     }
 }
 
@@ -216,7 +218,7 @@ pub struct VendorIntroduction {
 /// How a vendor asks to sell.
 #[derive(InputObject)]
 pub struct ApplyAsVendorInput {
-    /// The vendor, where it applies again after a refusal.
+    /// The vendor, where it applies again after a refusal; with a vendor's token it is that one.
     vendor: Option<Id<VendorId>>,
     /// How it introduces itself.
     introduction: VendorIntroduction,
@@ -282,7 +284,7 @@ mutations! {
     VendorMutations {
         /// A seller asks to sell, for the first time or again after a refusal. Its onboarding begins by itself.
         apply_as_vendor = ApplyAsVendor(mutation, input: ApplyAsVendorInput, expected) -> VendorResult {
-            let again = input.vendor.map(|Id(vendor)| vendor);
+            let again = input.vendor.map(|Id(vendor)| vendor).or(mutation.own().vendor());
             let id = again.unwrap_or_else(|| mutation.command().creates("vendor"));
             let introduction = match again {
                 Some(id) if !may_apply_again(mutation, id).await? => Err(vendor::Rejection::Unknown.into()),

@@ -31,6 +31,8 @@ table! {
             fee: Fee,
             /// Whether it takes part.
             enabled: bool,
+            /// The version of the whole list. It stands with the catch-all, which is always there: 0 with the others.
+            list_version: u64,
         }
     }
 }
@@ -44,13 +46,11 @@ impl ReadModel for CommissionRules {
     type Row = CommissionRule;
 
     fn keys(event: &Envelope) -> Keys<RuleId> {
-        use rules::Event as E;
         if let Event::CommissionRules(happened) = &event.event {
-            Keys::One(match happened {
-                E::Added { rule } => rule.id,
-                E::Enabled { rule } | E::Disabled { rule } | E::Removed { rule } => *rule,
-                E::CatchAllChanged { .. } => catch_all(),
-            })
+            match rule_of(happened) {
+                rule if rule == catch_all() => Keys::One(rule),
+                rule => Keys::Many(vec![rule, catch_all()]),
+            }
         } else if let Event::Tenant(tenant::Event::Provisioned { .. }) = &event.event {
             // Every tenant has the catch-all from its first day.
             Keys::One(catch_all())
@@ -66,15 +66,38 @@ impl ReadModel for CommissionRules {
     ) -> Result<Option<CommissionRule>, Unfit> {
         let row = row.or_else(|| (*id == catch_all()).then(untouched_catch_all));
         let Event::CommissionRules(happened) = &event.event else { return Ok(row) };
-        use rules::Event as E;
-        Ok(match happened {
-            E::Added { rule } => Some(listed(rule, event.version.0, true)),
-            E::Enabled { .. } => Some(CommissionRule { enabled: true, ..existing(row)? }),
-            E::Disabled { .. } => Some(CommissionRule { enabled: false, ..existing(row)? }),
-            E::Removed { .. } => None,
-            E::CatchAllChanged { fee } => Some(CommissionRule { fee: fee.clone(), ..existing(row)? }),
-        })
+        let version = event.version.0;
+        let row = if *id == rule_of(happened) { changed(row, happened, version)? } else { row };
+        Ok(row.map(|row| match row.id == catch_all() {
+            true => CommissionRule { list_version: version, ..row },
+            false => row,
+        }))
     }
+}
+
+/// The rule an event is about.
+fn rule_of(happened: &rules::Event) -> RuleId {
+    use rules::Event as E;
+    match happened {
+        E::Added { rule } => rule.id,
+        E::Enabled { rule } | E::Disabled { rule } | E::Removed { rule } => *rule,
+        E::CatchAllChanged { .. } => catch_all(),
+    }
+}
+
+fn changed(
+    row: Option<CommissionRule>,
+    happened: &rules::Event,
+    version: u64,
+) -> Result<Option<CommissionRule>, Unfit> {
+    use rules::Event as E;
+    Ok(match happened {
+        E::Added { rule } => Some(listed(rule, version, true)),
+        E::Enabled { .. } => Some(CommissionRule { enabled: true, ..existing(row)? }),
+        E::Disabled { .. } => Some(CommissionRule { enabled: false, ..existing(row)? }),
+        E::Removed { .. } => None,
+        E::CatchAllChanged { fee } => Some(CommissionRule { fee: fee.clone(), ..existing(row)? }),
+    })
 }
 
 fn listed(rule: &Rule, rank: u64, enabled: bool) -> CommissionRule {
@@ -85,6 +108,7 @@ fn listed(rule: &Rule, rank: u64, enabled: bool) -> CommissionRule {
         conditions: rule.conditions.clone(),
         fee: rule.fee.clone(),
         enabled,
+        list_version: 0,
     }
 }
 

@@ -40,8 +40,10 @@ table! {
             held: i64,
             /// Why it was withdrawn.
             withdrawn_reason: Option<String>,
-            /// The version of its stream. Stock is a stream of its own and does not count here.
+            /// The version of its stream.
             version: u64,
+            /// The version of its stock, which is a stream of its own; 0 where nothing was ever counted.
+            stock_version: u64,
         }
     }
 }
@@ -68,7 +70,8 @@ impl ReadModel for Offers {
 
     fn evolve(row: Option<Offer>, id: &OfferId, event: &Envelope) -> Result<Option<Offer>, Unfit> {
         if let Event::Stock(happened) = &event.event {
-            return counted(existing(row)?, happened).map(Some);
+            let offer = Offer { stock_version: event.version.0, ..existing(row)? };
+            return counted(offer, happened).map(Some);
         }
         let Event::Offer(happened) = &event.event else { return Ok(row) };
         use offer::Event as E;
@@ -87,6 +90,7 @@ impl ReadModel for Offers {
                 held: 0,
                 withdrawn_reason: None,
                 version,
+                stock_version: 0,
             },
             E::PriceChanged { price, .. } => {
                 let mut offer = Offer { version, ..existing(row)? };
@@ -99,9 +103,7 @@ impl ReadModel for Offers {
                 let withdrawn_reason = Some(reason.clone());
                 Offer { on_sale: false, withdrawn_reason, version, ..existing(row)? }
             }
-            E::Relisted { .. } => {
-                Offer { on_sale: true, withdrawn_reason: None, version, ..existing(row)? }
-            }
+            E::Relisted { .. } => Offer { on_sale: true, withdrawn_reason: None, version, ..existing(row)? },
         }))
     }
 }

@@ -41,14 +41,14 @@ table! {
         indexed {
             /// To whom.
             vendor: VendorId,
+            /// In what currency.
+            currency: Currency,
             /// Where it stands.
             status: PayoutStatus,
             /// When it was asked for.
             requested_at: DateTime<Utc>,
         }
         plain {
-            /// In what currency.
-            currency: Currency,
             /// How many payouts the vendor had in that currency before.
             ordinal: u32,
             /// Who wanted it.

@@ -21,6 +21,8 @@ table! {
             code: Code,
             /// Where it belongs.
             category: Option<ProductCategoryId>,
+            /// Whether it is no longer offered anew.
+            archived: bool,
             /// When it was created.
             created_at: DateTime<Utc>,
         }
@@ -29,8 +31,6 @@ table! {
             title: LocalText,
             /// Its weight in grams, where known.
             weight_g: Option<u32>,
-            /// Whether it is no longer offered anew.
-            archived: bool,
             /// The version of its stream.
             version: u64,
         }

@@ -26,6 +26,8 @@ table! {
             handle: Code,
             /// Where it stands.
             status: Stage,
+            /// What is known about who they are.
+            kyc: KycStatus,
             /// When it first applied or was invited.
             known_since: DateTime<Utc>,
         }
@@ -34,8 +36,6 @@ table! {
             name: LocalText,
             /// Whom to talk to.
             contact: Option<Sealed<Contact>>,
-            /// What is known about who they are.
-            kyc: KycStatus,
             /// Why the last decision about them was made.
             reason: Option<String>,
             /// Counts what they submitted for review.

@@ -1,5 +1,6 @@
 //! What the marketplace keeps of a sale: which rule decides, which rules are hidden, and what is no fee.
 
+use cityos_tests::callers::{Given, code_of, given};
 use cityos_tests::city::City;
 use cityos_tests::market::{Market, euros, percent};
 use cityos_tests::schema::{english, list, text};
@@ -128,4 +129,54 @@ async fn a_fee_that_is_none_is_refused_and_named() {
             "{fee}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_rules_are_named_though_the_read_models_know_their_categories_only_later() {
+    let city = City::with(|settings| settings.at_least_wait_ms = 50).await;
+    let market = Market::open(&city, "bazaar").await;
+    city.settle().await;
+    let held = city.hold().await;
+    let electronics = market.category("electronics", None).await;
+    let cameras = market.category("cameras", Some(&electronics)).await;
+    let rule = |name, category: &str| {
+        let rule = json!({ "name": name, "productCategories": [category], "fee": percent("5") });
+        given("addCommissionRule", name, rule, RULES)
+    };
+    for (name, category) in [("below", &cameras), ("above", &electronics)] {
+        assert_eq!(code_of(&market.admin.try_answer(rule(name, category)).await), "AT_LEAST_TIMEOUT");
+    }
+    drop(held);
+    city.settle().await;
+    let above = market.admin.answer(rule("above", &electronics)).await;
+    let hidden = &above["book"]["rules"][1];
+    assert_eq!((&above["replayed"], &hidden["name"]), (&json!(true), &json!("below")));
+    assert_eq!(above["book"]["unreachable"], json!([hidden["id"]]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rules_say_which_version_a_change_of_them_may_expect() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let seen = async || {
+        city.settle().await;
+        let book = market.admin.ask("{ commissionRuleBook { version rules { id name } unreachable } }").await;
+        assert_eq!(book["commissionRuleBook"]["unreachable"], json!([]));
+        (book["commissionRuleBook"]["version"].as_u64(), list(&book["commissionRuleBook"]["rules"]).to_vec())
+    };
+    let (untouched, rules) = seen().await;
+    assert_eq!((untouched, &rules[0]["name"], rules.len()), (Some(0), &json!("catch-all"), 1));
+    market.admin.does("addCommissionRule", json!({ "name": "some", "fee": percent("5") }), "").await;
+    let (version, rules) = seen().await;
+    assert_eq!((version, &rules[0]["name"], rules.len()), (Some(1), &json!("some"), 2));
+    let disable = |key, expected| {
+        let rule = json!({ "rule": rules[0]["id"] });
+        Given { expected, ..given("disableCommissionRule", key, rule, "book { version }") }
+    };
+    let stale = market.admin.answer(disable("stale", untouched)).await;
+    assert_eq!((&stale["__typename"], &stale["currentVersion"]), (&json!("VersionConflict"), &json!(1)));
+    let disabled = market.admin.answer(disable("fresh", version)).await;
+    assert_eq!((&disabled["version"], &disabled["book"]["version"]), (&json!(2), &json!(2)));
+    market.admin.does("removeCommissionRule", json!({ "rule": rules[0]["id"] }), "").await;
+    assert_eq!(seen().await.0, Some(3));
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::Operation;
-use cityos_tests::callers::Client;
+use cityos_tests::callers::{Client, Given, given};
 use cityos_tests::city::City;
 use cityos_tests::market::{Market, euros, percent, price_of};
 use cityos_tests::schema::{english, list, text};
@@ -227,4 +227,72 @@ async fn totals_add_up(admin: &Client) {
     for (sum, amount) in sums {
         assert_eq!(totals["sums"][0][sum]["amount"], amount, "{sum}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_was_refused_applies_again_by_itself() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let other = market.vendor("basil").await;
+    let introduction = |handle: &str| json!({ "handle": handle, "name": english(handle) });
+    let applied = json!({ "introduction": introduction("alma") });
+    let applied = market.admin.does("applyAsVendor", applied, "vendor { id evidence }").await;
+    let id = &applied["vendor"]["id"];
+    let refusal = json!({ "vendor": id, "evidence": applied["vendor"]["evidence"], "reason": "no papers" });
+    market.admin.does("rejectVendor", refusal, "").await;
+
+    let seller = city.vendor_of(&market.tenant, &text(id));
+    let again = |vendor: &Value| json!({ "vendor": vendor, "introduction": introduction("almas") });
+    assert_eq!(seller.is_rejected("applyAsVendor", again(&json!(other))).await, "VENDOR_UNKNOWN");
+    for vendor in [id, &Value::Null] {
+        let applied = seller.does("applyAsVendor", again(vendor), "vendor { id handle status }").await;
+        assert_eq!(applied["vendor"], json!({ "id": id, "handle": "almas", "status": "APPLIED" }));
+        let refusal = json!({ "vendor": id, "evidence": 0, "reason": "no papers" });
+        market.admin.does("rejectVendor", refusal, "").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_counted_the_same_units_only_the_first_adjusts_them() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let offer = market.counted_offer(&vendor, "vase", "80.00", 10).await;
+    city.settle().await;
+    let look = "query($id: ID!) { offer(id: $id) { version stockVersion onHand } }";
+    let seen = market.admin.ask_with(look, &json!({ "id": offer })).await["offer"].take();
+    assert_eq!(seen["onHand"], 10);
+    let adjust = async |key, expected: &Value| {
+        let counted = json!({ "offer": offer, "by": -2, "reason": "counted" });
+        let adjust = given("adjustStock", key, counted, "offer { version stockVersion onHand }");
+        market.admin.answer(Given { expected: expected.as_u64(), ..adjust }).await
+    };
+    let first = adjust("first", &seen["stockVersion"]).await;
+    assert_eq!(first["offer"], json!({ "version": seen["version"], "stockVersion": 2, "onHand": 8 }));
+    assert_eq!(first["version"], first["offer"]["stockVersion"]);
+    let second = adjust("second", &seen["stockVersion"]).await;
+    assert_eq!((&second["__typename"], &second["currentVersion"]), (&json!("VersionConflict"), &json!(2)));
+    assert_eq!(adjust("second", &first["version"]).await["offer"]["onHand"], 6);
+    let buyer = city.customer_of(&market.tenant, &market.customer().await);
+    assert_eq!(buyer.ask_with(look, &json!({ "id": offer })).await["offer"]["stockVersion"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_cancels_for_itself_or_its_customer_but_not_for_the_marketplace() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
+    let (_, parts) = market.order(&market.customer().await, &[(&offer, 3)]).await;
+    let seller = city.vendor_of(&market.tenant, &vendor);
+    let units = |cause| json!({ "part": parts[0], "line": 1, "quantity": 1, "cause": cause });
+    let all = |cause| json!({ "part": parts[0], "cause": cause });
+    for (field, input) in [("cancelUnits", units("OPERATOR")), ("cancelPart", all("OPERATOR"))] {
+        let refused = seller.attempt(field, input, "").await;
+        assert_eq!((&refused["__typename"], &refused["field"]), (&json!("Rejection"), &json!("cause")));
+    }
+    seller.does("cancelUnits", units("VENDOR"), "").await;
+    seller.does("cancelUnits", units("CUSTOMER"), "").await;
+    let canceled = market.admin.does("cancelPart", all("OPERATOR"), "part { cancelCause }").await;
+    assert_eq!(canceled["part"]["cancelCause"], "OPERATOR");
 }
