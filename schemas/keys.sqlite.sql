@@ -1,8 +1,10 @@
 -- The key store on SQLite: the keys of persons, how persons are found, and the installation's own secrets.
--- A person who was forgotten keeps a row without a key, so that nobody makes a new one.
+-- A person who was forgotten keeps a row without a key, so that nobody makes a new one. `log` names the log
+-- that the keys belong to, once it has an event.
 
 CREATE TABLE about (
-    schema_version INTEGER NOT NULL
+    schema_version INTEGER NOT NULL,
+    log            BLOB
 ) STRICT;
 INSERT INTO about (schema_version) VALUES (1);
 

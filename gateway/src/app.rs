@@ -6,7 +6,8 @@ use crate::identity::DevelopmentTokens;
 use crate::settings::Settings;
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Sandbox, SandboxError};
-use cityos_domain::log::Position;
+use cityos_domain::ids::derive;
+use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::executor::Executor;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The read models' file in the data directory. It may be deleted while nothing runs: it is made anew.
 pub const READS_FILE: &str = "read.db";
@@ -55,6 +57,11 @@ pub enum OpenError {
     /// The key store cannot be used.
     #[error("opening the key store")]
     Keys(#[source] KeyError),
+    /// The key store is empty, or another installation's.
+    #[error(
+        "the key store does not belong to this log: put the right one beside it, or what is sealed stays closed"
+    )]
+    OtherKeys,
     /// The read models cannot be used.
     #[error("opening the read models")]
     Reads(#[source] ReadError),
@@ -87,9 +94,20 @@ impl Stores {
         let keys = KeyFile::open(&path.join(KEYS_FILE)).map_err(|error| OpenError::Keys(error.into()))?;
         let log = SqliteStore::open(&path.join(LOG_FILE), clock).map_err(OpenError::Log)?;
         let keys: Arc<dyn KeyStore> = Arc::new(keys);
+        let first = log.read_all(Position::START, 1).await.map_err(OpenError::Log)?.events.pop();
+        if let Some(first) = first
+            && !keys.belong_to(name_of(&first)).await.map_err(OpenError::Keys)?
+        {
+            return Err(OpenError::OtherKeys);
+        }
         let input_key = keys.secret(Secret::InputHash).await.map_err(OpenError::Keys)?;
         Ok(Stores { log: Arc::new(log), sealer: Sealer::new(keys.clone()), keys, input_key })
     }
+}
+
+/// What tells a log from others: two may begin with the same event, but not in the same microsecond.
+fn name_of(first: &Envelope) -> Uuid {
+    derive(&["log", &first.id.0.to_string(), &first.recorded_at.timestamp_micros().to_string()])
 }
 
 /// The city, open: not yet moving by itself.

@@ -12,6 +12,7 @@ use crate::store::StoreError;
 use async_trait::async_trait;
 use cityos_domain::ids::{PersonId, TenantId};
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// The most persons one look-up finds.
 pub const FOUND_PERSONS_MAX: u32 = 1_000;
@@ -39,6 +40,10 @@ pub trait KeyStore: Send + Sync {
 
     /// Destroys a person's key and everything they are found under, for good. May be repeated.
     async fn forget(&self, tenant: TenantId, person: PersonId) -> Result<(), KeyError>;
+
+    /// Whether these are the keys of the log of this name. The first log asked about is taken for theirs, unless there
+    /// are no keys at all: those of a log with events must be somewhere else. May be repeated.
+    async fn belong_to(&self, log: Uuid) -> Result<bool, KeyError>;
 
     /// One of the installation's own keys, made when it is first asked for and durable before this returns.
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError>;

@@ -167,6 +167,17 @@ impl KeyStore for KeyFile {
         if self.run(checkpoint).await? { Err(StoreError::Busy.into()) } else { Ok(()) }
     }
 
+    async fn belong_to(&self, log: Uuid) -> Result<bool, KeyError> {
+        let bind = move |transaction: &Transaction<'_>| {
+            transaction.execute(
+                "UPDATE about SET log = ?1 WHERE log IS NULL AND EXISTS (SELECT 1 FROM secrets)",
+                [log.as_bytes()],
+            )?;
+            transaction.query_row("SELECT log FROM about", [], |row| row.get::<_, Option<[u8; 16]>>(0))
+        };
+        Ok(self.transaction(bind).await? == Some(*log.as_bytes()))
+    }
+
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError> {
         let find_or_make = move |transaction: &Transaction<'_>| {
             transaction.execute(

@@ -19,15 +19,17 @@ use cityos_domain::aggregate::Aggregate;
 use cityos_domain::calendar::Zone;
 use cityos_domain::event::Event;
 use cityos_domain::foundation::tenancy::{RegisterTenant, Registration, Tenancy};
-use cityos_domain::foundation::tenant::{self, Command};
+use cityos_domain::foundation::tenant::{self, CloseTenant, Command};
 use cityos_domain::ids::{PlaceId, TenantId};
 use cityos_domain::log::{Envelope, Partition, StreamId, Version};
 use cityos_domain::money::Currency;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::{Locale, Slug};
 use cityos_domain::workspace::Tell;
-use cityos_projections::Filter;
+use cityos_projections::models::order_parts::{OrderPart, OrderParts, PartStatus};
 use cityos_projections::models::tenants::{self, Tenants};
+use cityos_projections::models::vendor_balances::{VendorBalance, VendorBalances};
+use cityos_projections::{Filter, Query};
 
 /// Where a tenant stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -369,9 +371,13 @@ mutations! {
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, command, expected).await
         }
 
-        /// Closes a tenant that has wound up, for good. Nothing is deleted.
+        /// Closes a tenant that has wound up, for good. Refused while there are orders to fulfil, or anything is owed
+        /// to a vendor or by one. Nothing is deleted.
         close_tenant = CloseTenant(mutation, input: CloseTenantInput, expected) -> TenantResult {
-            tell(&mutation.on_tenant(input.tenant.0), input.tenant, Ok(Command::Close), expected).await
+            let (Id(id), mutation) = (input.tenant, &mutation.on_tenant(input.tenant.0));
+            let close = wound_up(mutation).await?;
+            let outcome = mutation.answer::<Tenant, _>(Ok(close), expected, id, &streams(id)).await?;
+            Ok(TenantResult::of(mutation.services, outcome))
         }
 
         /// Gives a tenant another tier.
@@ -431,6 +437,24 @@ async fn opened(mutation: &Mutation<'_>, id: TenantId, reached: Reached) -> Resu
     };
     let position = wait_for(mutation.services, &[own], activated).await?.unwrap_or(reached.position);
     mutation.shown(id, &streams(id), Reached { position, ..reached }).await
+}
+
+/// The closing of a tenant, with what is left of its orders and balances. Nothing pending or in transit is ever
+/// negative, so that their sums are zero only where all of them are.
+async fn wound_up(mutation: &Mutation<'_>) -> Result<CloseTenant, Refusal> {
+    let reads = mutation.reads_now().await?;
+    let open = OrderPart::status().is_in([PartStatus::Placed, PartStatus::Shipped]);
+    let open_parts = Query::<OrderParts>::new(mutation.partition()).filter(open).count(reads).await?;
+    let balances = || Query::<VendorBalances>::new(mutation.partition());
+    let moving = [VendorBalance::pending_minor(), VendorBalance::in_transit_minor()];
+    let moving = balances().sums_by(reads, VendorBalance::currency(), moving).await?;
+    let mut owed = moving.into_iter().find(|(_, sums)| *sums != [0, 0]).map(|(currency, _)| currency);
+    let available = VendorBalance::available_minor;
+    for due in [available().from(1), available().below(0)] {
+        let found = balances().filter(due).first(1).fetch(reads).await?;
+        owed = owed.or(found.first().map(|balance| balance.currency));
+    }
+    Ok(CloseTenant { open_parts, owed })
 }
 
 async fn tell(

@@ -71,6 +71,30 @@ fn neither_backup_nor_restore_touches_what_is_there() {
     assert_eq!((there.len(), other.read("data/letter").as_str()), (1, "not a city"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_not_opened_with_no_keys_or_those_of_another_city() {
+    let (at, other) = (Installation::new(), Installation::new());
+    for city in [&at, &other] {
+        let server = city.serve(&["--sample"]);
+        assert!(server.interrupt().success());
+        sample::admin(city);
+    }
+    let token = ["token", "--role", "platform_admin"];
+    let keys = at.data().join("keys.db");
+    let own = fs::read(&keys).unwrap();
+    for wrong in [None, Some(fs::read(other.data().join("keys.db")).unwrap())] {
+        fs::remove_file(&keys).unwrap();
+        if let Some(wrong) = wrong {
+            fs::write(&keys, wrong).unwrap();
+        }
+        let refused = at.run(&token);
+        assert_eq!(refused.code, Some(1), "{}", refused.said);
+        assert!(refused.complained.contains("does not belong to this log"), "{}", refused.complained);
+    }
+    fs::write(&keys, own).unwrap();
+    assert_eq!(at.run(&token).code, Some(0));
+}
+
 fn restore(from: &Installation, to: &Installation) -> crate::program::Ended {
     let [log, keys] = ["log.copy", "keys.copy"].map(|name| from.path(name).to_str().unwrap().to_owned());
     to.run(&["restore", "--log", &log, "--keys", &keys])

@@ -168,6 +168,10 @@ impl KeyStore for Counting {
         self.keys.forget(tenant, person).await
     }
 
+    async fn belong_to(&self, log: Uuid) -> Result<bool, KeyError> {
+        self.keys.belong_to(log).await
+    }
+
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError> {
         self.keys.secret(secret).await
     }

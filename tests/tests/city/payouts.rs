@@ -153,3 +153,24 @@ async fn a_vendor_leaves_for_good_once_every_order_is_fulfilled_and_everything_i
     let left = market.admin.does("terminateVendor", leave, "vendor { status canSell canBePaid }").await;
     assert_eq!(left["vendor"], json!({ "status": "TERMINATED", "canSell": false, "canBePaid": false }));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_closed_once_every_order_is_fulfilled_and_everything_is_paid() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
+    let (_, parts) = market.order(&market.customer().await, &[(&offer, 2)]).await;
+    let mayor = city.city_admin();
+    let winds_up = json!({ "tenant": market.tenant, "reason": "winds up" });
+    mayor.does("startClosingTenant", winds_up, "").await;
+    city.settle().await;
+    let close = json!({ "tenant": market.tenant });
+    assert_eq!(mayor.is_rejected("closeTenant", close.clone()).await, "TENANT_ORDERS_OPEN");
+    market.deliver(&parts[0]).await;
+    assert_eq!(mayor.is_rejected("closeTenant", close.clone()).await, "TENANT_NOT_SETTLED");
+    market.admin.does("requestPayout", json!({ "vendor": vendor, "currency": "EUR" }), "").await;
+    city.settle().await;
+    let closed = mayor.does("closeTenant", close, "tenant { status }").await;
+    assert_eq!(closed["tenant"]["status"], "CLOSED");
+}
