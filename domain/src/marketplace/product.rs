@@ -101,7 +101,7 @@ impl Reject for Rejection {
 
     fn field(&self) -> Option<&'static str> {
         match self {
-            Rejection::WeightOutsideLimits => Some("weight"),
+            Rejection::WeightOutsideLimits => Some("weightG"),
             Rejection::Unknown | Rejection::Exists | Rejection::Archived => None,
         }
     }

@@ -152,6 +152,10 @@ async fn what_the_rules_refuse_has_a_stable_code_and_names_the_field() {
     let product = json!({ "code": "cup", "title": english("Cup") });
     let place = |level: &str, slug: &str, name: Value| json!({ "level": level, "slug": slug, "name": name });
     let named = |locale: &str| json!([{ "locale": locale, "text": "x" }]);
+    let hourly = json!({
+        "dailyPayoutHour": 24, "capture": "AT_SHIPMENT", "payoutMinimums": [], "authorisationHours": 168,
+        "reservationMinutes": 15,
+    });
     let mayor = &city.city_admin();
     let refused = [
         (admin, "applyAsVendor", json!({ "introduction": introduction }), "VENDOR_HANDLE_TAKEN", "handle"),
@@ -162,6 +166,7 @@ async fn what_the_rules_refuse_has_a_stable_code_and_names_the_field() {
         (admin, "placeOrder", order(1, euros("4.99")), "ORDER_PRICE_CHANGED", "lines"),
         (admin, "placeOrder", order(0, Value::Null), "ORDER_QUANTITY_OUTSIDE_LIMITS", "lines"),
         (admin, "suspendVendor", json!({ "vendor": vendor, "reason": " " }), "INVALID_INPUT", "reason"),
+        (admin, "changeTenantPolicies", hourly, "TENANT_POLICY_OUTSIDE_LIMITS", "dailyPayoutHour"),
         (mayor, "createPlace", place("COUNTRY", "xx", named("en")), "PLACE_NOT_A_COUNTRY", "slug"),
         (mayor, "createPlace", place("COUNTRY", "sa", json!([])), "INVALID_INPUT", "name"),
         (mayor, "createPlace", place("COUNTRY", "sa", named("EN!")), "INVALID_INPUT", "name.locale"),

@@ -89,11 +89,11 @@ impl Policies {
             return outside("reservationMinutes", format!("must be 1 to {RESERVATION_MINUTES_MAX}"));
         }
         if self.payout_minimum_minor.values().any(|minor| !(1..=AMOUNT_MINOR_MAX).contains(minor)) {
-            return outside("payoutMinimum", format!("must be 1 to {AMOUNT_MINOR_MAX} minor units"));
+            return outside("payoutMinimums", format!("must be 1 to {AMOUNT_MINOR_MAX} minor units"));
         }
         match self.payouts {
             PayoutSchedule::Daily { hour } if hour > 23 => {
-                outside("payouts", "must name an hour from 0 to 23".into())
+                outside("dailyPayoutHour", "must be an hour from 0 to 23".into())
             }
             PayoutSchedule::Daily { .. } | PayoutSchedule::Manual => Ok(()),
         }

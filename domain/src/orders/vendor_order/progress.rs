@@ -98,11 +98,6 @@ impl Part {
         matches!(self.money, Taking::Captured | Taking::EarningsReleased)
     }
 
-    /// Whether the customer has it.
-    pub fn is_delivered(&self) -> bool {
-        matches!(self.shipment, Shipment::Delivered { .. })
-    }
-
     /// Whether its earnings can be made available at `at`, and are not yet.
     pub fn earnings_due(&self, at: DateTime<Utc>) -> bool {
         let delivered = matches!(self.shipment, Shipment::Delivered { available_at } if available_at <= at);
