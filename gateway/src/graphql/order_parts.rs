@@ -25,9 +25,9 @@ use cityos_domain::orders::shipping::{DeliverPart, ShipPart};
 use cityos_domain::orders::vendor_order::{self, VendorOrder};
 use cityos_domain::rejection::Rejected;
 use cityos_domain::workspace::Intention;
-use cityos_projections::Filter;
 use cityos_projections::models::order_lines::{self, OrderLines};
 use cityos_projections::models::order_parts::{self, OrderParts};
+use cityos_projections::{Filter, Query};
 
 /// Where a part stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -360,6 +360,18 @@ mutations! {
             answer(mutation, part, cancel, expected).await
         }
     }
+}
+
+/// How many parts of orders are still to be sent or to reach their customers: of a vendor, or of the whole tenant.
+pub async fn open_parts(mutation: &Mutation<'_>, vendor: Option<VendorId>) -> Result<u64, Refusal> {
+    let open = [order_parts::PartStatus::Placed, order_parts::PartStatus::Shipped];
+    let parts =
+        Query::<OrderParts>::new(mutation.partition()).filter(order_parts::OrderPart::status().is_in(open));
+    let parts = match vendor {
+        Some(vendor) => parts.filter(order_parts::OrderPart::vendor().is(vendor)),
+        None => parts,
+    };
+    Ok(parts.count(mutation.reads_now().await?).await?)
 }
 
 /// The cause, if the caller may speak for whoever it names: a vendor decides nothing for the marketplace.

@@ -5,6 +5,7 @@ use crate::graphql::answer::{Changed, Mutation, Reached, answers, inputs, mutati
 use crate::graphql::connection::{Node, filter, find, lists, one, ordering};
 use crate::graphql::history::wait_for;
 use crate::graphql::ids::Id;
+use crate::graphql::order_parts::open_parts;
 use crate::graphql::places::Place;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
@@ -26,7 +27,6 @@ use cityos_domain::money::Currency;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::{Locale, Slug};
 use cityos_domain::workspace::Tell;
-use cityos_projections::models::order_parts::{OrderPart, OrderParts, PartStatus};
 use cityos_projections::models::tenants::{self, Tenants};
 use cityos_projections::models::vendor_balances::{VendorBalance, VendorBalances};
 use cityos_projections::{Filter, Query};
@@ -442,9 +442,8 @@ async fn opened(mutation: &Mutation<'_>, id: TenantId, reached: Reached) -> Resu
 /// The closing of a tenant, with what is left of its orders and balances. Nothing pending or in transit is ever
 /// negative, so that their sums are zero only where all of them are.
 async fn wound_up(mutation: &Mutation<'_>) -> Result<CloseTenant, Refusal> {
+    let open_parts = open_parts(mutation, None).await?;
     let reads = mutation.reads_now().await?;
-    let open = OrderPart::status().is_in([PartStatus::Placed, PartStatus::Shipped]);
-    let open_parts = Query::<OrderParts>::new(mutation.partition()).filter(open).count(reads).await?;
     let balances = || Query::<VendorBalances>::new(mutation.partition());
     let moving = [VendorBalance::pending_minor(), VendorBalance::in_transit_minor()];
     let moving = balances().sums_by(reads, VendorBalance::currency(), moving).await?;

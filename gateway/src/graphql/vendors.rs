@@ -5,6 +5,7 @@ use crate::graphql::answer::{Mutation, answers, inputs, mutations};
 use crate::graphql::connection::{Node, below, filter, for_sellers, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::{BalancesOfVendor, VendorBalance};
+use crate::graphql::order_parts::open_parts;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::sealing::{is_there, open_contact, seal_contact};
 use crate::graphql::services::Scope;
@@ -20,9 +21,8 @@ use cityos_domain::marketplace::vendor::{self, ApplyAsVendor, Command, Introduct
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Code;
 use cityos_domain::workspace::{Intention, Stop, Tell, Workspace};
-use cityos_projections::models::order_parts::{OrderPart, OrderParts, PartStatus};
+use cityos_projections::Filter;
 use cityos_projections::models::vendors::{self, Vendors};
-use cityos_projections::{Filter, Query};
 
 /// Where a vendor stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -341,7 +341,7 @@ mutations! {
         /// The vendor never sells again. Refused while it has orders to fulfil, or anything is owed to it or by it.
         terminate_vendor = TerminateVendor(mutation, input: TerminateVendorInput, expected) -> VendorResult {
             let Id(id) = input.vendor;
-            let open_parts = open_parts(mutation, id).await?;
+            let open_parts = open_parts(mutation, Some(id)).await?;
             let terminate =
                 reason(&input.reason).map(|reason| vendor::TerminateVendor { id, reason, open_parts });
             answer(mutation, id, terminate, expected).await
@@ -369,13 +369,6 @@ impl Intention for ApplyAgain {
         city.see::<vendor::Vendor>(self.0.id)?.known()?;
         self.0.decide(city)
     }
-}
-
-/// How many parts of orders are on their way from a vendor to customers, or still to be sent.
-async fn open_parts(mutation: &Mutation<'_>, vendor: VendorId) -> Result<u64, Refusal> {
-    let open = OrderPart::status().is_in([PartStatus::Placed, PartStatus::Shipped]);
-    let of_vendor = Query::<OrderParts>::new(mutation.partition()).filter(OrderPart::vendor().is(vendor));
-    Ok(of_vendor.filter(open).count(mutation.reads_now().await?).await?)
 }
 
 /// Personal data is sealed before there is a command that could carry it.
