@@ -57,12 +57,6 @@ impl Zone {
     }
 }
 
-impl Default for Zone {
-    fn default() -> Self {
-        Zone::UTC
-    }
-}
-
 impl JsonSchema for Zone {
     fn schema_name() -> Cow<'static, str> {
         "Zone".into()

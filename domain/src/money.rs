@@ -16,9 +16,11 @@ pub const AMOUNT_MINOR_MAX: i64 = 9_000_000_000;
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
-    /// The currency of an ISO 4217 alphabetic code, upper case.
+    /// The currency of an ISO 4217 alphabetic code, upper case. Codes that no price is in, such as those of metals,
+    /// tests and no currency at all, are refused.
     pub fn parse(field: &str, code: &str) -> Result<Self, Rejected> {
         iso_currency::Currency::from_code(code)
+            .filter(|currency| !currency.is_special())
             .map(Currency)
             .ok_or_else(|| Rejected::invalid(field, format!("`{code}` is not an ISO 4217 currency code")))
     }
@@ -62,7 +64,8 @@ impl Serialize for Currency {
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = Cow::<str>::deserialize(deserializer)?;
-        Currency::parse("currency", &code).map_err(de::Error::custom)
+        let known = iso_currency::Currency::from_code(&code).map(Currency);
+        known.ok_or_else(|| de::Error::custom(format!("`{code}` is not an ISO 4217 currency code")))
     }
 }
 

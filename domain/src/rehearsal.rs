@@ -8,7 +8,7 @@ pub mod scene;
 
 use crate::aggregate::Aggregate;
 use crate::event::Event;
-use crate::ids::{CommandId, TenantId, derive};
+use crate::ids::{CommandId, EventId, TenantId, derive};
 use crate::log::{Actor, Envelope, Meta, Origin, Partition, Position, StreamId, Version};
 use crate::workspace::{Changes, Intention, Loaded, Stop, Workspace, fold_events};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
@@ -71,13 +71,7 @@ impl City {
         City { partition: Partition::Tenant(tenant), ..City::platform() }
     }
 
-    /// From here on everything happens in `partition`.
-    pub fn enter(&mut self, partition: Partition) -> &mut Self {
-        self.partition = partition;
-        self
-    }
-
-    /// The partition everything happens in now.
+    /// The partition everything happens in.
     pub fn partition(&self) -> Partition {
         self.partition
     }
@@ -107,9 +101,9 @@ impl City {
     ) -> &mut Self {
         let command = self.next_command();
         let stream = A::stream(self.partition, id);
-        for event in events {
+        for (index, event) in events.into_iter().enumerate() {
             let at = self.now;
-            self.write(command, stream, at, event.into());
+            self.write(command.event(index), command, stream, at, event.into());
         }
         self
     }
@@ -154,9 +148,10 @@ impl City {
             }
         }
         let mut happened = Vec::new();
-        for decided in pending.changes.events {
+        for (index, decided) in pending.changes.events.into_iter().enumerate() {
             happened.push(decided.event.clone());
-            self.write(pending.command, decided.stream, decided.at, decided.event);
+            let id = pending.command.event(index);
+            self.write(id, pending.command, decided.stream, decided.at, decided.event);
         }
         Ok(happened)
     }
@@ -164,15 +159,15 @@ impl City {
     /// Lets all intentions decide on the same state of things before any of them is written; who comes too
     /// late decides again, as the executor has it. Answers in the order given.
     pub fn race(&mut self, intentions: &[&dyn Intention]) -> Vec<Result<Vec<Event>, Stop>> {
-        let pending: Vec<_> = intentions.iter().map(|intention| self.begin(*intention)).collect();
+        let commands: Vec<_> = intentions.iter().map(|_| self.next_command()).collect();
+        let decide = |(command, intention): (&CommandId, &&dyn Intention)| self.decide(*command, *intention);
+        let decided: Vec<_> = commands.iter().zip(intentions).map(decide).collect();
         let mut results = Vec::new();
-        for (pending, intention) in pending.into_iter().zip(intentions) {
-            results.push(match pending {
-                Ok(pending) => match self.append(pending.clone()) {
-                    Ok(happened) => Ok(happened),
-                    Err(_) => self.when_command(pending.command, *intention),
-                },
-                Err(_) => self.when(*intention),
+        for ((decided, command), intention) in decided.into_iter().zip(commands).zip(intentions) {
+            let written = decided.ok().and_then(|changes| self.append(Pending { command, changes }).ok());
+            results.push(match written {
+                Some(happened) => Ok(happened),
+                None => self.when_command(command, *intention),
             });
         }
         results
@@ -219,17 +214,17 @@ impl City {
         panic!("the intention asked for more streams {LOADS_MAX} times and did not end");
     }
 
-    fn write(&mut self, command: CommandId, stream: StreamId, at: DateTime<Utc>, event: Event) {
+    fn write(&mut self, id: EventId, command: CommandId, stream: StreamId, at: DateTime<Utc>, event: Event) {
         let stored = event.encode();
         let read = Event::decode(&stored.type_name, &stored.body).expect("a stored event can be read");
         assert_eq!(read, event, "an event comes back from its stored form as it was");
         let envelope = Envelope {
-            id: command.event(self.log.len()),
+            id,
             stream,
             version: Version(self.version(stream).0 + 1),
             position: Position(self.log.len() as u64 + 1),
             at,
-            recorded_at: self.now,
+            recorded_at: self.log.last().map_or(self.now, |last| last.recorded_at.max(self.now)),
             meta: Meta::of(command, Actor::user("rehearsal"), Origin::Live),
             event,
         };

@@ -55,7 +55,7 @@ pub enum Direction {
 pub enum FailureKind {
     /// It did not happen and may work later.
     Transient,
-    /// It did not happen and never will.
+    /// It did not happen, in this attempt or any before, and never will.
     Permanent,
     /// Whether it happened is not known.
     Unknown,
@@ -135,7 +135,7 @@ pub enum Command {
     },
     /// What a step waited for may have come.
     Wake,
-    /// The run cannot be driven by this program.
+    /// The run cannot be driven by this program. Not while an attempt is under way: its outcome would be lost.
     Park {
         /// Why.
         reason: String,
@@ -223,7 +223,7 @@ pub enum Event {
     Turned {
         /// The stable code of the reason.
         code: String,
-        /// Why.
+        /// Why, in words fit for whoever the run is about.
         reason: String,
     },
     /// It cannot go on or back by itself: an operator decides.
@@ -270,19 +270,17 @@ pub enum Rejection {
     #[error("the run is parked")]
     Parked,
     /// The operator's command is for runs that stand still.
-    #[error(
-        "the run goes on by itself: only one that is parked or waits for its next attempt can be told this"
-    )]
+    #[error("the run goes on by itself: only one that is parked or waits can be told this")]
     GoesOn,
+    /// Only what failed for good can be skipped.
+    #[error("only the step at which a run is parked can be skipped")]
+    NotParked,
     /// It can no longer go back.
     #[error("step `{0}` is, or may have been, done, and there is no way back from it")]
     PastReturn(String),
     /// It goes back already.
     #[error("the run goes back already")]
     GoesBack,
-    /// Operators say why.
-    #[error("a reason is needed")]
-    ReasonMissing,
 }
 
 impl Reject for Rejection {
@@ -296,14 +294,10 @@ impl Reject for Rejection {
             Rejection::NotDue(_) => "SAGA_RUN_NOT_DUE",
             Rejection::Parked => "SAGA_RUN_PARKED",
             Rejection::GoesOn => "SAGA_RUN_GOES_ON",
+            Rejection::NotParked => "SAGA_RUN_NOT_PARKED",
             Rejection::PastReturn(_) => "SAGA_RUN_PAST_RETURN",
             Rejection::GoesBack => "SAGA_RUN_GOES_BACK",
-            Rejection::ReasonMissing => "SAGA_RUN_REASON_REQUIRED",
         }
-    }
-
-    fn field(&self) -> Option<&'static str> {
-        matches!(self, Rejection::ReasonMissing).then_some("reason")
     }
 }
 
@@ -377,7 +371,8 @@ impl Aggregate for SagaRun {
             },
             Command::Park { reason } => match &run.stand {
                 Stand::Parked => Ok(vec![]),
-                Stand::Ready | Stand::Attempting { .. } | Stand::Retrying { .. } | Stand::Waiting(_) => {
+                Stand::Attempting { lease_until } => Err(Rejection::Taken(*lease_until)),
+                Stand::Ready | Stand::Retrying { .. } | Stand::Waiting(_) => {
                     Ok(vec![Event::Parked { reason: reason.clone() }])
                 }
             },

@@ -120,22 +120,26 @@ impl fmt::Display for Code {
     }
 }
 
-/// A BCP 47 locale tag, checked for form only.
+/// A BCP 47 locale tag, checked for form only, in the letters RFC 5646 section 2.1.1 writes it in.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Locale(String);
 
 impl Locale {
-    /// Takes a tag such as `en`, `pt-BR` or `ar-SA`.
+    /// Takes a tag such as `en`, `pt-BR` or `ar-SA`, whatever the case of its letters.
     pub fn parse(field: &str, tag: &str) -> Result<Self, Rejected> {
-        let mut parts = tag.split('-');
-        let language = parts.next().unwrap_or_default();
+        let (language, rest) =
+            tag.split_once('-').map_or((tag, None), |(language, rest)| (language, Some(rest)));
         let language_fits =
-            (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_lowercase());
-        let rest_fits = parts
-            .all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+            (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_alphabetic());
+        let rest_fits = rest.is_none_or(|rest| {
+            rest.split('-')
+                .all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+        });
         if language_fits && rest_fits && tag.len() <= LOCALE_BYTES_MAX {
-            Ok(Locale(tag.to_owned()))
+            let parts: Vec<String> =
+                tag.split('-').enumerate().map(|(place, part)| cased(place, part)).collect();
+            Ok(Locale(parts.join("-")))
         } else {
             Err(Rejected::invalid(field, format!("`{tag}` is not a BCP 47 language tag such as pt-BR")))
         }
@@ -144,6 +148,15 @@ impl Locale {
     /// The tag.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A part of a locale tag in its usual letters: regions as in `BR`, scripts as in `Latn`, anything else as in `en`.
+fn cased(place: usize, part: &str) -> String {
+    match part.len() {
+        2 if place > 0 => part.to_ascii_uppercase(),
+        4 if place > 0 => part[..1].to_ascii_uppercase() + &part[1..].to_ascii_lowercase(),
+        _ => part.to_ascii_lowercase(),
     }
 }
 
@@ -171,17 +184,6 @@ impl LocalText {
         Ok(LocalText(by_locale))
     }
 
-    /// The text in `locale`, else in its language, else the first there is.
-    pub fn in_locale(&self, locale: &str) -> &str {
-        let language = locale.split('-').next().unwrap_or_default();
-        let find = |wanted: &str| self.0.iter().find(|(has, _)| has.as_str() == wanted).map(|(_, text)| text);
-        find(locale)
-            .or_else(|| find(language))
-            .or_else(|| self.0.values().next())
-            .map(String::as_str)
-            .unwrap_or_default()
-    }
-
     /// All texts, by locale.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(locale, text)| (locale.as_str(), text.as_str()))
@@ -204,5 +206,16 @@ mod tests {
         }
         assert_eq!(named(&tags(NAME_LOCALES_MAX)).unwrap().iter().count(), NAME_LOCALES_MAX);
         assert!(LocalText::parse("name", [(locale("en"), " \n".into())]).is_err());
+    }
+
+    #[test]
+    fn a_locale_is_the_same_whatever_the_case_of_its_letters() {
+        for tag in ["pt-BR", "pt-br", "PT-Br"] {
+            assert_eq!(Locale::parse("locale", tag).unwrap().as_str(), "pt-BR");
+        }
+        assert_eq!(Locale::parse("locale", "ZH-hant-tw").unwrap().as_str(), "zh-Hant-TW");
+        for tag in ["", "e", "en-", "-en", "en_US", "englisch", "ens-1"] {
+            assert!(Locale::parse("locale", tag).is_err(), "{tag}");
+        }
     }
 }

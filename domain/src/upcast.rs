@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_days_of_the_first_transactions_are_days_in_utc() {
-        let lifted = upcast("ledger.posted", 1, sample(&STEPS[0])).unwrap();
+        let lifted = upcast("ledger.posted", 1, sample(steps("ledger.posted").next().unwrap())).unwrap();
         assert_eq!(lifted["transaction"]["date"], json!({ "date": "2024-02-29", "zone": "UTC" }));
     }
 }

@@ -53,7 +53,7 @@ pub enum Stop {
     Missing,
     /// The rules say no.
     Rejected(Rejected),
-    /// The caller expected `expected`, but the aggregate is at `current`.
+    /// The stream is not at the version the caller expected.
     Moved {
         /// The stream.
         stream: StreamId,

@@ -92,7 +92,7 @@ struct Sample<'a> {
 impl Sample<'_> {
     async fn load(&self) -> anyhow::Result<()> {
         // The last thing that is made: whoever finds it finds everything.
-        let last = payout_id(LedgerOf { vendor: vendor("palm-house"), currency: riyals() }, 0);
+        let last = payout_id(LedgerOf { vendor: vendor("palm-house"), currency: riyals() }, 0, 0);
         let (payout, _) = self.executor.load::<Payout>(Partition::Tenant(tenant()), last).await?;
         if *payout != Payout::Unknown {
             return Ok(());
@@ -303,6 +303,7 @@ impl Sample<'_> {
             quantity: *quantity,
             expected_unit: None,
             freight_minor: None,
+            includes_tax: None,
         };
         let cart = Cart {
             store: store(),

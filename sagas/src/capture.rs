@@ -1,9 +1,9 @@
 //! Takes the money for a vendor's part when it ships, or at placement where the tenant says so, and writes down
-//! that it was taken. The goods are on their way by then: a refusal is noted on the part and waits for an operator.
+//! that it was taken. Nothing is undone: a refusal is noted on the part and waits for an operator.
 
 use crate::checkout::NOTHING_TO_PAY;
 use crate::context::Context;
-use crate::saga::{Failure, Policy, Progress, Saga};
+use crate::saga::{Failure, NO_WAY_BACK_DELAYS_S, Policy, Progress, Saga};
 use async_trait::async_trait;
 use cityos_domain::event::Event;
 use cityos_domain::foundation::tenant::CaptureMoment;
@@ -11,7 +11,7 @@ use cityos_domain::ids::VendorOrderId;
 use cityos_domain::money::Money;
 use cityos_domain::orders::capturing::{RecordCapture, RecordCaptureFailure};
 use cityos_domain::orders::payment::{Method, Payment};
-use cityos_domain::orders::vendor_order::{self, VendorOrder};
+use cityos_domain::orders::vendor_order::{self, Part, VendorOrder};
 use cityos_domain::rejection::Rejected;
 use cityos_domain::saga_run::{FailureKind, Way};
 use cityos_domain::workspace::Decided;
@@ -38,7 +38,13 @@ pub struct Input {
 /// What the provider said.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Memo {
-    capture: Option<String>,
+    taken: Option<Taken>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Taken {
+    reference: String,
+    minor: i64,
 }
 
 #[async_trait]
@@ -66,7 +72,7 @@ impl Saga for Capture {
 
     fn policy(step: Step) -> Policy {
         match step {
-            Step::Capture => Policy::REMOTE.way(Way::Onward),
+            Step::Capture => Policy::REMOTE.way(Way::Onward).delays_s(NO_WAY_BACK_DELAYS_S),
             Step::Record => Policy::LOCAL.way(Way::Onward),
         }
     }
@@ -77,20 +83,16 @@ impl Saga for Capture {
             Step::Capture => {
                 let (part, _) = cx.load::<VendorOrder>(id).await?;
                 let part = part.known().map_err(Rejected::from)?;
-                part.capturable().map_err(Rejected::from)?;
-                let (payment, _) = cx.load::<Payment>(part.payment).await?;
-                let held = payment.held().map_err(Rejected::from)?;
                 let amount = Money { minor: part.totals.payable_minor(), currency: part.belongs.currency };
-                memo.capture = Some(match held.method {
-                    Method::External => held.reference.clone(),
-                    // A discount may leave one part of an order without anything to pay.
-                    Method::Provider if amount.minor == 0 => NOTHING_TO_PAY.into(),
-                    Method::Provider => take(id, &held.reference, amount, cx).await?,
-                });
+                let reference = take(id, part, amount, cx).await?;
+                memo.taken = Some(Taken { reference, minor: amount.minor });
             }
             Step::Record => {
-                let reference = memo.capture.clone().unwrap_or_default();
-                cx.tell(&RecordCapture { part: id, reference }).await?;
+                let Some(Taken { reference, minor }) = &memo.taken else {
+                    return Err(Failure::permanent("CAPTURE_UNKNOWN", "nothing is known of a capture"));
+                };
+                let record = RecordCapture { part: id, minor: *minor, reference: reference.clone() };
+                cx.tell(&record).await?;
             }
         }
         Ok(Progress::Done)
@@ -108,16 +110,24 @@ impl Saga for Capture {
     }
 }
 
-async fn take(
-    part: VendorOrderId,
-    authorisation: &str,
-    amount: Money,
-    cx: &Context,
-) -> Result<String, Failure> {
+async fn take(id: VendorOrderId, part: &Part, amount: Money, cx: &Context) -> Result<String, Failure> {
     let (payments, key) = (cx.payments(), cx.key());
-    let taken = cx.once(payments.find(&key), payments.capture(&key, authorisation, amount)).await;
+    // Asked before anything is judged: money that was taken is recorded, whatever became of the part since.
+    if let Some(taken) = cx.done_before(payments.find(&key)).await? {
+        return Ok(taken);
+    }
+    part.capturable().map_err(Rejected::from)?;
+    let (payment, _) = cx.load::<Payment>(part.payment).await?;
+    let held = payment.held().map_err(Rejected::from)?;
+    match held.method {
+        Method::External => return Ok(held.reference.clone()),
+        // A discount may leave one part of an order without anything to pay.
+        Method::Provider if amount.minor == 0 => return Ok(NOTHING_TO_PAY.into()),
+        Method::Provider => {}
+    }
+    let taken = payments.capture(&key, &held.reference, amount).await.map_err(Failure::from);
     if let Err(Failure { kind: FailureKind::Permanent, code, error }) = &taken {
-        cx.tell(&RecordCaptureFailure { part, reason: format!("{code}: {error}") }).await?;
+        cx.tell(&RecordCaptureFailure { part: id, reason: format!("{code}: {error}") }).await?;
     }
     taken
 }

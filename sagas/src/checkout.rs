@@ -90,7 +90,13 @@ impl Saga for Checkout {
             Step::Place => {
                 let (method, reference) = match &memo.authorisation {
                     Some(reference) => (Method::Provider, reference.clone()),
-                    None => (Method::External, NOTHING_TO_PAY.into()),
+                    None if amount.minor == 0 => (Method::External, NOTHING_TO_PAY.into()),
+                    None => {
+                        return Err(Failure::permanent(
+                            "AUTHORISATION_MISSING",
+                            "the payment was not authorised",
+                        ));
+                    }
                 };
                 cx.tell(&PlaceOrder { order, method, authorised: amount, reference }).await?;
             }

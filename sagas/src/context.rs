@@ -86,15 +86,22 @@ impl Context {
         find: impl Future<Output = Result<Option<T>, PortError>>,
         act: impl Future<Output = Result<T, PortError>>,
     ) -> Result<T, Failure> {
-        if self.task.attempt > 1
-            && let Some(found) = asked(find.await)?
-        {
-            return Ok(found);
+        match self.done_before(find).await? {
+            Some(found) => Ok(found),
+            None => Ok(act.await?),
         }
-        Ok(act.await?)
     }
 
-    /// Carries out the command of this step in the run's partition.
+    /// What an attempt before this one did, if it did anything: the first has nothing to ask about.
+    pub async fn done_before<T>(
+        &self,
+        find: impl Future<Output = Result<Option<T>, PortError>>,
+    ) -> Result<Option<T>, Failure> {
+        if self.task.attempt > 1 { asked(find.await) } else { Ok(None) }
+    }
+
+    /// Carries out the command of this step in the run's partition. A step has one in each direction: another told in
+    /// the same direction is taken for its repetition, and not carried out.
     pub async fn tell(&self, intention: &dyn Intention) -> Result<(), Failure> {
         self.tell_in(self.partition, intention).await
     }

@@ -4,8 +4,8 @@
 use crate::context::{Context, NO_INPUT};
 use crate::engine::{Engine, EngineError};
 use crate::registry::AnySaga;
-use crate::saga::{Failure, Progress, UNDO_DELAYS_S};
-use chrono::TimeDelta;
+use crate::saga::{Failure, NO_WAY_BACK_DELAYS_S, Progress};
+use chrono::{DateTime, TimeDelta, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Kind;
 use cityos_domain::ids::{CommandId, RunId, derive};
@@ -77,14 +77,15 @@ impl<'e> Visit<'e> {
                 Ok(saga) => self.take(saga, run, version, task).await,
                 Err(reason) => self.record(version, "park", Tells::Park { reason }).await,
             },
-            Next::Lost(task) => match self.known(run) {
-                Ok(saga) => {
-                    let lost =
-                        Failure::unknown("WORKER_LOST", "the attempt's outcome was not recorded in time");
-                    self.record(version, "lost", self.failed(saga, task, lost)).await
-                }
-                Err(reason) => self.record(version, "park", Tells::Park { reason }).await,
-            },
+            Next::Lost(task) => {
+                let lost = Failure::unknown("WORKER_LOST", "the attempt's outcome was not recorded in time");
+                // A run that this program does not know is due again at once, and parked then.
+                let tells = match self.known(run) {
+                    Ok(saga) => self.failed(saga, task, lost),
+                    Err(_) => fail(task, lost, Some(now)),
+                };
+                self.record(version, "lost", tells).await
+            }
         }
     }
 
@@ -152,15 +153,13 @@ impl<'e> Visit<'e> {
     }
 
     fn failed(&self, saga: &dyn AnySaga, task: Task, failure: Failure) -> Tells {
-        let Task { step, direction, attempt, failures } = task;
-        let delays = match direction {
-            Direction::Forward => saga.policy(&step).delays_s,
-            Direction::Back => UNDO_DELAYS_S,
+        let delays = match task.direction {
+            Direction::Forward => saga.policy(&task.step).delays_s,
+            Direction::Back => NO_WAY_BACK_DELAYS_S,
         };
-        let Failure { kind, code, error } = failure;
-        let delay = delays.get(failures as usize).filter(|_| kind != FailureKind::Permanent);
+        let delay = delays.get(task.failures as usize).filter(|_| failure.kind != FailureKind::Permanent);
         let retry_at = delay.map(|delay_s| self.engine.now() + TimeDelta::seconds(i64::from(*delay_s)));
-        Tells::Fail { step, direction, attempt, kind, code, error, retry_at }
+        fail(task, failure, retry_at)
     }
 
     /// Writes what became of the run. `false`: another worker was faster, and goes on with it.
@@ -183,6 +182,12 @@ impl<'e> Visit<'e> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn fail(task: Task, failure: Failure, retry_at: Option<DateTime<Utc>>) -> Tells {
+    let Task { step, direction, attempt, .. } = task;
+    let Failure { kind, code, error } = failure;
+    Tells::Fail { step, direction, attempt, kind, code, error, retry_at }
 }
 
 /// A step's work, cut off after [`CALL_LIMIT`]. Where it was cut off, or panicked, nobody knows how far it came.

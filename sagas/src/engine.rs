@@ -241,7 +241,7 @@ impl Engine {
             held.keys().copied().collect()
         };
         let mut works = self.0.wakes.follow(self).await?;
-        // What is held or under way still stands first in the table: so many rows more are asked for.
+        // What is held or under way still stands first in the table: so many rows more are asked for, up to a page.
         let rows = Query::<DueTimers>::everywhere()
             .filter(DueTimer::due_at().below(Some(now + TimeDelta::microseconds(1))))
             .sort(DueTimer::due_at().ascending())

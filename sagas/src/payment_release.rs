@@ -2,7 +2,7 @@
 //! way back: what the provider refuses is an operator's business.
 
 use crate::context::Context;
-use crate::saga::{Failure, Policy, Progress, Saga};
+use crate::saga::{Failure, NO_WAY_BACK_DELAYS_S, Policy, Progress, Saga};
 use async_trait::async_trait;
 use cityos_domain::event::Event;
 use cityos_domain::money::Money;
@@ -49,7 +49,7 @@ impl Saga for PaymentRelease {
 
     fn policy(step: Step) -> Policy {
         match step {
-            Step::Release => Policy::REMOTE.way(Way::Onward),
+            Step::Release => Policy::REMOTE.way(Way::Onward).delays_s(NO_WAY_BACK_DELAYS_S),
         }
     }
 

@@ -107,7 +107,9 @@ impl Saga for PayoutSaga {
                 memo.transfer = Some(cx.once(transfers.find(&key), transfer).await?);
             }
             Step::Submit => {
-                let reference = memo.transfer.clone().unwrap_or_default();
+                let Some(reference) = memo.transfer.clone() else {
+                    return Err(Failure::permanent("TRANSFER_UNKNOWN", "nothing is known of a transfer"));
+                };
                 cx.tell(&RecordSubmitted { payout, reference }).await?;
             }
             Step::Settle => cx.tell(&SettlePayout { payout }).await?,

@@ -20,8 +20,8 @@ const LOCAL_DELAYS_S: &[u32] = &[1, 5, 30, 120, 600];
 /// Seconds between attempts at a step that calls the outside world, where a saga names no other.
 const REMOTE_DELAYS_S: &[u32] = &[2, 10, 60, 600];
 
-/// Seconds between attempts at a way back: it is worth more patience than going on.
-pub(crate) const UNDO_DELAYS_S: &[u32] = &[2, 10, 60, 600, 3_600, 21_600];
+/// Seconds between attempts at a way back, or at a step that has none: where giving up helps nobody, patience does.
+pub(crate) const NO_WAY_BACK_DELAYS_S: &[u32] = &[2, 10, 60, 600, 3_600, 21_600];
 
 /// Work that spans aggregates and the outside world. Every method may be called again after it succeeded, and
 /// must then leave things as they are. What was refused is not undone: where the cause of a run must come to an end

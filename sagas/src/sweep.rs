@@ -11,7 +11,8 @@ use cityos_domain::log::{Meta, Partition};
 use cityos_eventstore::executor::{Command, ExecuteError};
 use cityos_projections::Query;
 use cityos_projections::models::vendor_balances::{VendorBalance, VendorBalances};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
+use std::error::Error;
 
 /// How many payouts are asked for at once.
 const REQUESTS_AT_ONCE: usize = 8;
@@ -19,7 +20,8 @@ const REQUESTS_AT_ONCE: usize = 8;
 impl Engine {
     /// Asks for a payout for every vendor of the partition who has money available, as the read models show them.
     /// Whoever cannot be paid now, or has too little, is left out. `meta` is that of the wish: the same wish again
-    /// asks for nothing more.
+    /// asks for nothing more. What fails for one vendor keeps no other from being paid; the first error is given at
+    /// the end.
     pub async fn sweep_payouts(
         &self,
         partition: Partition,
@@ -27,6 +29,7 @@ impl Engine {
         trigger: Trigger,
     ) -> Result<(), EngineError> {
         let mut balances = Query::<VendorBalances>::new(partition);
+        let mut outcome = Ok(());
         loop {
             let page = balances.page(self.reads()).await?;
             let available = page.rows.iter().filter(|(_, row)| row.available_minor > 0);
@@ -38,13 +41,13 @@ impl Engine {
                 .collect();
             for some in to.chunks(REQUESTS_AT_ONCE) {
                 let requests = some.iter().map(|to| self.request_payout(partition, meta, trigger, *to));
-                try_join_all(requests).await?;
+                outcome = join_all(requests).await.into_iter().fold(outcome, Result::and);
             }
             match page.rows.last() {
                 Some((last, _)) if page.more => {
                     balances = Query::<VendorBalances>::new(partition).after(last.clone());
                 }
-                Some(_) | None => return Ok(()),
+                Some(_) | None => return outcome,
             }
         }
     }
@@ -66,7 +69,10 @@ impl Engine {
                 tracing::debug!(%vendor, currency = currency.code(), %rejected, "left out of the payouts");
                 Ok(())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                tracing::error!(%vendor, currency = currency.code(), error = &error as &dyn Error, "a payout could not be asked for");
+                Err(error.into())
+            }
         }
     }
 }

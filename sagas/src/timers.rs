@@ -27,11 +27,14 @@ pub(crate) async fn fire(engine: &Engine, work: &Work) -> Result<Option<Position
         Timer::ReleaseEarnings { part } => tell(engine, work, &ReleaseEarnings { part }).await,
         Timer::PayoutsDue {} => {
             let Some(tenant) = work.due.partition.tenant() else { return Ok(None) };
+            let (now, _) = engine.executor().load::<Tenant>(work.due.partition, tenant).await?;
+            if now.payouts_next_at() != Some(work.due.at) {
+                return Ok(None);
+            }
             // The payouts first: if the process dies between, the timer is still due and asks for no payout twice.
             engine.sweep_payouts(work.due.partition, &meta(work), Trigger::Schedule).await?;
-            let next =
-                Tell::<Tenant> { id: tenant, command: tenant::Command::StartPayouts { due: work.due.at } };
-            tell(engine, work, &next).await
+            let command = tenant::Command::SchedulePayouts { due: work.due.at };
+            tell(engine, work, &Tell::<Tenant> { id: tenant, command }).await
         }
     }
 }

@@ -123,7 +123,8 @@ pub fn direction(direction: Direction) -> &'static str {
 }
 
 /// Nothing is left hanging where no run is parked: no stock or money held for nobody, no order or payout without an
-/// end, no account without a vendor, nothing done twice in the outside world.
+/// end, no account without a vendor, nothing done twice in the outside world, no money moved there that is not in the
+/// log once.
 pub async fn assert_nothing_hangs(world: &World, what: &str) {
     let ending = Ending::of(world).await;
     assert_eq!(ending.done, ending.books.len(), "{what}: something was done twice: {:#?}", ending.books);
@@ -136,6 +137,7 @@ pub async fn assert_nothing_hangs(world: &World, what: &str) {
     let mut hanging = BTreeSet::new();
     let mut authorised = BTreeSet::new();
     let mut linked = BTreeMap::new();
+    let mut recorded: Vec<String> = Vec::new();
     for envelope in world.log().await {
         let stream = envelope.stream;
         if let Event::Stock(stock::Event::Reserved { reservation, .. }) = &envelope.event {
@@ -160,14 +162,23 @@ pub async fn assert_nothing_hangs(world: &World, what: &str) {
                 payout::Event::Paid { .. } | payout::Event::Failed { .. } | payout::Event::Voided { .. } => {
                     hanging.remove(&stream.to_string());
                 }
-                payout::Event::Claimed { .. } | payout::Event::Submitted { .. } => {}
+                payout::Event::Submitted { reference, .. } => recorded.push(reference.clone()),
+                payout::Event::Claimed { .. } => {}
             }
         } else if let Event::Payment(payment::Event::Authorised { reference, .. }) = &envelope.event {
             authorised.insert(reference.clone());
+        } else if let Event::Payment(payment::Event::Captured { reference, .. }) = &envelope.event {
+            recorded.push(reference.clone());
         } else if let Event::Vendor(vendor::Event::PayoutAccountOpened { account }) = &envelope.event {
             linked.insert(stream, account.clone());
         } else if let Event::Vendor(vendor::Event::PayoutAccountClosed {}) = &envelope.event {
             linked.remove(&stream);
+        }
+    }
+    for operation in [Operation::Capture, Operation::Transfer] {
+        for moved in world.sandbox.done(operation).await.unwrap() {
+            let times = recorded.iter().filter(|reference| **reference == moved.reference).count();
+            assert_eq!(times, 1, "{what}: {} is in the log {times} times", moved.reference);
         }
     }
     for held in world.sandbox.done(Operation::Authorise).await.unwrap() {

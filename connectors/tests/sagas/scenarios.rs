@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use cityos_connectors::sandbox::{Chance, Fault, Operation};
 use cityos_domain::event::Event;
 use cityos_domain::foundation::place::ArchivePlace;
-use cityos_domain::foundation::tenant::{self, PayoutSchedule, Policies, Tenant};
+use cityos_domain::foundation::tenant::{self, CaptureMoment, PayoutSchedule, Policies, Tenant};
 use cityos_domain::ids::{CommandId, OrderId, RunId, VendorId, derive};
 use cityos_domain::ledger::adjusting::{Against, PostAdjustment};
 use cityos_domain::ledger::month;
@@ -17,9 +17,11 @@ use cityos_domain::log::{Envelope, Position};
 use cityos_domain::marketplace::offer::{ListOffer, Listing, Price};
 use cityos_domain::marketplace::vendor::{ApplyAsVendor, Command, Vendor};
 use cityos_domain::money::{Currency, Money};
+use cityos_domain::orders::canceling::CancelPart;
 use cityos_domain::orders::order::{Bearer, Cart, Discount, RequestedLine, part_id};
 use cityos_domain::orders::requesting::RequestOrder;
 use cityos_domain::orders::shipping::{DeliverPart, ShipPart};
+use cityos_domain::orders::vendor_order::CancelCause;
 use cityos_domain::orders::{payment, vendor_order};
 use cityos_domain::rehearsal::id;
 use cityos_domain::saga_run::{Event as Run, FailureKind, Measure, Outcome, PlannedStep};
@@ -36,7 +38,7 @@ use cityos_sagas::rehearsal::tenants::{closings, subcategory};
 use cityos_sagas::rehearsal::{Act, End, Rehearsal};
 use cityos_sagas::saga::{Failure, Policy, Progress};
 use cityos_sagas::{Context, settle};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -291,6 +293,32 @@ async fn a_refused_capture_is_noted_on_the_part_and_waits_for_an_operator() {
     assert_nothing_hangs(&world, "a refused capture").await;
 }
 
+#[tokio::test]
+async fn money_that_was_taken_for_a_part_canceled_meanwhile_is_not_lost_sight_of() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    let at_placement = Policies { capture: CaptureMoment::AtPlacement, ..Policies::default() };
+    life.play("setting", &stocked(at_placement), 0).await.unwrap();
+    world.sandbox.faults().cue(Operation::Capture, Fault::Refuse("NO_FUNDS".into()));
+    life.play("bought", &[request(order(), 2), Act::Settle], 0).await.unwrap();
+    let [(partition, run)] = world.runs("capture", Position::START).await[..] else { panic!("one run") };
+    // It is tried again, the reply is lost, and before anybody asks for it the vendor cancels.
+    world.sandbox.faults().cue(Operation::Capture, Fault::LoseReply);
+    life.intervene(partition, run, Measure::Retry).await;
+    life.engine.drive_due().await.unwrap();
+    let cancel = CancelPart { part: part(order()), cause: CancelCause::Vendor };
+    life.play("canceled", &[wish(cancel), Act::Settle], 0).await.unwrap();
+    let history = world.history("capture").await;
+    let [.., (_, Run::Done { step, memo }), (_, Run::Failed { code, .. }), (_, Run::Parked { .. })] =
+        &history[..]
+    else {
+        panic!("{history:?}")
+    };
+    let taken = &world.sandbox.done(Operation::Capture).await.unwrap()[0];
+    assert_eq!((&step[..], &memo["taken"]["reference"]), ("capture", &json!(taken.reference)));
+    assert_eq!(code, "PART_CANCELED");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_worker_whose_answer_comes_after_its_lease_finds_itself_overtaken_and_others_are_not_held_up() {
     let world = World::new();
@@ -408,8 +436,13 @@ async fn a_part_whose_discount_leaves_nothing_to_pay_is_captured_without_asking_
         setting.push(wish(ListOffer { id: id(name), listing }));
     }
     life.play("setting", &setting, 0).await.unwrap();
-    let line =
-        |(_, name)| RequestedLine { offer: id(name), quantity: 1, expected_unit: None, freight_minor: None };
+    let line = |(_, name)| RequestedLine {
+        offer: id(name),
+        quantity: 1,
+        expected_unit: None,
+        freight_minor: None,
+        includes_tax: None,
+    };
     let cart = Cart {
         store: id("store"),
         customer: id("customer"),

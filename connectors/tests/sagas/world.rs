@@ -10,6 +10,7 @@ use cityos_domain::ledger::payout;
 use cityos_domain::log::{Actor, Envelope, Meta, Origin, Partition, Position, StreamId};
 use cityos_domain::rehearsal::beginning;
 use cityos_domain::saga_run::{self, Intervention, Measure, SagaRun};
+use cityos_domain::text::Reason;
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_eventstore::clock::{Clock, ManualClock};
 use cityos_eventstore::executor::{Command, ExecuteError, Executed, Executor};
@@ -217,7 +218,8 @@ impl Life {
 
     /// Has an operator step in.
     pub async fn intervene(&self, partition: Partition, run: RunId, measure: Measure) {
-        let intervention = Intervention { measure, reason: "the trouble is over".into() };
+        let reason = Reason::parse("reason", "the trouble is over").unwrap();
+        let intervention = Intervention { measure, reason };
         let tell = Tell::<SagaRun> { id: run, command: saga_run::Command::Intervene(intervention) };
         let (_, version) = self.executor.load::<SagaRun>(partition, run).await.unwrap();
         let id = CommandId(derive(&["operator", &run.to_string(), &version.0.to_string()]));

@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Discounted goods without consumer tax.
+    /// Goods less what the vendor takes off, without consumer tax.
     #[default]
     Net,
-    /// Discounted goods with consumer tax.
+    /// Goods less what the vendor takes off, with consumer tax.
     Gross,
 }
 

@@ -285,7 +285,7 @@ impl Aggregate for Store {
             (Command::Open(opening), Store::Unknown) => {
                 limits::check_opening(opening)?;
                 let Opening { slug, name, brand, kind, currencies, locales, regions } = opening.clone();
-                let brand = brand.trim().to_owned();
+                let brand = limits::brand(&brand)?;
                 Ok(vec![Event::Opened { slug, name, brand, kind, currencies, locales, regions }])
             }
             (Command::Open(_), Store::Open(_) | Store::Closed) => Err(Rejection::Exists),

@@ -33,7 +33,7 @@ pub struct Registration {
     pub subcategory: Option<PlaceId>,
     /// Where its days begin and end.
     pub zone: Zone,
-    /// The locale used where none is asked for.
+    /// The locale its clients show where they are asked for no other.
     pub locale: Locale,
     /// Its main currency.
     pub currency: Currency,
@@ -70,11 +70,11 @@ pub enum Event {
         slug: Slug,
         /// Its name.
         name: LocalText,
-        /// The subcategory it belongs to; none for a tenant made by an import without one.
+        /// The subcategory it belongs to; none where it is not in the geography.
         subcategory: Option<PlaceId>,
         /// Where its days begin and end.
         zone: Zone,
-        /// The locale used where none is asked for.
+        /// The locale its clients show where they are asked for no other.
         locale: Locale,
         /// Its main currency.
         currency: Currency,

@@ -70,8 +70,8 @@ pub enum Command {
         /// The store.
         store: StoreId,
     },
-    /// Start the scheduled payouts. May be repeated: one due time starts them once.
-    StartPayouts {
+    /// The payouts that were due are asked for: be due again when the schedule says. May be repeated.
+    SchedulePayouts {
         /// When they were due.
         due: DateTime<Utc>,
     },
@@ -324,6 +324,11 @@ impl Tenant {
         }
     }
 
+    /// When payouts run next by themselves, if they do.
+    pub fn payouts_next_at(&self) -> Option<DateTime<Utc>> {
+        self.known().ok().and_then(|(_, profile)| profile.payouts_next_at)
+    }
+
     fn at_stage(mut self, reached: Stage) -> Self {
         if let Tenant::Known { stage, .. } = &mut self {
             *stage = reached;
@@ -377,7 +382,12 @@ impl Aggregate for Tenant {
             }
             Command::ChangePolicies(policies) => {
                 policies.check()?;
-                let payouts_next_at = policies.payouts.next_after(at, profile.zone);
+                // What is due by a schedule that stays stays due.
+                let payouts_next_at = if policies.payouts == profile.policies.payouts {
+                    profile.payouts_next_at
+                } else {
+                    policies.payouts.next_after(at, profile.zone)
+                };
                 let event = Event::PoliciesChanged { policies: policies.clone(), payouts_next_at };
                 stage.open().map(|()| unless(profile.policies == *policies, event))
             }
@@ -385,7 +395,7 @@ impl Aggregate for Tenant {
                 let event = Event::DefaultStoreChosen { store: *store };
                 stage.open().map(|()| unless(profile.default_store == Some(*store), event))
             }
-            Command::StartPayouts { due } => match profile.payouts_next_at {
+            Command::SchedulePayouts { due } => match profile.payouts_next_at {
                 Some(next) if next == *due && at < next => Err(Rejection::PayoutsNotDue(next)),
                 Some(next) if next == *due => {
                     // A server that was down for days pays once, not once a day: what is due is all there is.

@@ -84,7 +84,7 @@ pub enum Occasion {
         /// The payout.
         payout: PayoutId,
     },
-    /// A payout arrived.
+    /// A payout was paid.
     Settled {
         /// The payout.
         payout: PayoutId,
@@ -171,14 +171,14 @@ pub enum Event {
         /// The transaction.
         transaction: Transaction,
     },
-    /// Of these entries was what a payout took with the transaction before.
+    /// The entries whose sum the claim just posted took.
     EntriesClaimed {
         /// The payout.
         payout: PayoutId,
         /// In the order they became available.
         entries: Vec<TransactionId>,
     },
-    /// Of these entries is what became available again with the transaction before.
+    /// The entries whose sum the transaction just posted made available again.
     EntriesUnclaimed {
         /// The payout that came to nothing.
         payout: PayoutId,
@@ -195,6 +195,9 @@ pub enum Rejection {
     /// It is not, or no longer, open.
     #[error("this month of the ledger is not open")]
     NotOpen,
+    /// It was opened before.
+    #[error("this month of the ledger was opened before")]
+    Opened,
     /// Nothing of it is on its way.
     #[error("nothing is claimed for this payout")]
     PayoutNotOpen,
@@ -204,6 +207,7 @@ impl Reject for Rejection {
     fn code(&self) -> &'static str {
         match self {
             Rejection::NotOpen => "LEDGER_MONTH_NOT_OPEN",
+            Rejection::Opened => "LEDGER_MONTH_OPENED",
             Rejection::PayoutNotOpen => "LEDGER_PAYOUT_NOT_OPEN",
         }
     }
@@ -260,14 +264,11 @@ impl Aggregate for LedgerMonth {
                 };
                 Ok(iter::once(posted).chain(moved).collect())
             }
-            (LedgerMonth::Open(_), Command::Open { .. }) | (LedgerMonth::Closed(_), Command::Close) => {
-                Ok(vec![])
-            }
+            (LedgerMonth::Closed(_), Command::Close) => Ok(vec![]),
             (LedgerMonth::Open(_), Command::Close) => Ok(vec![Event::Closed {}]),
             (LedgerMonth::Unopened, Command::Post { .. } | Command::Close)
-            | (LedgerMonth::Closed(_), Command::Post { .. } | Command::Open { .. }) => {
-                Err(Rejection::NotOpen)
-            }
+            | (LedgerMonth::Closed(_), Command::Post { .. }) => Err(Rejection::NotOpen),
+            (LedgerMonth::Open(_) | LedgerMonth::Closed(_), Command::Open { .. }) => Err(Rejection::Opened),
         }
     }
 

@@ -28,8 +28,12 @@ impl Intention for RequestPayout {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
         let to = LedgerOf { vendor: self.vendor, currency: self.currency };
         let ordinal = payable(city, to)?.payouts;
+        let mut voided = 0;
+        while matches!(&*city.see::<Payout>(payout_id(to, ordinal, voided))?, Payout::Voided { .. }) {
+            voided += 1;
+        }
         let request = Command::Request { to, ordinal, trigger: self.trigger };
-        city.send::<Payout>(payout_id(to, ordinal), &request)
+        city.send::<Payout>(payout_id(to, ordinal, voided), &request)
     }
 }
 
@@ -79,7 +83,7 @@ impl Intention for RecordSubmitted {
     }
 }
 
-/// Records that a submitted payout arrived. May be repeated.
+/// Records that the transfer of a submitted payout was made. May be repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SettlePayout {
     /// Which payout.
@@ -99,7 +103,7 @@ impl Intention for SettlePayout {
 }
 
 /// Ends a payout that came to nothing: its entries are available again. One that claimed nothing yet is voided.
-/// May be repeated; a payout that arrived is refused.
+/// May be repeated; a payout that was paid is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailPayout {
     /// Which payout.

@@ -1,6 +1,6 @@
 //! A payout to one vendor in one currency: `requested → claimed → submitted → paid`, or `failed`, or `voided`
-//! where nothing could be claimed; a voided payout may be requested again. What it does to the ledger is in
-//! [`paying_out`](super::paying_out).
+//! where nothing could be claimed. One that is over never begins again: who asks then gets another payout. What it
+//! does to the ledger is in [`paying_out`](super::paying_out).
 
 use crate::aggregate::{Aggregate, unless};
 use crate::ids::{PayoutId, VendorId, derive};
@@ -21,9 +21,11 @@ pub enum Trigger {
     Schedule,
 }
 
-/// The id of the payout a vendor gets after `ordinal` others: whoever asks at the same time means the same one.
-pub fn payout_id(to: LedgerOf, ordinal: u32) -> PayoutId {
-    PayoutId(derive(&["payout", &to.vendor.to_string(), to.currency.code(), &ordinal.to_string()]))
+/// The id of the payout a vendor gets after `ordinal` others, of which `voided` more came to nothing before they
+/// claimed anything: whoever asks at the same time means the same one.
+pub fn payout_id(to: LedgerOf, ordinal: u32, voided: u32) -> PayoutId {
+    let (vendor, ordinal, voided) = (to.vendor.to_string(), ordinal.to_string(), voided.to_string());
+    PayoutId(derive(&["payout", &vendor, to.currency.code(), &ordinal, &voided]))
 }
 
 /// What may be asked of a payout.
@@ -38,7 +40,7 @@ pub enum Command {
         /// Who wants it.
         trigger: Trigger,
     },
-    /// Pay what was claimed for it.
+    /// Pay this: so much was claimed for it.
     Claim {
         /// How much.
         amount: Money,
@@ -53,7 +55,7 @@ pub enum Command {
         /// The provider's reference.
         reference: String,
     },
-    /// It arrived.
+    /// The transfer was made. Whether the money arrives is not followed.
     Settle,
     /// It came to nothing.
     Fail {
@@ -84,14 +86,14 @@ pub enum Event {
         /// How much.
         amount: Money,
     },
-    /// The money is on its way.
+    /// The provider has it.
     Submitted {
         /// To whom.
         vendor: VendorId,
         /// The provider's reference.
         reference: String,
     },
-    /// The money arrived.
+    /// The transfer was made.
     Paid {
         /// To whom.
         vendor: VendorId,
@@ -170,7 +172,7 @@ pub enum Payout {
         /// The provider's reference once the money is on its way.
         submitted: Option<String>,
     },
-    /// It arrived.
+    /// The transfer was made.
     Paid {
         /// To whom.
         to: LedgerOf,
@@ -232,11 +234,12 @@ impl Aggregate for Payout {
         let not_now = Err(Rejection::NotNow(self.stage()));
         if let Command::Request { to: LedgerOf { vendor, currency }, ordinal, trigger } = *command {
             return match self {
-                Payout::Unknown | Payout::Voided { .. } => {
-                    Ok(vec![Event::Requested { vendor, currency, ordinal, trigger }])
-                }
+                Payout::Unknown => Ok(vec![Event::Requested { vendor, currency, ordinal, trigger }]),
                 Payout::Requested { .. } => Ok(vec![]),
-                Payout::Claimed { .. } | Payout::Paid { .. } | Payout::Failed { .. } => not_now,
+                Payout::Voided { .. }
+                | Payout::Claimed { .. }
+                | Payout::Paid { .. }
+                | Payout::Failed { .. } => not_now,
             };
         }
         let vendor = self.to()?.vendor;

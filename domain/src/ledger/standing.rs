@@ -11,7 +11,7 @@ use std::mem;
 pub struct Standing {
     /// The balance of every account that has one, in minor units, debits positive.
     pub balances: BTreeMap<Account, i64>,
-    /// The entries no payout has claimed, in the order they became available.
+    /// The entries no payout has claimed, in the order they became available: again, after a payout that failed.
     pub unclaimed: Vec<TransactionId>,
     /// The entries of the payouts under way.
     pub claimed: BTreeMap<PayoutId, Vec<TransactionId>>,

@@ -128,7 +128,10 @@ pub enum Rejection {
     PricedTwice(Currency),
     /// A price is more than nothing, and freight not less.
     #[error("a price is 1 to {AMOUNT_MINOR_MAX} minor units, and freight 0 to as many")]
-    PriceOutsideLimits,
+    PriceOutsideLimits {
+        /// Of which input.
+        field: &'static str,
+    },
 }
 
 impl Reject for Rejection {
@@ -140,13 +143,14 @@ impl Reject for Rejection {
             Rejection::NotPriced(_) => "OFFER_NOT_PRICED",
             Rejection::NoPrice => "OFFER_NO_PRICE",
             Rejection::PricedTwice(_) => "OFFER_PRICED_TWICE",
-            Rejection::PriceOutsideLimits => "OFFER_PRICE_OUTSIDE_LIMITS",
+            Rejection::PriceOutsideLimits { .. } => "OFFER_PRICE_OUTSIDE_LIMITS",
         }
     }
 
     fn field(&self) -> Option<&'static str> {
         match self {
-            Rejection::NoPrice | Rejection::PricedTwice(_) | Rejection::PriceOutsideLimits => Some("prices"),
+            Rejection::NoPrice | Rejection::PricedTwice(_) => Some("prices"),
+            Rejection::PriceOutsideLimits { field } => Some(field),
             Rejection::NotPriced(_) => Some("currency"),
             Rejection::Unknown | Rejection::Exists | Rejection::Withdrawn => None,
         }
@@ -211,10 +215,10 @@ impl Profile {
 }
 
 impl Price {
-    fn check(&self) -> Result<(), Rejection> {
+    fn check(&self, field: &'static str) -> Result<(), Rejection> {
         let fits = (1..=AMOUNT_MINOR_MAX).contains(&self.unit.minor)
             && (0..=AMOUNT_MINOR_MAX).contains(&self.freight_minor);
-        if fits { Ok(()) } else { Err(Rejection::PriceOutsideLimits) }
+        if fits { Ok(()) } else { Err(Rejection::PriceOutsideLimits { field }) }
     }
 }
 
@@ -223,7 +227,7 @@ fn check_prices(prices: &[Price]) -> Result<(), Rejection> {
         return Err(Rejection::NoPrice);
     }
     for (index, price) in prices.iter().enumerate() {
-        price.check()?;
+        price.check("prices")?;
         if prices[..index].iter().any(|earlier| earlier.currency() == price.currency()) {
             return Err(Rejection::PricedTwice(price.currency()));
         }
@@ -288,7 +292,7 @@ impl Aggregate for Offer {
             (_, Offer::Unknown) => Err(Rejection::Unknown),
             (Command::List(_), Offer::Known(_)) => Err(Rejection::Exists),
             (Command::ChangePrice { price }, Offer::Known(profile)) => {
-                price.check()?;
+                price.check("price")?;
                 let event = Event::PriceChanged { vendor: profile.vendor, price: *price };
                 Ok(unless(profile.price(price.currency()) == Some(*price), event))
             }

@@ -64,7 +64,7 @@ pub enum Command {
         /// Why.
         reason: Reason,
     },
-    /// Never sell again.
+    /// Never sell again: part of [`TerminateVendor`], which asks whether all is settled.
     Terminate {
         /// Why.
         reason: Reason,
@@ -204,6 +204,9 @@ pub enum Rejection {
     /// There is no account to pay to.
     #[error("the vendor has no payout account")]
     PayoutAccountMissing,
+    /// Who sells may get an order at any moment.
+    #[error("the vendor still sells: suspend it first")]
+    StillSells,
     /// It has orders to fulfil.
     #[error("the vendor has {0} parts of orders to ship or deliver, or to cancel")]
     OrdersOpen(u64),
@@ -227,6 +230,7 @@ impl Reject for Rejection {
             Rejection::PayoutsHeld(_) => "VENDOR_PAYOUTS_HELD",
             Rejection::KycNotVerified => "VENDOR_KYC_NOT_VERIFIED",
             Rejection::PayoutAccountMissing => "VENDOR_PAYOUT_ACCOUNT_MISSING",
+            Rejection::StillSells => "VENDOR_STILL_SELLS",
             Rejection::OrdersOpen(_) => "VENDOR_ORDERS_OPEN",
             Rejection::NotSettled(_) => "VENDOR_NOT_SETTLED",
         }
@@ -246,6 +250,7 @@ impl Reject for Rejection {
             | Rejection::PayoutsHeld(_)
             | Rejection::KycNotVerified
             | Rejection::PayoutAccountMissing
+            | Rejection::StillSells
             | Rejection::OrdersOpen(_)
             | Rejection::NotSettled(_) => None,
         }
@@ -404,7 +409,10 @@ impl Aggregate for Vendor {
                 Ok(self.with_account_requested(stage.step(&[Suspended], Approved, resumed)?))
             }
             Command::Terminate { reason } => {
-                let from = [Applied, Invited, Onboarding, ReadyForReview, Approved, Suspended, Rejected];
+                if stage == Approved {
+                    return Err(Rejection::StillSells);
+                }
+                let from = [Applied, Invited, Onboarding, ReadyForReview, Suspended, Rejected];
                 stage.step(&from, Terminated, Event::Terminated { reason: reason.into() })
             }
             Command::ChangeKyc { status, reason } => {

@@ -7,8 +7,7 @@ use std::cmp::Reverse;
 /// be negative, and there must be some weight to split anything.
 ///
 /// Where the weights are what *remains* of limits and `total` is at most their sum, no share exceeds its limit.
-/// So successive captures and refunds are split over remainders: the splits of growing totals would not grow
-/// with them.
+/// So whoever splits in several goes passes what remains: the splits of growing totals would not grow with them.
 pub fn allocate(total: i64, weights: &[i64]) -> Vec<i64> {
     assert!(total >= 0 && weights.iter().all(|weight| *weight >= 0), "only what is there can be split");
     let whole: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();

@@ -56,18 +56,21 @@ pub struct ExpireAuthorisation {
 
 impl Intention for ExpireAuthorisation {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
-        let date = tenant::today(city)?;
         city.send::<Payment>(self.payment, &Pay::Expire)?;
         let payment = city.see::<Payment>(self.payment)?;
         let parts: Vec<VendorOrderId> = payment.remaining()?.iter().map(|split| split.part).collect();
-        for (id, part) in parts.iter().zip(city.see_all::<VendorOrder>(&parts)?) {
-            if part.known()?.cancelable().is_ok() {
-                let cause = CancelCause::AuthorisationExpired;
-                cancel(city, *id, &Command::Cancel { date, cause }, ReleaseCause::Expired)?;
-            }
-        }
-        Ok(())
+        city.see_all::<VendorOrder>(&parts)?;
+        parts.into_iter().try_for_each(|part| expire(city, part))
     }
+}
+
+/// Cancels a part whose authorisation has run out, unless it is shipped or being captured.
+pub(super) fn expire(city: &mut Workspace, part: VendorOrderId) -> Result<(), Stop> {
+    if city.see::<VendorOrder>(part)?.known()?.cancelable().is_err() {
+        return Ok(());
+    }
+    let (date, cause) = (tenant::today(city)?, CancelCause::AuthorisationExpired);
+    cancel(city, part, &Command::Cancel { date, cause }, ReleaseCause::Expired)
 }
 
 /// Gives the part a command that leaves something out, and follows what that means for stock and payment.

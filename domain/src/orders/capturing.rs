@@ -1,5 +1,6 @@
 //! Taking the money for a part: payment, part and ledger say so in one append.
 
+use super::canceling::expire;
 use super::earning::release_if_due;
 use super::payment::{Command as Pay, Payment};
 use super::vendor_order::{Command, VendorOrder};
@@ -14,6 +15,8 @@ use crate::workspace::{Intention, Stop, Workspace};
 pub struct RecordCapture {
     /// Which part.
     pub part: VendorOrderId,
+    /// How much the provider took: what the part comes to, or the record is refused.
+    pub minor: i64,
     /// The provider's reference of the capture.
     pub reference: String,
 }
@@ -22,14 +25,14 @@ impl Intention for RecordCapture {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
         let date = tenant::today(city)?;
         let before = city.see::<VendorOrder>(self.part)?;
-        let capture = Command::Capture { reference: self.reference.clone(), date };
-        city.send::<VendorOrder>(self.part, &capture)?;
+        let RecordCapture { part: id, minor, reference } = self;
+        let capture = Command::Capture { reference: reference.clone(), minor: *minor, date };
+        city.send::<VendorOrder>(*id, &capture)?;
         let part = before.known()?;
         if part.is_captured() {
             return Ok(());
         }
-        let minor = part.totals.payable_minor();
-        let capture = Pay::Capture { part: self.part, minor, reference: self.reference.clone() };
+        let capture = Pay::Capture { part: *id, minor: *minor, reference: reference.clone() };
         city.send::<Payment>(part.payment, &capture)?;
         let transaction = transactions::captured(part.belongs.order, self.part, date, &part.totals);
         post(city, part.belongs.ledger(), transaction)?;
@@ -37,7 +40,8 @@ impl Intention for RecordCapture {
     }
 }
 
-/// Records that the money for a part could not be taken. It may still be captured later. May be repeated.
+/// Records that the money for a part could not be taken. It may still be captured later, unless its authorisation has
+/// run out meanwhile: then what is not shipped is canceled. May be repeated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordCaptureFailure {
     /// Which part.
@@ -48,6 +52,8 @@ pub struct RecordCaptureFailure {
 
 impl Intention for RecordCaptureFailure {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
-        city.send::<VendorOrder>(self.part, &Command::FailCapture { reason: self.reason.clone() })
+        city.send::<VendorOrder>(self.part, &Command::FailCapture { reason: self.reason.clone() })?;
+        let payment = city.see::<VendorOrder>(self.part)?.known()?.payment;
+        if city.see::<Payment>(payment)?.held()?.expired { expire(city, self.part) } else { Ok(()) }
     }
 }

@@ -69,6 +69,9 @@ pub struct RequestedLine {
     /// order is requested it is the freight agreed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freight_minor: Option<i64>,
+    /// Whether the agreed price includes tax; nothing before the order is requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub includes_tax: Option<bool>,
 }
 
 /// What a customer asks for.
@@ -100,9 +103,14 @@ impl Cart {
 }
 
 impl RequestedLine {
+    /// The agreed price of one unit. Only of a line whose price is agreed: anything else is a bug, and panics.
+    pub fn agreed_unit_minor(&self) -> i64 {
+        self.expected_unit.expect("prices are agreed before anything is counted with them").minor
+    }
+
     /// The line's goods before discount, at the agreed price.
     pub fn goods_minor(&self) -> i64 {
-        self.expected_unit.map_or(0, |unit| unit.minor * i64::from(self.quantity))
+        self.agreed_unit_minor() * i64::from(self.quantity)
     }
 }
 

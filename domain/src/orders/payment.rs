@@ -196,7 +196,8 @@ pub struct Held {
     /// The provider's reference of the authorisation.
     pub reference: String,
     expires_at: Option<DateTime<Utc>>,
-    expired: bool,
+    /// Whether its time is up.
+    pub expired: bool,
     /// What is neither captured nor released, per part.
     remaining: Vec<Split>,
 }

@@ -8,7 +8,7 @@ use super::vendor_order::{Belongs, Command, Line, Placement, TaxSource, VendorOr
 use crate::calendar::Month;
 use crate::commission::calculation::{Commission, Sale};
 use crate::commission::charging::charge;
-use crate::foundation::tenant;
+use crate::foundation::tenant::{self, CaptureMoment};
 use crate::ids::{OfferId, OrderId, ProductCategoryId, ProductId, VendorId, VendorOrderId};
 use crate::marketplace::product::Product;
 use crate::marketplace::product_category::ancestors;
@@ -58,7 +58,11 @@ impl Intention for PlaceOrder {
                     customer: cart.customer,
                     payment: payment_id(self.order),
                     date,
-                    capture: tenant.policies.capture,
+                    // What was paid elsewhere is not taken by us, and so not before the part ships.
+                    capture: match self.method {
+                        Method::Provider => tenant.policies.capture,
+                        Method::External => CaptureMoment::AtShipment,
+                    },
                     lines,
                 };
                 (part_id(self.order, vendor), placement)
@@ -134,8 +138,8 @@ fn freeze(
             product: profile.product,
             sku: profile.sku.clone(),
             quantity: asked.quantity,
-            unit_minor: asked.expected_unit.map_or(price.unit.minor, |unit| unit.minor),
-            includes_tax: price.includes_tax,
+            unit_minor: asked.agreed_unit_minor(),
+            includes_tax: asked.includes_tax.unwrap_or(price.includes_tax),
             discount_minor: discounts[index],
             discount_bearer: bearer,
             net_minor: goods[index] - discounts[index],

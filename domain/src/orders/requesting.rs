@@ -11,6 +11,7 @@ use crate::marketplace::product::Product;
 use crate::marketplace::stock::{self, Stock};
 use crate::marketplace::vendor::Vendor;
 use crate::money::AMOUNT_MINOR_MAX;
+use crate::rejection::Rejected;
 use crate::workspace::{Intention, Stop, Workspace};
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ impl Intention for ReserveStock {
         for (number, line) in counted_lines(city, &cart)? {
             let reservation = reservation_id(self.order, number);
             let reserve = stock::Command::Reserve { reservation, quantity: line.quantity, expires_at };
-            city.send::<Stock>(line.offer, &reserve)?;
+            of_line(number, city.send::<Stock>(line.offer, &reserve))?;
         }
         Ok(())
     }
@@ -116,18 +117,31 @@ pub(super) fn buyable(city: &mut Workspace, cart: &Cart) -> Result<Vec<Price>, S
     let mut prices = Vec::new();
     let mut vendors = Vec::new();
     let mut products = Vec::new();
-    for offer in offers(city, cart)? {
-        prices.push(offer.buyable(cart.currency)?);
-        vendors.push(offer.known()?.vendor);
-        products.push(offer.known()?.product);
+    for (number, offer) in (1..).zip(offers(city, cart)?) {
+        prices.push(of_line(number, offer.buyable(cart.currency))?);
+        let profile = of_line(number, offer.known())?;
+        vendors.push(profile.vendor);
+        products.push(profile.product);
     }
-    for vendor in city.see_all::<Vendor>(&vendors)? {
-        vendor.can_sell()?;
+    for (number, vendor) in (1..).zip(city.see_all::<Vendor>(&vendors)?) {
+        of_line(number, vendor.can_sell())?;
     }
-    for product in city.see_all::<Product>(&products)? {
-        product.live()?;
+    for (number, product) in (1..).zip(city.see_all::<Product>(&products)?) {
+        of_line(number, product.live())?;
     }
     Ok(prices)
+}
+
+/// What stands in the way of a line, said of that line.
+fn of_line<T, R: Into<Stop>>(number: u32, result: Result<T, R>) -> Result<T, Stop> {
+    result.map_err(|stop| match stop.into() {
+        Stop::Rejected(Rejected { code, message, .. }) => Stop::Rejected(Rejected {
+            code,
+            message: format!("line {number}: {message}"),
+            field: Some("lines".into()),
+        }),
+        stop @ (Stop::Missing | Stop::Moved { .. }) => stop,
+    })
 }
 
 /// The offers of a cart's lines.
@@ -170,6 +184,7 @@ fn agreed(cart: &Cart, prices: &[Price]) -> Result<Cart, Rejection> {
             return Err(Rejection::FreightOutsideLimits(number));
         }
         line.freight_minor = Some(freight_minor);
+        line.includes_tax = Some(price.includes_tax);
     }
     let goods_minor: i64 = agreed.lines.iter().map(RequestedLine::goods_minor).sum();
     if cart.discount.is_some_and(|discount| !(1..=goods_minor).contains(&discount.minor)) {

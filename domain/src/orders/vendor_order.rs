@@ -185,6 +185,8 @@ pub enum Command {
     Capture {
         /// The provider's reference.
         reference: String,
+        /// How much, in minor units: all that is left of the part.
+        minor: i64,
         /// The day in the tenant's zone.
         date: BusinessDate,
     },
@@ -328,6 +330,14 @@ pub enum Rejection {
     /// Its money is being taken.
     #[error("the part is being captured since it was placed")]
     BeingCaptured,
+    /// The money taken is not for what is left of it.
+    #[error("{minor} minor units were taken for this part, and it comes to {left_minor}")]
+    CapturedOtherwise {
+        /// What was taken.
+        minor: i64,
+        /// What it comes to.
+        left_minor: i64,
+    },
     /// Its money could not be taken.
     #[error("the money for this part could not be taken")]
     Unpaid,
@@ -348,6 +358,7 @@ impl Reject for Rejection {
             Rejection::NotShipped => "PART_NOT_SHIPPED",
             Rejection::Captured => "PART_CAPTURED",
             Rejection::BeingCaptured => "PART_BEING_CAPTURED",
+            Rejection::CapturedOtherwise { .. } => "PART_CAPTURED_OTHERWISE",
             Rejection::Unpaid => "PART_UNPAID",
             Rejection::EarningsNotDue => "PART_EARNINGS_NOT_DUE",
         }
@@ -364,6 +375,7 @@ impl Reject for Rejection {
             | Rejection::NotShipped
             | Rejection::Captured
             | Rejection::BeingCaptured
+            | Rejection::CapturedOtherwise { .. }
             | Rejection::Unpaid
             | Rejection::EarningsNotDue => None,
         }

@@ -117,6 +117,7 @@ impl Market {
             quantity: *quantity,
             expected_unit: None,
             freight_minor: None,
+            includes_tax: None,
         };
         Cart {
             store: id("store"),

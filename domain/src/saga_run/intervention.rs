@@ -2,6 +2,7 @@
 //! meta with whoever gave it.
 
 use super::{Direction, Event, Outcome, Rejection, Run, Stand};
+use crate::text::Reason;
 
 /// The code of a run that an operator turned back.
 const COMPENSATED_BY_OPERATOR: &str = "COMPENSATED_BY_OPERATOR";
@@ -24,15 +25,12 @@ pub enum Measure {
 pub struct Intervention {
     /// What.
     pub measure: Measure,
-    /// Why.
-    pub reason: String,
+    /// Why: for the log, which keeps it beside what is done.
+    pub reason: Reason,
 }
 
 impl Intervention {
     pub(super) fn decide(&self, run: &Run) -> Result<Event, Rejection> {
-        if self.reason.trim().is_empty() {
-            return Err(Rejection::ReasonMissing);
-        }
         let parked = match &run.stand {
             Stand::Parked => true,
             Stand::Retrying { .. } | Stand::Waiting(_) => false,
@@ -45,12 +43,13 @@ impl Intervention {
             Measure::Compensate => match run.past_return() {
                 Some(step) => Err(Rejection::PastReturn(step.into())),
                 None => {
-                    let (code, reason) = (COMPENSATED_BY_OPERATOR.into(), self.reason.clone());
+                    let (code, reason) =
+                        (COMPENSATED_BY_OPERATOR.into(), "the marketplace took it back".into());
                     Ok(Event::Turned { code, reason })
                 }
             },
             Measure::Skip if parked => Ok(Event::Skipped { step: run.task(0).step }),
-            Measure::Skip => Err(Rejection::GoesOn),
+            Measure::Skip => Err(Rejection::NotParked),
             Measure::Abandon => Ok(Event::Ended { outcome: Outcome::Abandoned }),
         }
     }

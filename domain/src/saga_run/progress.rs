@@ -223,7 +223,6 @@ impl Run {
 
     /// What becomes of a run whose step is not tried again.
     pub(super) fn given_up(&self, kind: FailureKind, code: &str, error: &str) -> Event {
-        let reason = format!("step `{}` failed: {error}", self.task(0).step);
         let way = self.current().map(|step| self.steps[step].0.way);
         let turns = match way {
             Some(Way::Back) => true,
@@ -231,9 +230,11 @@ impl Run {
             Some(Way::Onward) | None => false,
         };
         if turns && self.direction == Direction::Forward && self.past_return().is_none() {
-            Event::Turned { code: code.into(), reason: error.into() }
+            // What was refused is for whoever it was refused to; why it could not be tried is not.
+            let reason = if kind == FailureKind::Permanent { error } else { "it could not be done for now" };
+            Event::Turned { code: code.into(), reason: reason.into() }
         } else {
-            Event::Parked { reason }
+            Event::Parked { reason: format!("step `{}` failed: {error}", self.task(0).step) }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::AggregateEvent;
 use crate::log::Partition;
+use crate::rehearsal::scene::reason;
 use crate::rehearsal::{City, id};
 use crate::workspace::{Stop, Tell};
 use chrono::TimeDelta;
@@ -82,7 +83,7 @@ impl Rehearsed {
     }
 
     fn intervene(&mut self, measure: Measure) -> Result<Vec<Event>, String> {
-        self.tell(Command::Intervene(Intervention { measure, reason: "asked for".into() }))
+        self.tell(Command::Intervene(Intervention { measure, reason: reason() }))
     }
 }
 
@@ -105,7 +106,7 @@ fn a_run_whose_steps_are_done_is_completed_and_refuses_everything_after() {
         Command::Undone { step, attempt },
         Command::Wake,
         Command::Park { reason: "late".into() },
-        Command::Intervene(Intervention { measure: Measure::Retry, reason: "late".into() }),
+        Command::Intervene(Intervention { measure: Measure::Retry, reason: reason() }),
     ] {
         assert_eq!(run.tell(command), Err("SAGA_RUN_ENDED".into()));
     }
@@ -180,7 +181,7 @@ fn a_step_that_may_have_happened_is_undone_like_one_that_did() {
 fn a_step_that_failed_for_now_may_have_come_part_of_the_way_and_is_undone_too() {
     let mut run = Rehearsed::started();
     let events = run.fail(FailureKind::Transient, None);
-    assert_eq!(events[1..], [turned()]);
+    assert!(matches!(events[1..], [Event::Turned { .. }]));
     assert_eq!(run.live().to_undo(), ["reserve"]);
 }
 
@@ -268,15 +269,40 @@ fn a_waiting_run_is_woken_once_and_then_looks_again() {
 }
 
 #[test]
-fn operators_give_a_reason_and_do_not_disturb_a_run_that_goes_on() {
+fn a_run_is_not_parked_while_an_attempt_is_under_way() {
+    let mut run = Rehearsed::started();
+    run.attempt().unwrap();
+    let park = || Command::Park { reason: "unknown plan".into() };
+    assert_eq!(run.tell(park()), Err("SAGA_RUN_TAKEN".into()));
+    run.city.pass(LEASE);
+    assert_eq!(run.tell(park()), Err("SAGA_RUN_TAKEN".into()), "whether it was taken must be said first");
+    run.fail(FailureKind::Unknown, Some(TimeDelta::zero()));
+    run.tell(park()).unwrap();
+    assert_eq!(run.live().to_undo(), ["reserve"]);
+}
+
+#[test]
+fn why_a_step_could_not_be_tried_is_not_told_to_whoever_the_run_is_about() {
+    let turned = |kind| {
+        let mut run = Rehearsed::started();
+        let events = run.fail(kind, None);
+        events.into_iter().find_map(|event| match event {
+            Event::Turned { reason, .. } => Some(reason),
+            _ => None,
+        })
+    };
+    assert_eq!(turned(FailureKind::Permanent).as_deref(), Some("no luck"));
+    assert_eq!(turned(FailureKind::Transient).as_deref(), Some("it could not be done for now"));
+}
+
+#[test]
+fn operators_do_not_disturb_a_run_that_goes_on() {
     let mut run = Rehearsed::started();
     assert_eq!(run.intervene(Measure::Abandon), Err("SAGA_RUN_GOES_ON".into()));
     run.attempt().unwrap();
     assert_eq!(run.intervene(Measure::Abandon), Err("SAGA_RUN_TAKEN".into()));
     run.fail(FailureKind::Transient, Some(TimeDelta::minutes(5)));
-    assert_eq!(run.intervene(Measure::Skip), Err("SAGA_RUN_GOES_ON".into()));
-    let silent = Intervention { measure: Measure::Abandon, reason: " ".into() };
-    assert_eq!(run.tell(Command::Intervene(silent)), Err("SAGA_RUN_REASON_REQUIRED".into()));
+    assert_eq!(run.intervene(Measure::Skip), Err("SAGA_RUN_NOT_PARKED".into()));
     let events = run.intervene(Measure::Abandon).unwrap();
     assert_eq!(events, [Event::Ended { outcome: Outcome::Abandoned }]);
 }

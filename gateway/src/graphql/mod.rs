@@ -37,7 +37,7 @@ mod vendors;
 
 use crate::context::RequestContext;
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{EmptySubscription, MergedObject, Request, Response, SDLExportOptions};
+use async_graphql::{EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Value};
 use loading::Batches;
 use lulls::Lulls;
 use services::{Freshness, Services};
@@ -169,6 +169,9 @@ pub async fn execute(
     let batches = batches.delay(Duration::ZERO);
     let request = request.data(services.clone()).data(context).data(batches).data(Freshness::default());
     let mut response = lulls.of(schema.execute(request)).await;
+    if response.data == Value::Null {
+        response.errors.truncate(limits::ERRORS_MAX);
+    }
     arranging::arrange(&mut response, &document, operation.as_deref());
     refusal::finish(response, correlation)
 }

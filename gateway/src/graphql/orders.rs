@@ -354,6 +354,7 @@ fn cart(mutation: &Mutation<'_>, input: &PlaceOrderInput) -> Result<Cart, Reject
             quantity: line.quantity,
             expected_unit: expected_unit.map(|price| price.parse("lines.expectedUnitPrice")).transpose()?,
             freight_minor: None,
+            includes_tax: None,
         })
     };
     let discount = |discount: &DiscountInput| -> Result<Discount, Rejected> {

@@ -361,11 +361,18 @@ async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Reached) -> 
     }
     // Others may have been asked for since: the answer is the latest there was then.
     for ordinal in (0..=ordinal).rev() {
-        let id = payout_id(to, ordinal);
-        let stream = payout::Payout::stream(partition, id);
-        let events = history(executor.store().as_ref(), &[stream], reached.position).await;
-        if !events.map_err(Refusal::internal)?.is_empty() {
-            return Ok(id);
+        let mut latest = None;
+        for voided in 0.. {
+            let id = payout_id(to, ordinal, voided);
+            let stream = payout::Payout::stream(partition, id);
+            let events = history(executor.store().as_ref(), &[stream], reached.position).await;
+            if events.map_err(Refusal::internal)?.is_empty() {
+                break;
+            }
+            latest = Some(id);
+        }
+        if let Some(latest) = latest {
+            return Ok(latest);
         }
     }
     Err(Refusal::internal("a payout that was already asked for is not there"))

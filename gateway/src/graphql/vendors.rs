@@ -338,7 +338,7 @@ mutations! {
             tell(mutation, input.vendor, command, expected).await
         }
 
-        /// The vendor never sells again. Refused while it has orders to fulfil, or anything is owed to it or by it.
+        /// The vendor never sells again. Refused while it sells (`suspendVendor` first), while it has orders to fulfil, or anything is owed to it or by it.
         terminate_vendor = TerminateVendor(mutation, input: TerminateVendorInput, expected) -> VendorResult {
             let Id(id) = input.vendor;
             let open_parts = open_parts(mutation, Some(id)).await?;

@@ -53,6 +53,7 @@ impl Intention for ImportOrder<'_> {
                 quantity: 1,
                 expected_unit: Some(line.unit),
                 freight_minor: Some(line.freight.minor),
+                includes_tax: None,
             });
         }
         let customer: CustomerId = city.command().creates("customer");
@@ -84,8 +85,9 @@ impl Intention for ImportOrder<'_> {
                 Status::Shipped | Status::Delivered => {
                     city.set_at(*shipped_at);
                     ShipPart { part, tracking: None }.decide(city)?;
+                    let minor = city.see::<VendorOrder>(part)?.known()?.totals.payable_minor();
                     let reference = format!("imported:{}", self.order.reference);
-                    RecordCapture { part, reference }.decide(city)?;
+                    RecordCapture { part, minor, reference }.decide(city)?;
                     if *status == Status::Delivered {
                         city.set_at(*delivered_at);
                         DeliverPart { part }.decide(city)?;

@@ -160,6 +160,7 @@ impl Sales<'_> {
             quantity: line.quantity,
             expected_unit: None,
             freight_minor: None,
+            includes_tax: None,
         };
         let cart = Cart {
             store: id("main store"),

@@ -185,7 +185,13 @@ pub fn approval(vendor: VendorId) -> Vec<Act> {
 
 /// The customer wants so many units.
 pub fn request(order: OrderId, quantity: u32) -> Act {
-    let line = RequestedLine { offer: offer(), quantity, expected_unit: None, freight_minor: None };
+    let line = RequestedLine {
+        offer: offer(),
+        quantity,
+        expected_unit: None,
+        freight_minor: None,
+        includes_tax: None,
+    };
     let cart = Cart {
         store: store(),
         customer: customer(),

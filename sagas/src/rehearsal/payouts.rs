@@ -12,7 +12,10 @@ use cityos_domain::orders::shipping::DeliverPart;
 /// For payouts.
 pub fn payouts() -> Vec<Rehearsal> {
     let request = || wish(RequestPayout { vendor: vendor(), currency: currency(), trigger: Trigger::Manual });
-    let suspended = tell::<Vendor>(vendor(), vendor::Command::Suspend { reason: reason("complaints") });
+    let suspended = || tell::<Vendor>(vendor(), vendor::Command::Suspend { reason: reason("complaints") });
+    let resumed = tell::<Vendor>(vendor(), vendor::Command::Resume { reason: reason("settled") });
+    let mut held = earned();
+    held.extend([request(), suspended(), Act::Settle]);
     vec![
         Rehearsal {
             name: "a vendor is paid",
@@ -23,8 +26,14 @@ pub fn payouts() -> Vec<Rehearsal> {
         Rehearsal {
             name: "the vendor is suspended before anything is claimed",
             setting: earned(),
-            acts: vec![request(), suspended, Act::Settle],
+            acts: vec![request(), suspended(), Act::Settle],
             end: End::Compensated,
+        },
+        Rehearsal {
+            name: "a payout that was held is asked for again",
+            setting: held,
+            acts: vec![resumed, request(), Act::Settle],
+            end: End::Completed,
         },
     ]
 }

@@ -18,8 +18,11 @@ fn outside(field: &'static str, rule: impl Into<String>) -> Rejection {
     Rejection::OutsideLimits { field, rule: rule.into() }
 }
 
+pub(super) fn brand(brand: &str) -> Result<String, Rejection> {
+    line("brand", brand, NAME_CHARS_MAX).map_err(|rejected| outside("brand", rejected.message))
+}
+
 pub(super) fn check_opening(opening: &Opening) -> Result<(), Rejection> {
-    line("brand", &opening.brand, NAME_CHARS_MAX).map_err(|rejected| outside("brand", rejected.message))?;
     check_choices("currencies", &opening.currencies)?;
     check_choices("locales", &opening.locales)?;
     check_regions(&opening.regions, &opening.currencies)

@@ -19,11 +19,15 @@ impl Intention for CloseTenant {
         let (before, _) = known(city)?;
         let id = city.partition().tenant().ok_or(Rejection::Unknown)?;
         city.send::<Tenant>(id, &Command::Close)?;
-        match (self.open_parts, self.owed) {
-            _ if before == Stage::Closed => Ok(()),
-            (0, None) => Ok(()),
-            (0, Some(currency)) => Err(Rejection::NotSettled(currency).into()),
-            (open, _) => Err(Rejection::OrdersOpen(open).into()),
+        if before == Stage::Closed {
+            return Ok(());
+        }
+        if self.open_parts > 0 {
+            return Err(Rejection::OrdersOpen(self.open_parts).into());
+        }
+        match self.owed {
+            Some(currency) => Err(Rejection::NotSettled(currency).into()),
+            None => Ok(()),
         }
     }
 }

@@ -198,7 +198,7 @@ fn scheduled_payouts_start_once_for_one_due_time() {
     let due = payouts_next_at(&city).unwrap();
     assert_eq!(due, beginning() + TimeDelta::hours(15), "6 o'clock in Riyadh is 3 o'clock UTC");
 
-    let start = tell(Command::StartPayouts { due });
+    let start = tell(Command::SchedulePayouts { due });
     assert_eq!(city.refusal(&start), "TENANT_PAYOUTS_NOT_DUE");
     city.set_time(due);
     assert_eq!(city.when(&start).unwrap().len(), 1);
@@ -212,17 +212,32 @@ fn payouts_missed_for_days_start_once() {
     city.must(&daily(6));
     let due = payouts_next_at(&city).unwrap();
     city.set_time(due + TimeDelta::days(3));
-    city.must(&tell(Command::StartPayouts { due }));
+    city.must(&tell(Command::SchedulePayouts { due }));
     assert_eq!(payouts_next_at(&city), Some(due + TimeDelta::days(4)));
 }
 
 #[test]
-fn a_schedule_that_is_taken_back_starts_nothing() {
+fn payouts_that_are_due_stay_due_when_another_policy_changes() {
+    let mut city = City::market();
+    city.must(&daily(6));
+    let due = payouts_next_at(&city).unwrap();
+    city.set_time(due + TimeDelta::minutes(5));
+    let payouts = PayoutSchedule::Daily { hour: 6 };
+    let held = Policies { payouts, hold_days: 3, ..Policies::default() };
+    city.must(&tell(Command::ChangePolicies(held.clone())));
+    assert_eq!(payouts_next_at(&city), Some(due));
+    let payouts = PayoutSchedule::Daily { hour: 7 };
+    city.must(&tell(Command::ChangePolicies(Policies { payouts, ..held })));
+    assert_eq!(payouts_next_at(&city), Some(due + TimeDelta::hours(1)));
+}
+
+#[test]
+fn a_schedule_that_is_taken_back_is_not_due_again() {
     let mut city = City::market();
     city.must(&daily(6));
     let due = payouts_next_at(&city).unwrap();
     city.must(&tell(Command::ChangePolicies(Policies::default()))).set_time(due);
-    assert_eq!(city.when(&tell(Command::StartPayouts { due })), Ok(Vec::new()));
+    assert_eq!(city.when(&tell(Command::SchedulePayouts { due })), Ok(Vec::new()));
 }
 
 fn any_command() -> impl Strategy<Value = Command> {
@@ -238,7 +253,8 @@ fn any_command() -> impl Strategy<Value = Command> {
             let payouts = PayoutSchedule::Daily { hour };
             Command::ChangePolicies(Policies { payouts, ..Policies::default() })
         }),
-        (0_i64..100).prop_map(|hours| Command::StartPayouts { due: beginning() + TimeDelta::hours(hours) }),
+        (0_i64..100)
+            .prop_map(|hours| Command::SchedulePayouts { due: beginning() + TimeDelta::hours(hours) }),
     ]
 }
 

@@ -8,8 +8,7 @@ use crate::workspace::{Intention, Stop, Workspace};
 
 /// Ends a vendor for good, unless it has orders to fulfil, something it earned is pending, available or on its way,
 /// or it owes something: a payout, or an adjustment that writes it off, comes first. No stream counts orders: whoever
-/// asks has counted them. Of a vendor who still sells, one may be placed at the same moment: it goes on, and what it
-/// earns is held. May be repeated.
+/// asks has counted them, and who sells is suspended first, so that none is added to them. May be repeated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TerminateVendor {
     /// The vendor.

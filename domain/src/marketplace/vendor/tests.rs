@@ -66,12 +66,13 @@ fn in_stage(wanted: Stage) -> City {
 #[test]
 fn every_step_of_a_life_is_taken_or_refused() {
     use Stage::{Applied, Approved, Invited, Onboarding, ReadyForReview, Rejected, Suspended, Terminated};
+    let leaving = STAGES.map(|stage| if stage == Approved { Suspended } else { stage });
     let steps: [(Command, &[Stage], Stage); 6] = [
         (Command::StartOnboarding, &[Applied, Invited], Onboarding),
         (Command::SubmitForReview, &[Onboarding], ReadyForReview),
         (Command::Suspend { reason: reason() }, &[Approved], Suspended),
         (Command::Resume { reason: reason() }, &[Suspended], Approved),
-        (Command::Terminate { reason: reason() }, &STAGES, Terminated),
+        (Command::Terminate { reason: reason() }, &leaving, Terminated),
         (Command::Apply(application("ada").introduction), &[Rejected], Applied),
     ];
     for (command, from, to) in steps {
@@ -87,6 +88,8 @@ fn every_step_of_a_life_is_taken_or_refused() {
                     "VENDOR_EXISTS"
                 } else if before == Terminated {
                     "VENDOR_TERMINATED"
+                } else if to == Terminated {
+                    "VENDOR_STILL_SELLS"
                 } else {
                     "VENDOR_WRONG_STAGE"
                 };
@@ -176,6 +179,7 @@ fn being_paid_takes_a_proven_vendor_with_an_account_and_no_suspension() {
     assert_eq!(can_be_paid(&city), Err(Rejection::PayoutsHeld(Stage::Suspended)));
     city.must(&tell(Command::Resume { reason: reason() })).must(&tell(kyc(KycStatus::ActionRequired)));
     assert_eq!(can_be_paid(&city), Err(Rejection::KycNotVerified));
+    city.must(&tell(Command::Suspend { reason: reason() }));
     city.must(&tell(Command::Terminate { reason: reason() }));
     assert_eq!(can_be_paid(&city), Err(Rejection::PayoutsHeld(Stage::Terminated)));
 }

@@ -27,8 +27,8 @@ fn ship(vendor: &str) -> ShipPart {
     ShipPart { part: part("order", vendor), tracking: None }
 }
 
-fn capture(vendor: &str) -> RecordCapture {
-    RecordCapture { part: part("order", vendor), reference: format!("capture for {vendor}") }
+fn capture(vendor: &str, minor: i64) -> RecordCapture {
+    RecordCapture { part: part("order", vendor), minor, reference: format!("capture for {vendor}") }
 }
 
 fn reversed(events: &[Event]) -> Vec<i64> {
@@ -122,7 +122,7 @@ fn a_canceled_part_leaves_the_others_and_its_units_are_on_hand_again() {
     assert_eq!(market.city.state::<Stock>(id::<OfferId>("chair")).available(), 5);
     assert_eq!(market.city.when(&cancel_part("ann")).unwrap(), []);
     market.city.when(&ship("bob")).unwrap();
-    market.city.when(&capture("bob")).unwrap();
+    market.city.when(&capture("bob", 700)).unwrap();
     assert_eq!(market.city.refusal(&cancel_part("bob")), "PART_SHIPPED");
 }
 
@@ -137,8 +137,14 @@ fn a_part_captured_at_placement_cannot_be_canceled_unless_its_money_could_not_be
     refused.city.when(&failed).unwrap();
     assert_eq!(refused.city.when(&failed).unwrap(), []);
     assert_eq!(refused.city.refusal(&ship("ann")), "PART_UNPAID");
+    assert_eq!(
+        refused.city.refusal(&cancel(Some(1))),
+        "PART_UNPAID",
+        "it may be tried again for the same amount"
+    );
     refused.city.when(&cancel_part("ann")).unwrap();
-    market.city.when(&capture("ann")).unwrap();
+    assert_eq!(market.city.refusal(&capture("ann", 1005)), "PART_CAPTURED_OTHERWISE");
+    market.city.when(&capture("ann", 2010)).unwrap();
     assert_eq!(market.city.refusal(&cancel(Some(1))), "PART_CAPTURED");
     assert_eq!(market.city.refusal(&failed), "PART_CAPTURED");
 }
@@ -156,5 +162,19 @@ fn an_authorisation_that_runs_out_cancels_only_what_nobody_shipped() {
     assert_eq!(given_back(&events), [(1005, ReleaseCause::Expired)]);
     assert_eq!(market.city.when(&expire).unwrap(), []);
     assert_eq!(market.city.refusal(&ship("ann")), "PART_CANCELED");
-    market.city.when(&capture("bob")).unwrap();
+    market.city.when(&capture("bob", 700)).unwrap();
+}
+
+#[test]
+fn a_part_whose_capture_is_refused_after_its_authorisation_ran_out_is_canceled() {
+    let market = Market::open().with_policies(|policies| policies.capture = CaptureMoment::AtPlacement);
+    let mut market = market.with_vendor("ann").with_stock("ann", "chair", 500, 5);
+    market.buy(order("order"), Market::cart(&[("chair", 3)])).unwrap();
+    market.city.pass(TimeDelta::hours(7 * 24));
+    let expired = market.city.when(&ExpireAuthorisation { payment: payment_id(order("order")) }).unwrap();
+    assert_eq!(given_back(&expired), [], "its money may be taken any moment");
+    let failed = RecordCaptureFailure { part: part("order", "ann"), reason: "no funds".into() };
+    let events = market.city.when(&failed).unwrap();
+    assert_eq!(given_back(&events), [(1500, ReleaseCause::Expired)]);
+    assert_eq!(market.city.state::<Stock>(id::<OfferId>("chair")).available(), 5);
 }

@@ -21,7 +21,7 @@ fn ship() -> ShipPart {
 }
 
 fn capture() -> RecordCapture {
-    RecordCapture { part: part("order", "ann"), reference: "capture".into() }
+    RecordCapture { part: part("order", "ann"), minor: 9_600, reference: "capture".into() }
 }
 
 fn deliver() -> DeliverPart {
@@ -127,7 +127,8 @@ fn at_placement_a_part_is_captured_before_it_ships() {
     let market = Market::open().with_policies(|policies| policies.capture = CaptureMoment::AtPlacement);
     let mut market = market.with_vendor("ann").with_offer("ann", "desk", 5000);
     market.buy(order("order"), Market::cart(&[("desk", 1)])).unwrap();
-    market.city.when(&capture()).unwrap();
+    assert_eq!(market.city.refusal(&ship()), "PART_BEING_CAPTURED");
+    market.city.when(&RecordCapture { minor: 5000, ..capture() }).unwrap();
     market.city.when(&ship()).unwrap();
     market.city.when(&deliver()).unwrap();
     assert_eq!(standing(&market).available_minor(), 5000);

@@ -3,6 +3,7 @@
 use super::{charging, order, parts, percent, state};
 use crate::commission::rules::{Basis, Fee, Tier, TierMode};
 use crate::event::Event;
+use crate::foundation::tenant::CaptureMoment;
 use crate::ids::{OfferId, VendorId};
 use crate::log::Envelope;
 use crate::marketplace::offer::{self, Offer, Price};
@@ -17,7 +18,9 @@ use crate::orders::vendor_order;
 use crate::rehearsal::id;
 use crate::rehearsal::market::{Market, euros};
 use crate::rehearsal::scene::currency;
+use crate::rejection::Rejected;
 use crate::text::Code;
+use crate::workspace::Stop;
 use chrono::{TimeZone, Utc};
 use std::collections::BTreeMap;
 
@@ -88,7 +91,38 @@ fn a_price_the_buyer_did_not_see_is_refused_and_an_agreed_price_holds() {
     let raised = offer::Event::PriceChanged { vendor: id("ann"), price };
     market.city.given::<Offer>(id("lamp"), [raised]);
     market.city.when(&place("order", 3333)).unwrap();
-    assert_eq!(state(&market, "order", "ann").known().unwrap().totals.payable_minor(), 3333);
+    let placed = state(&market, "order", "ann");
+    let placed = placed.known().unwrap();
+    assert_eq!((placed.totals.payable_minor(), placed.lines[0].line.includes_tax), (3333, false));
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_line_is_said_of_that_line() {
+    let mut market = market();
+    let withdrawn = offer::Event::Withdrawn { vendor: id("ann"), reason: "sold out".into() };
+    market.city.given::<Offer>(id("lamp"), [withdrawn]);
+    let cart = Market::cart(&[("vase", 1), ("ghost", 1)]);
+    let refusal = |market: &mut Market, cart| match market.city.when(&request("order", cart)) {
+        Err(Stop::Rejected(Rejected { code, message, field })) => (code, message, field),
+        other => panic!("expected a refusal, got {other:?}"),
+    };
+    let (code, message, field) = refusal(&mut market, cart);
+    assert_eq!((&code[..], field.as_deref()), ("OFFER_UNKNOWN", Some("lines")));
+    assert_eq!(message, "line 2: there is no such offer");
+    let (code, message, _) = refusal(&mut market, Market::cart(&[("lamp", 1)]));
+    assert_eq!((&code[..], &message[..]), ("OFFER_WITHDRAWN", "line 1: the offer is withdrawn"));
+}
+
+#[test]
+fn what_is_paid_elsewhere_is_not_captured_before_it_ships() {
+    let at_placement =
+        |market: Market| market.with_policies(|policies| policies.capture = CaptureMoment::AtPlacement);
+    let mut market = at_placement(market());
+    market.city.when(&request("order", Market::cart(&[("lamp", 1)]))).unwrap();
+    let imported = PlaceOrder { method: Method::External, ..place("order", 3333) };
+    market.city.when(&imported).unwrap();
+    let part = state(&market, "order", "ann");
+    assert_eq!(part.known().unwrap().capture, CaptureMoment::AtShipment);
 }
 
 #[test]

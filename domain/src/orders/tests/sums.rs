@@ -14,7 +14,7 @@ use crate::orders::earning::ReleaseEarnings;
 use crate::orders::order::{Bearer, Cart, Discount, payment_id};
 use crate::orders::payment;
 use crate::orders::shipping::{DeliverPart, ShipPart};
-use crate::orders::vendor_order::{self, CancelCause};
+use crate::orders::vendor_order::{self, CancelCause, VendorOrder};
 use crate::rehearsal::id;
 use crate::rehearsal::market::{Market, euros};
 use crate::rehearsal::scene::currency;
@@ -84,8 +84,23 @@ fn part_at(at: usize) -> VendorOrderId {
     part(&format!("order {}", at / VENDORS.len()), VENDORS[at % VENDORS.len()])
 }
 
+/// Which payout a vendor has at each ordinal: the last that was asked for, where some were voided.
+fn latest_payouts(market: &Market) -> impl Fn(usize, u32) -> PayoutId + use<> {
+    let payouts = market.city.log().iter().filter_map(|envelope| match &envelope.event {
+        Event::Payout(payout::Event::Requested { vendor, ordinal, .. }) => {
+            Some(((*vendor, *ordinal), PayoutId(envelope.stream.id)))
+        }
+        _ => None,
+    });
+    let payouts: BTreeMap<(VendorId, u32), PayoutId> = payouts.collect();
+    move |vendor, ordinal| {
+        let asked = payouts.get(&(id(VENDORS[vendor]), ordinal)).copied();
+        asked.unwrap_or(payout_id(ledger(vendor), ordinal, 0))
+    }
+}
+
 fn do_it(market: &mut Market, number: usize, bought: &mut usize, act: Act) {
-    let payout = |vendor, ordinal| payout_id(ledger(vendor), ordinal);
+    let payout = latest_payouts(market);
     let intention: Box<dyn Intention> = match act {
         Act::Pass { days } => {
             market.city.pass(TimeDelta::days(days));
@@ -107,7 +122,11 @@ fn do_it(market: &mut Market, number: usize, bought: &mut usize, act: Act) {
         }
         Act::CancelPart { at } => Box::new(CancelPart { part: part_at(at), cause: CancelCause::Operator }),
         Act::Ship { at } => Box::new(ShipPart { part: part_at(at), tracking: None }),
-        Act::Capture { at } => Box::new(RecordCapture { part: part_at(at), reference: "capture".into() }),
+        Act::Capture { at } => {
+            let left = market.city.state::<VendorOrder>(part_at(at));
+            let minor = left.known().map_or(0, |part| part.totals.payable_minor());
+            Box::new(RecordCapture { part: part_at(at), minor, reference: "capture".into() })
+        }
         Act::FailCapture { at } => {
             Box::new(RecordCaptureFailure { part: part_at(at), reason: "no funds".into() })
         }
@@ -244,6 +263,10 @@ impl Sums {
             assert_eq!(*captured, earned + commission - borne);
             assert_eq!(captured, &self.paid[order]);
         }
+        let balance = |account| self.by_account.get(&account).copied().unwrap_or(0);
+        assert_eq!(balance(Account::Clearing), self.paid.values().sum::<i64>());
+        let commission: i64 = self.captured.values().map(|[_, _, commission, _]| commission).sum();
+        assert_eq!(balance(Account::CommissionIncome), -commission);
 
         for (index, name) in VENDORS.iter().enumerate() {
             let Some(open) = market.city.state::<LedgerBook>(id(name)).open(currency("EUR")) else {

@@ -133,10 +133,15 @@ impl Part {
         cause: CancelCause,
     ) -> Result<Vec<Event>, Rejection> {
         let left = self.line(number)?;
-        let quantity = quantity.unwrap_or(left.units);
-        if left.units == 0 && quantity == 0 {
+        if left.units == 0 && quantity.is_none() {
             return Ok(vec![]);
         }
+        self.cancelable()?;
+        // What was refused may be tried again for the same amount: it is canceled whole or not at all.
+        if self.money == Taking::Refused {
+            return Err(Rejection::Unpaid);
+        }
+        let quantity = quantity.unwrap_or(left.units);
         if !(1..=left.units).contains(&quantity) {
             return Err(Rejection::QuantityOutsideLimits { line: number, left: left.units });
         }
@@ -178,7 +183,6 @@ impl Aggregate for VendorOrder {
         match command {
             Command::Place(_) => Err(Rejection::Exists),
             Command::CancelUnits { line, quantity, date, cause } => {
-                part.cancelable()?;
                 part.cancel_units(*line, *quantity, *date, *cause)
             }
             Command::Cancel { .. } if part.shipment == Shipment::Canceled => Ok(vec![]),
@@ -188,14 +192,21 @@ impl Aggregate for VendorOrder {
             }
             Command::Ship { tracking } => match (part.shipment, part.money) {
                 (Shipment::Open, Taking::Refused) => Err(Rejection::Unpaid),
+                (Shipment::Open, Taking::Held) if part.capture == CaptureMoment::AtPlacement => {
+                    Err(Rejection::BeingCaptured)
+                }
                 (Shipment::Open, Taking::Held | Taking::Captured | Taking::EarningsReleased) => {
                     Ok(vec![Event::Shipped { belongs, tracking: tracking.clone(), capture: part.capture }])
                 }
                 (Shipment::Canceled, _) => Err(Rejection::Canceled),
                 (Shipment::Shipped | Shipment::Delivered { .. }, _) => Ok(vec![]),
             },
-            Command::Capture { reference, date } => {
+            Command::Capture { reference, minor, date } => {
                 part.capturable()?;
+                if *minor != part.totals.payable_minor() {
+                    let left_minor = part.totals.payable_minor();
+                    return Err(Rejection::CapturedOtherwise { minor: *minor, left_minor });
+                }
                 let left = part.lines.iter().filter(|left| left.units > 0);
                 let captured = Event::Captured {
                     belongs,

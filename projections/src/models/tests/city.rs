@@ -3,7 +3,7 @@
 use super::super::places::Places;
 use super::super::stores::Stores;
 use super::super::tenants::Tenants;
-use super::{row, told};
+use super::{row, text_in, told};
 use crate::history::{History, id, partition};
 use crate::model::Unfit;
 use crate::replay::replay;
@@ -22,7 +22,7 @@ fn places_know_their_children_their_old_slugs_and_their_end() {
     let moved = place("trades");
     assert_eq!((moved.slug.as_str(), moved.archived), ("oficios", true));
     assert_eq!(moved.aliases.iter().map(|alias| alias.as_str()).collect::<Vec<_>>(), ["trades"]);
-    assert_eq!(moved.name.in_locale("pt"), "Ofícios");
+    assert_eq!(text_in("pt-BR", &moved.name), "Ofícios");
     assert_eq!(moved.version, 4);
 }
 

@@ -6,7 +6,7 @@ use super::super::offers::Offers;
 use super::super::product_categories::ProductCategories;
 use super::super::products::Products;
 use super::super::vendors::Vendors;
-use super::{row, rows, steps, told};
+use super::{row, rows, steps, text_in, told};
 use crate::history::{id, partition};
 use crate::model::Unfit;
 use cityos_domain::commission::rules::{self, catch_all};
@@ -70,11 +70,11 @@ fn contacts_stay_sealed() {
 #[test]
 fn products_and_categories_change_and_are_archived() {
     let candle = row::<Products>(id::<ProductId>("candle"));
-    assert_eq!((candle.title.in_locale("pt-BR"), candle.category, candle.archived), ("vela", None, true));
+    assert_eq!((text_in("pt-BR", &candle.title), candle.category, candle.archived), ("vela", None, true));
     let below = row::<ProductCategories>(id::<ProductCategoryId>("candles"));
     assert_eq!((below.parent, below.archived), (Some(id("lighting")), true));
     let above = row::<ProductCategories>(id::<ProductCategoryId>("lighting"));
-    assert_eq!(above.name.in_locale("pt-BR"), "Iluminação");
+    assert_eq!(text_in("pt-BR", &above.name), "Iluminação");
 }
 
 #[test]

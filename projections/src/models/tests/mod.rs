@@ -11,6 +11,7 @@ use crate::history::{History, partition};
 use crate::model::{KeyOf, ReadModel, Unfit};
 use crate::replay::{Rows, replay};
 use crate::row::RowKey;
+use cityos_domain::text::LocalText;
 
 /// The rows that the first tenant's history makes.
 fn rows<M: ReadModel>() -> Rows<M> {
@@ -22,6 +23,11 @@ fn rows<M: ReadModel>() -> Rows<M> {
 /// The row of one key in it.
 fn row<M: ReadModel>(key: impl Into<KeyOf<M>>) -> M::Row {
     rows::<M>().remove(&(partition("bazaar"), key.into())).expect("the history makes this row")
+}
+
+/// A name's text in one locale.
+fn text_in<'a>(locale: &str, texts: &'a LocalText) -> &'a str {
+    texts.iter().find(|(has, _)| *has == locale).map(|(_, text)| text).expect("it is named in this locale")
 }
 
 /// What becomes of a row as the first tenant's history goes on, change by change.

@@ -28,6 +28,7 @@ fn event(n: u64) -> Event {
         quantity: 2,
         expected_unit: None,
         freight_minor: None,
+        includes_tax: None,
     };
     let currency = Currency::parse("currency", "EUR").expect("EUR is a currency");
     let cart = Cart {
