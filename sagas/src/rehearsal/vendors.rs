@@ -35,7 +35,11 @@ pub fn onboardings() -> Vec<Rehearsal> {
 
 /// For accounts to be paid to.
 pub fn accounts() -> Vec<Rehearsal> {
-    let terminate = Command::Terminate { reason: reason("out of business") };
+    let leave = [
+        Command::Suspend { reason: reason("out of business") },
+        Command::Terminate { reason: reason("out of business") },
+    ];
+    let leave = leave.map(|command| tell::<Vendor>(vendor(), command));
     vec![
         Rehearsal {
             name: "an imported vendor is proven",
@@ -46,10 +50,7 @@ pub fn accounts() -> Vec<Rehearsal> {
         Rehearsal {
             name: "the vendor is terminated before an account is opened",
             setting: imported(),
-            acts: [proof(vendor()), vec![tell::<Vendor>(vendor(), terminate), Act::Settle]]
-                .into_iter()
-                .flatten()
-                .collect(),
+            acts: proof(vendor()).into_iter().chain(leave).chain([Act::Settle]).collect(),
             end: End::Compensated,
         },
     ]

@@ -145,11 +145,15 @@ async fn a_vendor_leaves_for_good_once_every_order_is_fulfilled_and_everything_i
     let (_, parts) = market.order(&market.customer().await, &[(&offer, 2)]).await;
     city.settle().await;
     let leave = json!({ "vendor": vendor, "reason": "closes down" });
+    assert_eq!(market.admin.is_rejected("terminateVendor", leave.clone()).await, "VENDOR_STILL_SELLS");
+    market.admin.does("suspendVendor", leave.clone(), "").await;
     assert_eq!(market.admin.is_rejected("terminateVendor", leave.clone()).await, "VENDOR_ORDERS_OPEN");
     market.deliver(&parts[0]).await;
     assert_eq!(market.admin.is_rejected("terminateVendor", leave.clone()).await, "VENDOR_NOT_SETTLED");
+    market.admin.does("resumeVendor", leave.clone(), "").await;
     market.admin.does("requestPayout", json!({ "vendor": vendor, "currency": "EUR" }), "").await;
     city.settle().await;
+    market.admin.does("suspendVendor", leave.clone(), "").await;
     let left = market.admin.does("terminateVendor", leave, "vendor { status canSell canBePaid }").await;
     assert_eq!(left["vendor"], json!({ "status": "TERMINATED", "canSell": false, "canBePaid": false }));
 }
