@@ -15,7 +15,7 @@ pub enum PortError {
     Refused {
         /// A stable code such as `CARD_DECLINED`.
         code: String,
-        /// For an operator; never about a person.
+        /// For whoever it is refused to; never about a person.
         message: String,
     },
     /// It cannot do it now: nothing happened, and it may work later.

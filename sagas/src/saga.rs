@@ -119,7 +119,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// A stable code.
     pub code: String,
-    /// For an operator; never about a person.
+    /// Never about a person. Of a `Permanent` failure, what is told to whoever the run is about; of others only operators
+    /// read it.
     pub error: String,
 }
 

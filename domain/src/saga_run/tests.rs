@@ -286,10 +286,9 @@ fn why_a_step_could_not_be_tried_is_not_told_to_whoever_the_run_is_about() {
     let turned = |kind| {
         let mut run = Rehearsed::started();
         let events = run.fail(kind, None);
-        events.into_iter().find_map(|event| match event {
-            Event::Turned { reason, .. } => Some(reason),
-            _ => None,
-        })
+        events
+            .into_iter()
+            .find_map(|event| if let Event::Turned { reason, .. } = event { Some(reason) } else { None })
     };
     assert_eq!(turned(FailureKind::Permanent).as_deref(), Some("no luck"));
     assert_eq!(turned(FailureKind::Transient).as_deref(), Some("it could not be done for now"));

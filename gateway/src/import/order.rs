@@ -17,7 +17,7 @@ use cityos_domain::orders::payment::Method;
 use cityos_domain::orders::placing::PlaceOrder;
 use cityos_domain::orders::requesting::{RequestOrder, ReserveStock};
 use cityos_domain::orders::shipping::{DeliverPart, ShipPart};
-use cityos_domain::orders::vendor_order::CancelCause;
+use cityos_domain::orders::vendor_order::{CancelCause, VendorOrder};
 use cityos_domain::sealed::Sealed;
 use cityos_domain::text::Code;
 use cityos_domain::workspace::{Intention, Stop, Workspace};

@@ -86,11 +86,11 @@ fn part_at(at: usize) -> VendorOrderId {
 
 /// Which payout a vendor has at each ordinal: the last that was asked for, where some were voided.
 fn latest_payouts(market: &Market) -> impl Fn(usize, u32) -> PayoutId + use<> {
-    let payouts = market.city.log().iter().filter_map(|envelope| match &envelope.event {
-        Event::Payout(payout::Event::Requested { vendor, ordinal, .. }) => {
-            Some(((*vendor, *ordinal), PayoutId(envelope.stream.id)))
-        }
-        _ => None,
+    let payouts = market.city.log().iter().filter_map(|envelope| {
+        let Event::Payout(payout::Event::Requested { vendor, ordinal, .. }) = envelope.event else {
+            return None;
+        };
+        Some(((vendor, ordinal), PayoutId(envelope.stream.id)))
     });
     let payouts: BTreeMap<(VendorId, u32), PayoutId> = payouts.collect();
     move |vendor, ordinal| {
