@@ -70,7 +70,7 @@ impl Reactions for () {
 /// Where a command led.
 pub type Executed = Appended;
 
-/// Why a command was not done. It was not, but for [`ExecuteError::Store`].
+/// Why a command was not done. Only after [`ExecuteError::Store`] it may have been.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// The rules say no.
