@@ -29,6 +29,9 @@ pub struct Copies {
 /// Why there is no backup, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
+    /// Both copies would go to one place.
+    #[error("log and keys cannot both be copied to {0}")]
+    SamePlace(PathBuf),
     /// A file is in the way; nothing is ever overwritten.
     #[error("{0} is already there")]
     Exists(PathBuf),
@@ -66,6 +69,10 @@ pub enum BackupError {
 /// Copies log and keys of a data directory. Blocks; does not keep others from writing. Every key that the
 /// copied log needs is in the copied key store.
 pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
+    let (log, keys) = (place(&copies.log)?, place(&copies.keys)?);
+    if log == keys || partial(&log) == keys || log == partial(&keys) {
+        return Err(BackupError::SamePlace(keys));
+    }
     for copy in [&copies.log, &copies.keys] {
         if copy.exists() {
             return Err(BackupError::Exists(copy.clone()));
@@ -102,12 +109,20 @@ fn copy_all(files: &[(&Path, &Path, &Schema)]) -> Result<(), BackupError> {
         return Err(error);
     }
     files.iter().try_for_each(|(_, to, _)| {
-        let moved = fs::rename(partial(to), to).and_then(|()| {
-            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-        });
+        let moved = fs::rename(partial(to), to).and_then(|()| File::open(folder_of(to))?.sync_all());
         moved.map_err(|source| BackupError::File { path: to.to_path_buf(), source })
     })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where a file will be, however its folder is spelled.
+fn place(path: &Path) -> Result<PathBuf, BackupError> {
+    let unusable = |source| BackupError::File { path: path.to_owned(), source };
+    let name = path.file_name().ok_or_else(|| unusable(io::ErrorKind::InvalidFilename.into()))?;
+    Ok(fs::canonicalize(folder_of(path)).map_err(unusable)?.join(name))
 }
 
 fn partial(path: &Path) -> PathBuf {

@@ -1,5 +1,5 @@
 //! What every backend must hold, as tests that know only the port. `contract_tests!` makes one test of each.
-//! What only a real disk or a second process can show stands in this crate's `tests` folder.
+//! What only a second process can show stands in this crate's `tests` folder, what only a disk can in `sqlite`.
 
 mod appending;
 mod racing;

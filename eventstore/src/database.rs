@@ -49,19 +49,29 @@ pub fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
 fn try_open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path).map_err(failure)?;
     connection.busy_timeout(BUSY_AT_MOST).map_err(failure)?;
-    connection.pragma_update(None, "journal_mode", "wal").map_err(failure)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failure)?;
-    if version(&connection)?.is_none() {
+    if is_new(&connection)? {
         let creation =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
-        if version(&creation)?.is_none() {
+        // Someone else may have been making it meanwhile.
+        if is_new(&creation)? {
             creation.execute_batch(schema.sql).map_err(failure)?;
             creation.pragma_update(None, "application_id", schema.application).map_err(failure)?;
             creation.commit().map_err(failure)?;
         }
     }
+    // Up to here nothing has touched a file that holds something else.
     check(&connection, schema)?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(failure)?;
     Ok(connection)
+}
+
+/// Whether nothing has been made of this file yet, by anyone.
+fn is_new(connection: &Connection) -> Result<bool, StoreError> {
+    let empty: bool = connection
+        .query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_master)", [], |row| row.get(0))
+        .map_err(failure)?;
+    Ok(empty && application(connection)? == 0)
 }
 
 /// Makes an empty file that only its owner may read, or takes the others' rights from the one that is there.
@@ -82,24 +92,28 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 
 /// Refuses a file that is something else, or whose schema this program does not know.
 pub fn check(connection: &Connection, schema: &Schema) -> Result<(), StoreError> {
-    let application: i32 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failure)?;
-    if application != schema.application {
+    if application(connection)? != schema.application {
         return Err(StoreError::Foreign);
     }
     match version(connection)? {
         Some(found) if found == schema.version => Ok(()),
-        found => Err(StoreError::Newer { found: found.unwrap_or(0), known: schema.version }),
+        Some(found) if found > schema.version => Err(StoreError::Newer { found, known: schema.version }),
+        // No program of ours has made such a file.
+        _ => Err(StoreError::Foreign),
     }
 }
 
+fn application(connection: &Connection) -> Result<i32, StoreError> {
+    connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failure)
+}
+
 fn version(connection: &Connection) -> Result<Option<u32>, StoreError> {
-    let made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'about'";
-    let made: Option<i64> = connection.query_row(made, [], |row| row.get(0)).optional().map_err(failure)?;
-    if made.is_none() {
+    let made = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'about')";
+    if !connection.query_row(made, [], |row| row.get(0)).map_err(failure)? {
         return Ok(None);
     }
-    connection.query_row("SELECT schema_version FROM about", [], |row| row.get(0)).map(Some).map_err(failure)
+    let version = connection.query_row("SELECT schema_version FROM about", [], |row| row.get(0));
+    version.optional().map_err(failure)
 }
 
 /// Does `work` on a thread that may block.
@@ -122,3 +136,6 @@ pub fn failure(error: rusqlite::Error) -> StoreError {
         _ => StoreError::Database(Cause::new(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

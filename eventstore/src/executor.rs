@@ -70,7 +70,7 @@ impl Reactions for () {
 /// Where a command led.
 pub type Executed = Appended;
 
-/// Why a command was not done. Where it is not known, it may be repeated as it is.
+/// Why a command was not done. Only after [`ExecuteError::Store`] it may have been.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// The rules say no.
@@ -96,7 +96,7 @@ pub enum ExecuteError {
     /// The append was no append: a bug, or far too large.
     #[error("the decision cannot be written: {0}")]
     Unwritable(String),
-    /// The store could not.
+    /// The store could not, or whether it did is not known. May be repeated as it is: then it is found out.
     #[error("the store could not carry out the command")]
     Store(#[source] StoreError),
 }
@@ -140,9 +140,24 @@ impl Executor {
         command: &Command,
         intention: &dyn Intention,
     ) -> Result<Executed, ExecuteError> {
+        let mut unknown = None;
+        match self.try_execute(command, intention, &mut unknown).await {
+            // An attempt before this failure may be in the log: what is known least is what the caller hears.
+            Err(ExecuteError::Store(error)) => Err(ExecuteError::Store(unknown.unwrap_or(error))),
+            Err(ExecuteError::Contended) => Err(unknown.map_or(ExecuteError::Contended, ExecuteError::Store)),
+            answered => answered,
+        }
+    }
+
+    /// Leaves in `unknown` why it is not known of an attempt whether it was written.
+    async fn try_execute(
+        &self,
+        command: &Command,
+        intention: &dyn Intention,
+        unknown: &mut Option<StoreError>,
+    ) -> Result<Executed, ExecuteError> {
         // States from memory are tried first: where they are behind, the append or a second look finds out.
         let mut fresh = false;
-        let mut unknown = None;
         let mut _turn;
         for _ in 0..ATTEMPTS_MAX {
             let decided = self.decide(command, intention, fresh).await?;
@@ -166,13 +181,15 @@ impl Executor {
                     _turn = None;
                     _turn = Some(self.queue(stream).await);
                 }
-                AppendError::Unknown(error) => unknown = Some(error),
+                AppendError::Unknown(error) => *unknown = Some(error),
                 AppendError::KeyReused { .. } => return Err(ExecuteError::KeyReused),
-                AppendError::Invalid(why) => return Err(ExecuteError::Unwritable(why)),
+                AppendError::Invalid(why) => {
+                    return self.unless_done(command, ExecuteError::Unwritable(why)).await;
+                }
                 AppendError::Store(error) => return Err(ExecuteError::Store(error)),
             }
         }
-        Err(unknown.map_or(ExecuteError::Contended, ExecuteError::Store))
+        Err(ExecuteError::Contended)
     }
 
     /// The aggregate as the log has it now, and its version.
@@ -193,7 +210,7 @@ impl Executor {
         fresh: bool,
     ) -> Result<Result<Changes, ExecuteError>, ExecuteError> {
         let mut loaded = HashMap::new();
-        while loaded.len() <= STREAMS_SEEN_MAX {
+        loop {
             let mut city = Workspace::new(command.id(), command.partition, command.at, loaded.clone());
             if let Some((stream, version)) = command.expected {
                 city.expect(stream, version);
@@ -206,13 +223,15 @@ impl Executor {
                 }
                 Err(Stop::Missing) => {
                     assert!(!city.missing().is_empty(), "a decision that lacks something names it");
+                    if loaded.len() + city.missing().len() > STREAMS_SEEN_MAX {
+                        return Ok(Err(ExecuteError::TooWide));
+                    }
                     let fetched = try_join_all(city.missing().iter().map(|fetch| self.fetch(*fetch, fresh)));
                     let fetched = fetched.await.map_err(ExecuteError::Store)?;
                     loaded.extend(city.missing().iter().map(|fetch| fetch.stream).zip(fetched));
                 }
             }
         }
-        Err(ExecuteError::TooWide)
     }
 
     async fn append(&self, command: &Command, changes: Changes) -> Result<Executed, AppendError> {

@@ -5,7 +5,7 @@ pub mod backup;
 pub mod clock;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
-mod database;
+pub mod database;
 pub mod executor;
 pub mod keys;
 pub mod memory;

@@ -26,6 +26,8 @@ struct Log {
     /// Of each stream, where its events are.
     streams: HashMap<StreamId, Vec<usize>>,
     receipts: HashMap<(Partition, CommandId), Receipt>,
+    /// Whose receipts there are, oldest first.
+    commands: Vec<(Partition, CommandId)>,
 }
 
 struct Kept {
@@ -75,6 +77,7 @@ impl Log {
             recorded_at: instant(recorded_at).expect("it came from an instant"),
         };
         self.receipts.insert(key, receipt.clone());
+        self.commands.push(key);
         Ok(Appended { position: receipt.position, versions: receipt.versions, replayed: false })
     }
 
@@ -141,13 +144,12 @@ impl EventStore for MemoryStore {
 
     async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
         let mut log = self.log();
-        let mut old: Vec<_> =
-            log.receipts.iter().filter(|(_, receipt)| receipt.recorded_at < before).collect();
-        old.sort_by_key(|(_, receipt)| receipt.recorded_at);
-        let old: Vec<_> = old.into_iter().take(at_most as usize).map(|(key, _)| *key).collect();
-        for key in &old {
-            log.receipts.remove(key);
-        }
-        Ok(old.len() as u32)
+        let Log { receipts, commands, .. } = &mut *log;
+        let oldest = commands.len().min(at_most as usize);
+        let forgotten = commands.extract_if(..oldest, |key| {
+            receipts.get(key).is_some_and(|receipt| receipt.recorded_at < before)
+                && receipts.remove(key).is_some()
+        });
+        Ok(forgotten.count() as u32)
     }
 }

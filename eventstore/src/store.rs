@@ -4,12 +4,13 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cityos_domain::event::Event;
-use cityos_domain::ids::{CommandId, EventId};
+use cityos_domain::ids::{CommandId, EventId, derive};
 use cityos_domain::log::{Envelope, Meta, Partition, Position, StreamId, Version};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// The most events one append may hold.
 pub const EVENTS_PER_APPEND_MAX: usize = 4_096;
@@ -46,6 +47,16 @@ pub trait EventStore: Send + Sync {
     /// Deletes up to `at_most` of the oldest receipts if they are from before `before`, and says how many.
     /// A command whose receipt is gone would be carried out again.
     async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError>;
+}
+
+/// What tells a log from others: two may begin with the same event, but not in the same microsecond. One without
+/// events has no name.
+pub async fn name_of(log: &dyn EventStore) -> Result<Option<Uuid>, StoreError> {
+    let first = log.read_all(Position::START, 1).await?.events.pop();
+    let name = |first: Envelope| {
+        derive(&["log", &first.id.0.to_string(), &first.recorded_at.timestamp_micros().to_string()])
+    };
+    Ok(first.map(name))
 }
 
 /// What one command wants written.

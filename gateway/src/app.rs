@@ -6,15 +6,14 @@ use crate::identity::DevelopmentTokens;
 use crate::settings::Settings;
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Sandbox, SandboxError};
-use cityos_domain::ids::derive;
-use cityos_domain::log::{Envelope, Position};
+use cityos_domain::log::Position;
 use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::executor::Executor;
 use cityos_eventstore::keys::{Key, KeyError, KeyFile, KeyStore, Secret};
 use cityos_eventstore::sealing::Sealer;
 use cityos_eventstore::sqlite::SqliteStore;
-use cityos_eventstore::store::{EventStore, StoreError};
+use cityos_eventstore::store::{EventStore, StoreError, name_of};
 use cityos_eventstore::tokens::PositionTokens;
 use cityos_projections::models::REGISTRY;
 use cityos_projections::{ProjectError, Projector, ReadError, ReadStore};
@@ -25,7 +24,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// The read models' file in the data directory. It may be deleted while nothing runs: it is made anew.
 pub const READS_FILE: &str = "read.db";
@@ -57,7 +55,7 @@ pub enum OpenError {
     /// The key store cannot be used.
     #[error("opening the key store")]
     Keys(#[source] KeyError),
-    /// The key store is empty, or another installation's.
+    /// The key store is empty, or another log's.
     #[error(
         "the key store does not belong to this log: put the right one beside it, or what is sealed stays closed"
     )]
@@ -93,21 +91,19 @@ impl Stores {
             .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
         let keys = KeyFile::open(&path.join(KEYS_FILE)).map_err(|error| OpenError::Keys(error.into()))?;
         let log = SqliteStore::open(&path.join(LOG_FILE), clock).map_err(OpenError::Log)?;
-        let keys: Arc<dyn KeyStore> = Arc::new(keys);
-        let first = log.read_all(Position::START, 1).await.map_err(OpenError::Log)?.events.pop();
-        if let Some(first) = first
-            && !keys.belong_to(name_of(&first)).await.map_err(OpenError::Keys)?
-        {
+        // Asked first: a log that takes them for its own meanwhile has events when it is looked at.
+        let bound = keys.is_bound().await.map_err(OpenError::Keys)?;
+        let belong = match name_of(&log).await.map_err(OpenError::Log)? {
+            Some(name) => keys.belong_to(name).await.map_err(OpenError::Keys)?,
+            None => !bound,
+        };
+        if !belong {
             return Err(OpenError::OtherKeys);
         }
+        let keys: Arc<dyn KeyStore> = Arc::new(keys);
         let input_key = keys.secret(Secret::InputHash).await.map_err(OpenError::Keys)?;
         Ok(Stores { log: Arc::new(log), sealer: Sealer::new(keys.clone()), keys, input_key })
     }
-}
-
-/// What tells a log from others: two may begin with the same event, but not in the same microsecond.
-fn name_of(first: &Envelope) -> Uuid {
-    derive(&["log", &first.id.0.to_string(), &first.recorded_at.timestamp_micros().to_string()])
 }
 
 /// The city, open: not yet moving by itself.

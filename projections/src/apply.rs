@@ -2,45 +2,31 @@
 //! and move the checkpoint, all inside the caller's transaction.
 
 use crate::model::{AnyModel, Folded, StoredKey, StoredRow};
+use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::sqlite::{self, Build};
-use cityos_domain::log::{Envelope, Position};
+use cityos_domain::log::Envelope;
 use cityos_eventstore::store::Page;
 use rusqlite::Connection;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-/// An event that did not fit a row.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Poison {
-    pub(crate) key: StoredKey,
-    pub(crate) position: Position,
-    pub(crate) event: cityos_domain::ids::EventId,
-    pub(crate) error: String,
-}
-
-impl Poison {
-    fn new(key: StoredKey, event: &Envelope, error: String) -> Self {
-        Poison { key, position: event.position, event: event.id, error }
-    }
-}
-
-/// Folds what `page` has beyond the build's checkpoint into it. Keys that are poisoned come back; what fits
-/// them is written all the same. `false`: the build has come further already, nothing was done.
+/// Folds what `page` has beyond the build's checkpoint into it, unless the build has come further already. Keys
+/// that are poisoned come back; what fits them is written all the same.
 pub(crate) fn apply(
     conn: &Connection,
     model: &dyn AnyModel,
     build: &Build,
     page: &Page,
-    poisoned: &mut Vec<Poison>,
-) -> Result<bool, ReadError> {
+    poisoned: &mut Vec<Frozen>,
+) -> Result<(), ReadError> {
     if page.scanned_to <= build.position || !sqlite::advance(conn, build, page.scanned_to)? {
-        return Ok(false);
+        return Ok(());
     }
-    let mut groups = by_key(model, page.events.iter().filter(|event| event.position > build.position));
+    let mut groups = by_key(model, page.events.iter().filter(|event| event.position > build.position))?;
     if groups.is_empty() {
-        return Ok(true);
+        return Ok(());
     }
-    let frozen: HashSet<_> = sqlite::frozen(conn, build)?.into_iter().map(|poison| poison.key).collect();
+    let frozen = sqlite::frozen_among(conn, build, groups.iter().map(|(key, _)| key))?;
     groups.retain(|(key, _)| !frozen.contains(key));
     let keys: Vec<_> = groups.iter().map(|(key, _)| key.clone()).collect();
     let loaded = sqlite::load(conn, build, model, &keys)?;
@@ -50,7 +36,7 @@ pub(crate) fn apply(
     for (key, events) in &groups {
         let Folded { row, poison } = model.fold(loaded.get(key), key, events);
         if let Some((at, unfit)) = poison {
-            poisoned.push(Poison::new(key.clone(), events[at], unfit.to_string()));
+            poisoned.push(Frozen::at(key.clone(), events[at], unfit.to_string()));
         }
         match row {
             Some(row) => changed.push((key, row, events[0])),
@@ -59,19 +45,23 @@ pub(crate) fn apply(
         }
     }
     write(conn, build, model, &changed, poisoned)?;
-    sqlite::delete(conn, build, model, &gone)?;
-    Ok(true)
+    sqlite::delete(conn, build, model, &gone)
 }
 
 /// The events of each key, in log order.
 pub(crate) fn by_key<'e>(
     model: &dyn AnyModel,
     events: impl IntoIterator<Item = &'e Envelope>,
-) -> Vec<(StoredKey, Vec<&'e Envelope>)> {
+) -> Result<Vec<(StoredKey, Vec<&'e Envelope>)>, ReadError> {
     let mut places: HashMap<StoredKey, usize> = HashMap::new();
     let mut groups: Vec<(StoredKey, Vec<&Envelope>)> = Vec::new();
     for event in events {
-        for key in model.keys(event) {
+        let keys = model.keys(event).map_err(|source| ReadError::Keys {
+            model: model.name(),
+            position: event.position,
+            source,
+        })?;
+        for key in keys {
             let place = *places.entry(key).or_insert_with_key(|key| {
                 groups.push((key.clone(), Vec::new()));
                 groups.len() - 1
@@ -79,7 +69,7 @@ pub(crate) fn by_key<'e>(
             groups[place].1.push(event);
         }
     }
-    groups
+    Ok(groups)
 }
 
 /// Writes the rows in bulk. Where the database refuses that, one by one: a row it refuses stays as it was,
@@ -89,7 +79,7 @@ fn write(
     build: &Build,
     model: &dyn AnyModel,
     changed: &[(&StoredKey, StoredRow, &Envelope)],
-    poisoned: &mut Vec<Poison>,
+    poisoned: &mut Vec<Frozen>,
 ) -> Result<(), ReadError> {
     let rows: Vec<_> = changed.iter().map(|(key, row, _)| (*key, row)).collect();
     match sqlite::upsert(conn, build, model, &rows) {
@@ -99,8 +89,8 @@ fn write(
     for (key, row, first) in changed {
         match sqlite::upsert(conn, build, model, &[(key, row)]) {
             Err(ReadError::Database(error)) if sqlite::is_refusal(&error) => {
-                poisoned.retain(|poison| poison.key != **key);
-                poisoned.push(Poison::new((*key).clone(), first, format!("the write was refused: {error}")));
+                poisoned.retain(|row| row.key != **key);
+                poisoned.push(Frozen::at((*key).clone(), first, format!("the write was refused: {error}")));
             }
             done => done?,
         }

@@ -76,8 +76,8 @@ pub enum Unfit {
     /// The stored row cannot be read.
     #[error("the stored row cannot be read: {0}")]
     Unreadable(#[from] Unreadable),
-    /// The fold panicked.
-    #[error("the fold panicked: {0}")]
+    /// The model panicked.
+    #[error("the model panicked: {0}")]
     Panicked(String),
 }
 
@@ -112,8 +112,8 @@ pub trait AnyModel: Send + Sync {
     /// Twelve hexadecimal digits over name, version and columns.
     fn fingerprint(&self) -> String;
 
-    /// Which rows the event touches.
-    fn keys(&self, event: &Envelope) -> Vec<StoredKey>;
+    /// Which rows the event touches. A panic is caught and is the error.
+    fn keys(&self, event: &Envelope) -> Result<Vec<StoredKey>, Unfit>;
 
     /// Folds `events`, in log order, into the row. A panic of the fold is caught and reported as poison.
     fn fold(&self, row: Option<&StoredRow>, key: &StoredKey, events: &[&Envelope]) -> Folded;
@@ -152,31 +152,31 @@ impl<M: ReadModel> AnyModel for Erased<M> {
         blake3::hash(text.as_bytes()).to_hex()[..12].to_owned()
     }
 
-    fn keys(&self, event: &Envelope) -> Vec<StoredKey> {
-        let keys = M::keys(event);
-        if matches!(keys, Keys::None) {
-            return Vec::new();
-        }
-        let partition = M::partition(event).id();
-        let stored = |key: KeyOf<M>| {
-            let mut values = vec![partition.into_value()];
-            values.extend(key.into_values());
-            values
-        };
-        keys.into_iter().map(stored).collect()
+    fn keys(&self, event: &Envelope) -> Result<Vec<StoredKey>, Unfit> {
+        caught(|| {
+            let keys = M::keys(event);
+            if matches!(keys, Keys::None) {
+                return Vec::new();
+            }
+            let partition = M::partition(event).id();
+            let stored = |key: KeyOf<M>| {
+                let mut values = vec![partition.into_value()];
+                values.extend(key.into_values());
+                values
+            };
+            keys.into_iter().map(stored).collect()
+        })
     }
 
     fn fold(&self, row: Option<&StoredRow>, key: &StoredKey, events: &[&Envelope]) -> Folded {
         let fold = |events: &[&Envelope]| fold::<M>(row, key, events);
         match fold(events) {
             Ok(row) => Folded { row, poison: None },
-            Err(poison) => {
-                let row = match poison.0 {
-                    0 => row.cloned(),
-                    good => fold(&events[..good]).expect("a fold that went well goes well again"),
-                };
-                Folded { row, poison: Some(poison) }
-            }
+            Err(poison) => match fold(&events[..poison.0]) {
+                Ok(row) => Folded { row, poison: Some(poison) },
+                // Not even what went well a moment ago: the row stays as it was.
+                Err((_, unfit)) => Folded { row: row.cloned(), poison: Some((0, unfit)) },
+            },
         }
     }
 }
@@ -187,7 +187,7 @@ fn fold<M: ReadModel>(
     events: &[&Envelope],
 ) -> Result<Option<StoredRow>, (usize, Unfit)> {
     let mut at = 0;
-    let folded = catch_unwind(AssertUnwindSafe(|| -> Result<_, Unfit> {
+    let folded = caught(|| -> Result<_, Unfit> {
         let key = KeyOf::<M>::from_values(key[1..].iter().cloned())?;
         let mut row = row.map(|values| M::Row::from_values(values.iter().cloned())).transpose()?;
         for (index, event) in events.iter().enumerate() {
@@ -195,13 +195,15 @@ fn fold<M: ReadModel>(
             row = M::evolve(row, &key, event)?;
         }
         Ok(row.map(Row::into_values))
-    }));
-    match folded {
-        Ok(folded) => folded.map_err(|unfit| (at, unfit)),
-        Err(panic) => {
-            let said = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-            let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err((at, Unfit::Panicked(said.unwrap_or_default())))
-        }
-    }
+    });
+    folded.and_then(|folded| folded).map_err(|unfit| (at, unfit))
+}
+
+/// What `work` gives, or what it said when it panicked.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Unfit> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        Unfit::Panicked(said.unwrap_or_default())
+    })
 }

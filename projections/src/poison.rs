@@ -8,7 +8,7 @@ use crate::reads::{ReadError, ReadStore};
 use crate::row::Value;
 use crate::sqlite;
 use cityos_domain::ids::EventId;
-use cityos_domain::log::Position;
+use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::store::EventStore;
 use std::collections::HashMap;
 
@@ -28,11 +28,15 @@ pub struct Frozen {
     pub error: String,
 }
 
+impl Frozen {
+    pub(crate) fn at(key: StoredKey, event: &Envelope, error: String) -> Self {
+        Frozen { key, position: event.position, event: event.id, error }
+    }
+}
+
 /// The frozen rows of a model.
 pub async fn frozen(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<Vec<Frozen>, ReadError> {
-    let poisons = reads.read(move |conn| sqlite::frozen(conn, &sqlite::live_build(conn, model)?)).await?;
-    let shown = |crate::apply::Poison { key, position, event, error }| Frozen { key, position, event, error };
-    Ok(poisons.into_iter().map(shown).collect())
+    reads.read(move |conn| sqlite::frozen(conn, &sqlite::live_build(conn, model)?)).await
 }
 
 /// Folds the frozen rows of a model anew, from the start of the log. Those that every event fits now are live
@@ -53,7 +57,7 @@ pub async fn retry_frozen(
         while at < build.position {
             let page = store.read_all(at, PAGE_EVENTS_MAX).await?;
             let events = page.events.iter().filter(|event| event.position <= build.position);
-            for (key, events) in by_key(model, events) {
+            for (key, events) in by_key(model, events)? {
                 // A key that still has an event that does not fit is not put back: it stays frozen.
                 if let Some(row) = rows.remove(&key)
                     && let Folded { row, poison: None } = model.fold(row.as_ref(), &key, &events)

@@ -2,12 +2,13 @@
 //! checkpoints in one transaction. Two processes may do this at once; the one overtaken goes on from where
 //! the other has come.
 
-use crate::apply::{Poison, apply};
+use crate::apply::apply;
 use crate::model::AnyModel;
+use crate::poison::Frozen;
 use crate::reads::{ReadError, ReadStore};
 use crate::sqlite;
 use cityos_domain::log::Position;
-use cityos_eventstore::store::{EventStore, Page, StoreError};
+use cityos_eventstore::store::{EventStore, Page, StoreError, name_of};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
@@ -40,7 +41,12 @@ pub enum ProjectError {
     /// The read models could not be written.
     #[error("the read models could not be written")]
     Reads(#[from] ReadError),
-    /// The read models were built from another log, or from a later state of this one.
+    /// The read models were built from another log.
+    #[error(
+        "the read models are those of another log: delete the read database, and it is built from this one"
+    )]
+    OtherLog,
+    /// The read models were built from a later state of the log.
     #[error(
         "the read models have seen more than the log holds: if an older copy of the log was put back, delete the \
          read database, and it is built anew; if not, the log is not the one it was: restore it"
@@ -67,10 +73,16 @@ impl Projector {
         reads: ReadStore,
         models: &'static [&'static dyn AnyModel],
     ) -> Result<Self, ProjectError> {
-        let prepared: Result<_, ReadError> = reads
+        let log = name_of(&*store).await?;
+        let prepared: Result<_, ProjectError> = reads
             .write(move |conn| {
+                if let Some(log) = log
+                    && !sqlite::belong_to(conn, log)?
+                {
+                    return Err(ProjectError::OtherLog);
+                }
                 models.iter().try_for_each(|model| sqlite::prepare(conn, *model))?;
-                sqlite::positions(conn, models)
+                Ok(sqlite::positions(conn, models)?)
             })
             .await;
         let positions = prepared?;
@@ -84,7 +96,8 @@ impl Projector {
     }
 
     /// With pages of at most `events`.
-    pub fn with_pages_of(self, events: u32) -> Self {
+    #[cfg(test)]
+    pub(crate) fn with_pages_of(self, events: u32) -> Self {
         Projector { page_events: events, ..self }
     }
 
@@ -120,15 +133,15 @@ impl Projector {
         let written: Result<_, ReadError> = self
             .reads
             .write(move |conn| {
-                let mut frozen: Vec<(&'static str, Poison)> = Vec::new();
+                let mut frozen: Vec<(&'static str, Frozen)> = Vec::new();
                 for model in models {
                     let build = sqlite::live_build(conn, *model)?;
                     if from <= build.position && build.position < page.scanned_to {
                         let mut poisoned = Vec::new();
                         apply(conn, *model, &build, &page, &mut poisoned)?;
-                        for poison in poisoned {
-                            sqlite::freeze(conn, &build, &poison)?;
-                            frozen.push((model.name(), poison));
+                        for row in poisoned {
+                            sqlite::freeze(conn, &build, &row)?;
+                            frozen.push((model.name(), row));
                         }
                     }
                 }
@@ -136,8 +149,7 @@ impl Projector {
             })
             .await;
         let (positions, frozen) = written?;
-        for (model, poison) in frozen {
-            let Poison { key, position, event, error } = poison;
+        for (model, Frozen { key, position, event, error }) in frozen {
             tracing::error!(model, ?key, position = position.0, %event, error, "a row is frozen");
         }
         self.learn(&positions);

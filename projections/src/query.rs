@@ -1,5 +1,5 @@
 //! Questions to one table: filters and sorts over declared columns, keyset pages in both directions, counts
-//! and sums. The partition is the first argument: a question without it does not compile.
+//! and sums. A question is to one partition; only one that says [`Query::everywhere`] is to all.
 
 use crate::model::{KeyOf, ReadModel};
 use crate::reads::{ReadError, ReadStore};
@@ -106,7 +106,7 @@ pub struct Sort<R> {
 pub struct Cursor {
     /// Of which table, sorted by which column.
     pub(crate) list: String,
-    /// The sorted value, then the key (with the partition in front where the question spans partitions).
+    /// The sorted value, then the rest of the key (with the partition in front where the question spans partitions).
     pub(crate) place: Vec<Value>,
 }
 
@@ -260,7 +260,8 @@ impl<M: ReadModel> Query<M> {
         if self.partition.is_none() {
             places.push((Type::Uuid, false));
         }
-        let key = columns.iter().filter(|column| column.role == Role::Key);
+        let key =
+            columns.iter().filter(|column| column.role == Role::Key && self.sort.column != Some(column.name));
         places.extend(key.map(|column| (column.kind, false)));
         let fits = |cursor: &Cursor| {
             let admitted = |(value, (kind, nullable)): (&Value, &(Type, bool))| {

@@ -1,8 +1,11 @@
 //! The database of the read models: one file, one writer connection, a few readers. Everything in it can be
 //! rebuilt from the log, so it is not flushed with every commit.
 
+use crate::model::Unfit;
 use crate::row::Unreadable;
 use crate::sqlite;
+use cityos_domain::log::Position;
+use cityos_eventstore::store::StoreError;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +21,20 @@ pub enum ReadError {
     /// The database did not cooperate.
     #[error("the read database failed")]
     Database(#[from] rusqlite::Error),
+    /// The file is something else's, or cannot be used.
+    #[error("the read database cannot be opened")]
+    Open(#[from] StoreError),
+    /// It cannot be told which rows an event touches: a bug in the model.
+    #[error("which rows of {model} the event at {} touches cannot be told", position.0)]
+    Keys {
+        /// The model's name.
+        model: &'static str,
+        /// Where the event is.
+        position: Position,
+        /// What the model said.
+        #[source]
+        source: Unfit,
+    },
     /// A stored value is not of its column's type.
     #[error("a stored row cannot be read")]
     Unreadable(#[from] Unreadable),
@@ -70,6 +87,7 @@ impl ReadStore {
         self.0.write_statements.load(Ordering::Relaxed)
     }
 
+    /// Does `work` with a connection to read with. A panic of it goes on in the caller, and costs the connection.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
@@ -88,11 +106,14 @@ impl ReadStore {
             shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             answer
         };
-        tokio::task::spawn_blocking(blocking).await.map_err(|_| ReadError::Stopped)?
+        tokio::task::spawn_blocking(blocking).await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(ReadError::Stopped),
+        })
     }
 
-    /// Does `work` in one transaction that no other process writes beside: all of it, or, on an error,
-    /// nothing.
+    /// Does `work` in one transaction that no other process writes beside: all of it, or, on an error or a panic,
+    /// nothing. A panic is an error here: whoever moves the read models goes on trying.
     pub(crate) async fn write<T: Send + 'static, E: From<ReadError> + Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,

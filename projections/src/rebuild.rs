@@ -2,8 +2,9 @@
 //! gone on with, by whoever comes; a rebuild stops at an event that does not fit. It publishes nothing and
 //! commands nobody.
 
-use crate::apply::{Poison, apply};
+use crate::apply::apply;
 use crate::model::AnyModel;
+use crate::poison::Frozen;
 use crate::projector::PAGE_EVENTS_MAX;
 use crate::reads::{ReadError, ReadStore};
 use crate::row::Value;
@@ -32,7 +33,8 @@ impl Digest {
     }
 }
 
-/// How a rebuild ended.
+/// How a rebuild ended. Tables that have come to the same position should hold the same rows; what was live may
+/// have been behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rebuilt {
     /// What was live before.
@@ -65,8 +67,8 @@ pub enum RebuildError {
     Outrun,
 }
 
-impl From<Poison> for RebuildError {
-    fn from(Poison { key, position, error, .. }: Poison) -> Self {
+impl From<Frozen> for RebuildError {
+    fn from(Frozen { key, position, error, .. }: Frozen) -> Self {
         RebuildError::Poisoned { key, position, error }
     }
 }
@@ -114,6 +116,16 @@ pub async fn rebuild(
     store: &dyn EventStore,
     reads: &ReadStore,
     model: &'static dyn AnyModel,
+    progress: impl FnMut(Position),
+) -> Result<Rebuilt, RebuildError> {
+    rebuild_in_pages(store, reads, model, PAGE_EVENTS_MAX, progress).await
+}
+
+async fn rebuild_in_pages(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+    page_events: u32,
     mut progress: impl FnMut(Position),
 ) -> Result<Rebuilt, RebuildError> {
     let begun: Result<_, ReadError> = reads
@@ -126,7 +138,7 @@ pub async fn rebuild(
     let mut build = begun?;
     for _ in 0..CHASES_MAX {
         loop {
-            let page = store.read_all(build.position, PAGE_EVENTS_MAX).await?;
+            let page = store.read_all(build.position, page_events).await?;
             if page.scanned_to == build.position {
                 break;
             }
@@ -137,7 +149,7 @@ pub async fn rebuild(
                     let next = sqlite::build(conn, model, number)?;
                     apply(conn, model, &next, &page, &mut poisoned)?;
                     match poisoned.pop() {
-                        Some(poison) => Err(RebuildError::from(poison)),
+                        Some(row) => Err(RebuildError::from(row)),
                         None => Ok(sqlite::build(conn, model, number)?),
                     }
                 })
@@ -148,11 +160,12 @@ pub async fn rebuild(
         let switched: Result<_, ReadError> = reads
             .write(move |conn| {
                 let (live, next) = (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
-                let rebuilt =
-                    Rebuilt { before: digest_of(conn, model, &live)?, now: digest_of(conn, model, &next)? };
                 // Someone who rebuilt with us may have switched already.
-                let switched = live.number >= number || sqlite::switch(conn, model, &next)?;
-                Ok(switched.then_some(rebuilt))
+                if live.number < number && !sqlite::switch(conn, model, &next)? {
+                    return Ok(None);
+                }
+                let (before, now) = (digest_of(conn, model, &live)?, digest_of(conn, model, &next)?);
+                Ok(Some(Rebuilt { before, now }))
             })
             .await;
         if let Some(rebuilt) = switched? {

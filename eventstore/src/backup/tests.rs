@@ -69,6 +69,21 @@ fn nothing_is_overwritten_and_a_failed_copy_leaves_nothing() {
 }
 
 #[test]
+fn log_and_keys_are_not_copied_to_one_place() {
+    let (data, shelf) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop((log_in(data.path()), keys_in(data.path())));
+    fs::create_dir(shelf.path().join("side")).unwrap();
+    let at = |name: &str| shelf.path().join(name);
+    for (log, keys) in [("copy", "copy"), ("copy", "side/../copy"), ("copy", "copy.partial")] {
+        for (log, keys) in [(log, keys), (keys, log)] {
+            let refused = backup(data.path(), &Copies { log: at(log), keys: at(keys) });
+            assert!(matches!(refused, Err(BackupError::SamePlace(_))), "{log} and {keys}: {refused:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(shelf.path()).unwrap().count(), 1, "nothing was written");
+}
+
+#[test]
 fn a_damaged_or_mistaken_copy_is_not_restored() {
     let (data, shelf) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let copies = copies_in(&shelf);

@@ -78,6 +78,10 @@ pub async fn old_receipts_are_forgotten_in_pieces(backend: &dyn Backend) {
     assert_eq!(forget(recorded_at - TimeDelta::days(1), 10).await, 0, "none is that old");
     let later = recorded_at + TimeDelta::microseconds(1);
     assert_eq!(forget(later, 3).await, 3);
+    for (index, command) in commands.iter().enumerate() {
+        let left = store.receipt(tenant("a"), *command).await.expect("receipts can be read");
+        assert_eq!(left.is_some(), index >= 3, "the oldest go first, not number {index}");
+    }
     assert_eq!(forget(later, 3).await, 2);
     assert_eq!(forget(later, 3).await, 0);
     for command in commands {

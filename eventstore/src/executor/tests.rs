@@ -4,14 +4,16 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::contract::{assert_streams_count_up, noon, tenant, whole_log};
 use crate::memory::MemoryStore;
-use crate::store::{Page, Receipt};
+use crate::store::{EVENTS_PER_APPEND_MAX, Page, Receipt};
 use async_trait::async_trait;
 use cityos_domain::event::Event;
 use cityos_domain::ids::{OfferId, derive};
 use cityos_domain::log::{Actor, Envelope, Position};
 use cityos_domain::marketplace::stock;
 use cityos_domain::rejection::Reject;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -276,26 +278,46 @@ async fn what_starts_on_an_event_is_in_the_same_append_and_imports_start_nothing
     assert_eq!(whole_log(&*store, 10).await.len(), 3);
 }
 
-/// A store on which the reply of every first append is lost: half of them were done, half were not.
+/// What becomes of an append.
+enum Fate {
+    Done,
+    /// It is done, and its reply is lost.
+    DoneUnheard,
+    /// It is lost itself.
+    Lost,
+    /// There is no room for it.
+    Refused,
+}
+
+/// A store on which appends meet these fates, and all after them are done.
 struct Faulty {
     inner: Arc<MemoryStore>,
-    appends: AtomicUsize,
-    done: AtomicBool,
+    fates: Mutex<VecDeque<Fate>>,
+    reads: AtomicUsize,
+}
+
+impl Faulty {
+    fn over(inner: &Arc<MemoryStore>, fates: impl IntoIterator<Item = Fate>) -> Arc<Self> {
+        let fates = Mutex::new(fates.into_iter().collect());
+        Arc::new(Faulty { inner: inner.clone(), fates, reads: AtomicUsize::new(0) })
+    }
 }
 
 #[async_trait]
 impl EventStore for Faulty {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        if self.appends.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            if self.done.fetch_xor(true, Ordering::Relaxed) {
-                self.inner.append(append).await?;
-            }
-            return Err(AppendError::Unknown(StoreError::Closed));
+        let fate = self.fates.lock().unwrap().pop_front().unwrap_or(Fate::Done);
+        match fate {
+            Fate::Done => return self.inner.append(append).await,
+            Fate::DoneUnheard => drop(self.inner.append(append).await?),
+            Fate::Lost => {}
+            Fate::Refused => return Err(AppendError::Store(StoreError::Full)),
         }
-        self.inner.append(append).await
+        Err(AppendError::Unknown(StoreError::Closed))
     }
 
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.inner.read(stream, after, limit).await
     }
 
@@ -323,13 +345,27 @@ impl EventStore for Faulty {
 #[tokio::test]
 async fn an_append_whose_reply_was_lost_is_found_or_done_but_never_done_twice() {
     let inner = memory();
-    let faulty = Faulty { inner: inner.clone(), appends: AtomicUsize::new(0), done: AtomicBool::new(true) };
-    let executor = over(Arc::new(faulty));
+    let executor = over(Faulty::over(&inner, [Fate::DoneUnheard, Fate::Done, Fate::Lost]));
     let was_done = executor.execute(&command("1"), &To(the_box("shop"), Wish::Put(1))).await.unwrap();
     let was_not = executor.execute(&command("2"), &To(the_box("shop"), Wish::Put(1))).await.unwrap();
     assert_eq!((was_done.replayed, was_not.replayed), (true, false));
     assert_eq!(units(&executor, "shop").await, 2);
     assert_eq!(whole_log(&*inner, 10).await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_is_told_of_a_failure_hears_where_it_is_not_known_what_came_of_the_attempt_before_it() {
+    let fill = To(the_box("shop"), Wish::Put(1));
+    for (fate, done) in [(Fate::DoneUnheard, true), (Fate::Lost, false)] {
+        let inner = memory();
+        let executor = over(Faulty::over(&inner, [fate, Fate::Refused]));
+        let failed = executor.execute(&command("1"), &fill).await;
+        assert!(matches!(failed, Err(ExecuteError::Store(StoreError::Closed))), "{failed:?}");
+        assert_eq!(executor.execute(&command("1"), &fill).await.unwrap().replayed, done);
+        assert_eq!(whole_log(&*inner, 10).await.len(), 1);
+    }
+    let refused = over(Faulty::over(&memory(), [Fate::Refused])).execute(&command("1"), &fill).await;
+    assert!(matches!(refused, Err(ExecuteError::Store(StoreError::Full))), "{refused:?}");
 }
 
 /// Looks at ever more.
@@ -343,9 +379,32 @@ impl Intention for Curious {
 }
 
 #[tokio::test]
-async fn a_decision_that_looks_at_too_much_is_refused() {
-    let answer = over(memory()).execute(&command("all"), &Curious).await;
+async fn a_decision_that_looks_at_too_much_is_refused_before_anything_is_read() {
+    let store = Faulty::over(&memory(), []);
+    let answer = over(store.clone()).execute(&command("all"), &Curious).await;
     assert!(matches!(answer, Err(ExecuteError::TooWide)), "{answer:?}");
+    assert_eq!(store.reads.load(Ordering::Relaxed), 0);
+}
+
+/// Puts more into a box, one by one, than an append takes.
+struct Flood;
+
+impl Intention for Flood {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        (0..=EVENTS_PER_APPEND_MAX).try_for_each(|_| city.send::<Units>(the_box("shop"), &Wish::Put(1)))
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_that_has_become_too_large_to_be_done_is_answered_as_at_first() {
+    let executor = over(memory());
+    let fresh = executor.execute(&command("flood"), &Flood).await;
+    assert!(matches!(fresh, Err(ExecuteError::Unwritable(_))), "{fresh:?}");
+    for (name, grown) in [("wide", &Curious as &dyn Intention), ("long", &Flood)] {
+        let first = executor.execute(&command(name), &To(the_box("shop"), Wish::Put(1))).await.unwrap();
+        let again = executor.execute(&command(name), grown).await.unwrap();
+        assert_eq!((again.position, again.replayed), (first.position, true));
+    }
 }
 
 #[tokio::test]

@@ -90,3 +90,6 @@ pub enum KeyError {
     #[error("the key store could not be used")]
     Store(#[from] StoreError),
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,14 @@ impl KeyFile {
         Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
     }
 
+    /// Whether a log has been taken for theirs: it has events, wherever it is.
+    pub async fn is_bound(&self) -> Result<bool, KeyError> {
+        let bound = |connection: &mut Connection| {
+            connection.query_row("SELECT log IS NOT NULL FROM about", [], |row| row.get(0))
+        };
+        Ok(self.run(bound).await?)
+    }
+
     async fn transaction<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -68,6 +76,11 @@ fn find_key(connection: &Connection, tenant: Uuid, person: Uuid) -> rusqlite::Re
         Ok(row.get::<_, Option<[u8; 32]>>(0)?.map(Key::from_bytes))
     });
     key.optional()
+}
+
+fn find_secret(connection: &Connection, secret: Secret) -> rusqlite::Result<Option<Key>> {
+    let mut statement = connection.prepare_cached("SELECT key FROM secrets WHERE name = ?1")?;
+    statement.query_row([secret.name()], |row| row.get(0).map(Key::from_bytes)).optional()
 }
 
 #[async_trait]
@@ -179,15 +192,18 @@ impl KeyStore for KeyFile {
     }
 
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError> {
-        let find_or_make = move |transaction: &Transaction<'_>| {
+        let make = move |transaction: &Transaction<'_>| {
+            if let Some(found) = find_secret(transaction, secret)? {
+                return Ok(found);
+            }
+            let key = Key::random();
             transaction.execute(
-                "INSERT INTO secrets (name, key) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-                params![secret.name(), Key::random().bytes()],
+                "INSERT INTO secrets (name, key) VALUES (?1, ?2)",
+                params![secret.name(), key.bytes()],
             )?;
-            transaction.query_row("SELECT key FROM secrets WHERE name = ?1", [secret.name()], |row| {
-                row.get(0).map(Key::from_bytes)
-            })
+            Ok(key)
         };
-        Ok(self.transaction(find_or_make).await?)
+        let found = self.run(move |connection| find_secret(connection, secret)).await?;
+        if let Some(found) = found { Ok(found) } else { Ok(self.transaction(make).await?) }
     }
 }

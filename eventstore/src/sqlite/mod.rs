@@ -5,7 +5,6 @@ mod queue;
 mod readers;
 mod writer;
 
-pub use queue::{BATCH_COMMANDS_MAX, BATCH_EVENTS_MAX, QUEUE_MAX};
 pub use writer::Figures;
 
 use crate::clock::Clock;
@@ -95,9 +94,11 @@ impl EventStore for SqliteStore {
             if left.is_zero() {
                 return;
             }
-            let woken = tokio::time::timeout(left.min(LOOK_EVERY), head.changed()).await;
+            let pause = left.min(LOOK_EVERY);
+            let woken = tokio::time::timeout(pause, head.changed()).await;
             if let Ok(Err(_writer_gone)) = woken {
-                return;
+                // Nobody here will write again, but other processes may.
+                tokio::time::sleep(pause).await;
             }
         }
     }

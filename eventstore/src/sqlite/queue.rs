@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 /// The most commands in one batch.
-pub const BATCH_COMMANDS_MAX: usize = 512;
+const BATCH_COMMANDS_MAX: usize = 512;
 
 /// A batch takes no further command once it has this many events.
-pub const BATCH_EVENTS_MAX: usize = 4_096;
+const BATCH_EVENTS_MAX: usize = 4_096;
 
 /// The most commands that wait; further ones wait for room.
-pub const QUEUE_MAX: usize = 4_096;
+const QUEUE_MAX: usize = 4_096;
 
 /// How long a batch waits at most to become as large as the one before: whoever was just answered is likely
 /// to be on the way with the next command, and a flush takes longer than this.
@@ -121,3 +121,6 @@ fn gather(first: Request, requests: &Receiver<Request>, before: usize) -> Vec<Re
     }
     batch
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ const FORGET_RECEIPTS: &str = "DELETE FROM receipts WHERE sequence IN (SELECT se
 /// What the writer has done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Figures {
-    /// Transactions begun.
+    /// Batches taken on, also those that came to nothing.
     pub batches: u64,
     /// Transactions committed, each with one flush.
     pub flushes: u64,
@@ -209,10 +209,14 @@ impl<'a> BatchWriter<'a> {
         }))
     }
 
-    /// The answer to a command that has a receipt.
+    /// The answer to a command that has a receipt. One that cannot be read is the trouble of this append alone,
+    /// unless the database gave up the transaction over it.
     fn replay(&self, append: &Prepared) -> Result<Option<Answer>, StoreError> {
-        let receipt = readers::receipt(self.connection, append.partition, append.command)?;
-        Ok(receipt.map(|receipt| receipt.replay(append.input)))
+        match readers::receipt(self.connection, append.partition, append.command) {
+            Ok(receipt) => Ok(receipt.map(|receipt| receipt.replay(append.input))),
+            Err(error) if self.connection.is_autocommit() => Err(error),
+            Err(error) => Ok(Some(Err(AppendError::Store(error)))),
+        }
     }
 
     fn head(&mut self, stream: StreamId) -> rusqlite::Result<Version> {

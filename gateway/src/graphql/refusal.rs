@@ -66,9 +66,11 @@ impl From<ReadError> for Refusal {
                 Refusal::BadArgument("this cursor belongs to another list or order".into())
             }
             ReadError::TooManyValues => Refusal::BadArgument("too many values to look for at once".into()),
-            ReadError::Database(_) | ReadError::Unreadable(_) | ReadError::Stopped => {
-                Refusal::internal(error)
-            }
+            ReadError::Database(_)
+            | ReadError::Open(_)
+            | ReadError::Keys { .. }
+            | ReadError::Unreadable(_)
+            | ReadError::Stopped => Refusal::internal(error),
         }
     }
 }

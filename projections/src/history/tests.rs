@@ -42,7 +42,7 @@ fn every_type_of_event_is_in_the_history() {
 fn every_model_can_follow_the_history_and_has_rows_of_both_tenants() {
     let history = History::of_everything();
     for model in REGISTRY {
-        let groups = crate::apply::by_key(*model, history.events());
+        let groups = crate::apply::by_key(*model, history.events()).unwrap();
         let mut partitions = BTreeSet::new();
         for (key, events) in groups {
             let folded = model.fold(None, &key, &events);

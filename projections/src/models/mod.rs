@@ -2,12 +2,24 @@
 
 use crate::model::{AnyModel, Erased};
 
+/// Sees the models with their types.
+#[cfg(test)]
+pub(crate) trait Visitor {
+    fn visit<M: crate::model::ReadModel>(&mut self);
+}
+
 macro_rules! models {
     ($($module:ident: $model:ident;)*) => {
         $(pub mod $module;)*
 
         /// All of them.
         pub const REGISTRY: &[&dyn AnyModel] = &[$(&Erased::<$module::$model>::new()),*];
+
+        /// Shows all of them, with their types.
+        #[cfg(test)]
+        pub(crate) fn visit(visitor: &mut impl Visitor) {
+            $(visitor.visit::<$module::$model>();)*
+        }
     };
 }
 

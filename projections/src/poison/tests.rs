@@ -11,7 +11,7 @@ use cityos_domain::event::Event;
 use cityos_domain::ids::OfferId;
 use cityos_domain::log::Envelope;
 use cityos_domain::marketplace::stock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 table! {
     /// The units of an offer, counted in.
@@ -151,4 +151,48 @@ async fn a_row_the_database_refuses_is_frozen_and_the_rest_of_its_batch_is_writt
     assert_eq!(counted::<Refused>(&stage, "vase offer").await, None);
     let lamp = counted::<Refused>(&stage, "lamp offer").await.unwrap();
     assert_eq!(lamp[0], stock_events(&stage, "lamp offer"));
+}
+
+/// Folds two events and no more, and knows no rows but those of stock.
+struct Wavering;
+
+static FOLDED: AtomicUsize = AtomicUsize::new(0);
+
+const WAVERING: &[&dyn AnyModel] = &[&Erased::<Wavering>::new()];
+
+impl ReadModel for Wavering {
+    const NAME: &'static str = "wavering_counts";
+    const VERSION: u32 = 1;
+    type Row = Count;
+
+    fn keys(event: &Envelope) -> Keys<OfferId> {
+        let Event::Stock(_) = &event.event else { panic!("this is no stock") };
+        Keys::One(OfferId(event.stream.id))
+    }
+
+    fn evolve(row: Option<Count>, id: &OfferId, _: &Envelope) -> Result<Option<Count>, Unfit> {
+        assert!(FOLDED.fetch_add(1, Ordering::Relaxed) < 2, "enough");
+        Ok(row.or(Some(Count { id: *id, events: 1, received: 0 })))
+    }
+}
+
+#[test]
+fn a_fold_that_goes_well_once_and_then_no_more_leaves_the_row_as_it_was() {
+    let history = history::History::of_everything();
+    let stock: Vec<_> =
+        history.events().iter().filter(|event| matches!(event.event, Event::Stock(_))).take(3).collect();
+    let key = WAVERING[0].keys(stock[0]).unwrap().remove(0);
+    let folded = WAVERING[0].fold(None, &key, &stock);
+    assert_eq!(folded, Folded { row: None, poison: Some((0, Unfit::Panicked("enough".into()))) });
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_tell_its_rows_is_named_with_the_event() {
+    let stage = Stage::set().await;
+    let stopped = stage.projector_of(WAVERING).await.catch_up().await;
+    let Err(ProjectError::Reads(ReadError::Keys { model, position, source })) = stopped else {
+        panic!("{stopped:?}")
+    };
+    assert_eq!((model, position), ("wavering_counts", Position(1)));
+    assert_eq!(source, Unfit::Panicked("this is no stock".into()));
 }

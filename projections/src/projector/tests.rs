@@ -8,6 +8,8 @@ use crate::query::{Query, by_keys};
 use crate::rehearsal::Stage;
 use crate::replay::replay;
 use crate::{history, rebuild};
+use cityos_eventstore::clock::ManualClock;
+use cityos_eventstore::memory::MemoryStore;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -144,6 +146,27 @@ async fn read_models_of_a_longer_log_are_refused() {
     shorter.history.write(&*shorter.store, 0, 10).await;
     let refused = Projector::new(shorter.store.clone(), stage.reads.clone(), REGISTRY).await;
     assert!(matches!(refused.err(), Some(ProjectError::AheadOfLog)));
+}
+
+#[tokio::test]
+async fn read_models_of_another_log_are_refused_even_if_it_is_as_long() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let later = stage.history.now() + chrono::TimeDelta::days(1);
+    let other = Arc::new(MemoryStore::new(Arc::new(ManualClock::at(later))));
+    stage.history.write(&*other, 0, stage.history.events().len()).await;
+    let refused = Projector::new(other, stage.reads.clone(), REGISTRY).await;
+    assert!(matches!(refused.err(), Some(ProjectError::OtherLog)));
+    stage.projector().await;
+}
+
+#[test]
+fn a_file_of_another_program_is_no_read_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("read.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE cats (name TEXT)").unwrap();
+    let refused = ReadStore::open(&path).err();
+    assert!(matches!(refused, Some(ReadError::Open(StoreError::Foreign))), "{refused:?}");
 }
 
 #[tokio::test]

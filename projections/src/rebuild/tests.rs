@@ -2,10 +2,18 @@
 
 use super::*;
 use crate::models::REGISTRY;
+use crate::projector::Projector;
 use crate::rehearsal::Stage;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use cityos_domain::ids::CommandId;
+use cityos_domain::log::{Envelope, Partition, StreamId, Version};
+use cityos_eventstore::store::{Append, AppendError, Appended, Page, Receipt};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 async fn half_built(stage: &Stage, model: &'static dyn AnyModel, pages: usize) {
-    // A rebuild whose future is dropped after some pages: what a killed process leaves.
+    // The first pages as a rebuild writes them: what is left of one that is killed then.
     let mut seen = 0;
     for _ in 0..pages {
         let page = stage.store.read_all(Position(seen), 20).await.unwrap();
@@ -37,6 +45,73 @@ async fn a_rebuild_that_was_broken_off_is_gone_on_with() {
         let rebuilt = rebuild(&*stage.store, &stage.reads, *model, |at| told.push(at)).await.unwrap();
         assert_eq!(rebuilt.before, rebuilt.now, "{}", model.name());
         assert_eq!(told, [rebuilt.now.position], "one more page was enough");
+    }
+}
+
+/// A log that grows, and the live tables with it, when someone has just read to its end.
+struct Growing<'s> {
+    stage: &'s Stage,
+    projector: Projector,
+    written: AtomicUsize,
+}
+
+#[async_trait]
+impl EventStore for Growing<'_> {
+    async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
+        let page = self.stage.store.read_all(after, limit).await?;
+        let (count, history) = (self.stage.history.events().len(), &self.stage.history);
+        let written = self.written.load(Ordering::Relaxed);
+        if page.events.is_empty() && written < count {
+            history.write(&*self.stage.store, written, count).await;
+            self.projector.catch_up().await.unwrap();
+            self.written.store(count, Ordering::Relaxed);
+        }
+        Ok(page)
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.stage.store.append(append).await
+    }
+
+    async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
+        self.stage.store.read(stream, after, limit).await
+    }
+
+    async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {
+        self.stage.store.receipt(partition, command).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.stage.store.head().await
+    }
+
+    async fn changed(&self, after: Position, at_most: Duration) {
+        self.stage.store.changed(after, at_most).await;
+    }
+
+    async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
+        self.stage.store.forget_receipts(before, at_most).await
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_goes_after_a_live_table_that_moves_on_and_never_switches_back() {
+    for model in REGISTRY {
+        let stage = Stage::empty();
+        let count = stage.history.events().len();
+        let half = count / 2;
+        stage.history.write(&*stage.store, 0, half).await;
+        let projector = stage.projector().await.with_pages_of(50);
+        projector.catch_up().await.unwrap();
+        let growing = Growing { stage: &stage, projector, written: AtomicUsize::new(half) };
+        let mut told = Vec::new();
+        let rebuilt =
+            rebuild_in_pages(&growing, &stage.reads, *model, 20, |at| told.push(at.0 as usize)).await;
+        let rebuilt = rebuilt.unwrap();
+        assert_eq!(rebuilt.now.position, Position(count as u64));
+        assert_eq!(rebuilt.before, rebuilt.now, "{}", model.name());
+        assert_eq!(told.len(), half.div_ceil(20) + (count - half).div_ceil(20));
+        assert!(told.contains(&half));
     }
 }
 

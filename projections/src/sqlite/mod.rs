@@ -6,18 +6,21 @@ mod select;
 mod tables;
 
 pub(crate) use rows::{delete, load, rows_of, scan, upsert};
+#[cfg(test)]
+pub(crate) use select::statement;
 pub(crate) use select::{count, select, sums};
 pub(crate) use tables::{
-    Build, advance, build, discard_stale_builds, freeze, frozen, live_build, next_build, positions, prepare,
-    switch, thaw,
+    Build, advance, belong_to, build, discard_stale_builds, freeze, frozen, frozen_among, live_build,
+    next_build, positions, prepare, switch, thaw,
 };
 
 use crate::reads::ReadError;
 use crate::row::{ColumnSpec, Type, Unreadable, Value};
 use chrono::{DateTime, NaiveDate};
+use cityos_eventstore::database::{self, Schema};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{Connection, ToSql};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,19 +33,19 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many prepared statements a connection keeps.
 const STATEMENTS_KEPT: usize = 256;
 
+const SCHEMA: Schema =
+    Schema { application: i32::from_be_bytes(*b"cRea"), version: 1, sql: tables::BOOKKEEPING };
+
 pub(crate) fn open_writer(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
-    let mut conn = Connection::open(path)?;
+    let mut conn = database::open(path, &SCHEMA)?;
     configure(&mut conn, statements)?;
-    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // What the last commits wrote can be made from the log again.
     conn.pragma_update(None, "synchronous", "NORMAL")?;
-    tables::create_bookkeeping(&conn)?;
     Ok(conn)
 }
 
 pub(crate) fn open_reader(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags)?;
-    conn.pragma_update(None, "query_only", true)?;
+    let mut conn = database::open_reader(path)?;
     configure(&mut conn, statements)?;
     Ok(conn)
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
 /// A condition with the values for its parameters.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Where {
     sql: Vec<String>,
     values: Vec<Value>,
@@ -50,32 +50,33 @@ impl Where {
         conditions
     }
 
-    /// Only what lies beyond `cursor`: towards greater values, or smaller ones.
-    fn beyond(&mut self, cursor: &Cursor, order: &Order, greater: bool) {
+    /// Only what lies beyond `cursor`: towards greater values, or smaller ones. Where rows without a value lie beyond
+    /// it beside others, the two are parts of their own: each begins at its place in the index.
+    fn beyond(mut self, cursor: &Cursor, order: &Order, greater: bool) -> Vec<Where> {
         let than = if greater { ">" } else { "<" };
         let tuple = |columns: &[ColumnSpec]| {
             format!("({}) {than} {}", quoted(columns), placeholders(1, columns.len()))
         };
-        let Some(sorted) = order.columns.first().filter(|column| column.nullable) else {
-            return self.and(tuple(&order.columns), cursor.place.iter().cloned());
+        let place = || cursor.place.iter().cloned();
+        let Some(Value::Null) = cursor.place.first() else {
+            let smallest = order.columns.first().filter(|column| column.nullable && !greater);
+            let without = smallest.map(|column| {
+                let mut without = self.clone();
+                without.and(format!("\"{}\" IS NULL", column.name), []);
+                without
+            });
+            // Nothing is beyond or before what has no value: such rows are not among these.
+            self.and(tuple(&order.columns), place());
+            return [self].into_iter().chain(without).collect();
         };
-        let name = sorted.name;
-        let rest = tuple(&order.columns[1..]);
-        // Rows without a value are smaller than all others.
-        match (&cursor.place[0], greater) {
-            (Value::Null, true) => {
-                self.and(format!("(\"{name}\" IS NOT NULL OR {rest})"), cursor.place[1..].iter().cloned())
-            }
-            (Value::Null, false) => {
-                self.and(format!("\"{name}\" IS NULL AND {rest}"), cursor.place[1..].iter().cloned());
-            }
-            (value, _) => {
-                let nulls = if greater { String::new() } else { format!(" OR \"{name}\" IS NULL") };
-                let values =
-                    [value.clone(), value.clone()].into_iter().chain(cursor.place[1..].iter().cloned());
-                self.and(format!("(\"{name}\" {than} ?{nulls} OR (\"{name}\" = ? AND {rest}))"), values);
-            }
-        }
+        let name = order.columns[0].name;
+        let with = greater.then(|| {
+            let mut with = self.clone();
+            with.and(format!("\"{name}\" IS NOT NULL"), []);
+            with
+        });
+        self.and(format!("\"{name}\" IS NULL AND {}", tuple(&order.columns[1..])), place().skip(1));
+        [self].into_iter().chain(with).collect()
     }
 
     fn clause(&self) -> String {
@@ -96,8 +97,10 @@ impl Order {
             .column
             .map(|name| *declared.iter().find(|column| column.name == name).expect("columns are declared"));
         let partition = query.partition.is_none().then_some(PARTITION);
-        let key = declared.iter().filter(|column| column.role == Role::Key).copied();
-        Order { columns: sorted.into_iter().chain(partition).chain(key).collect() }
+        let key = declared
+            .iter()
+            .filter(|column| column.role == Role::Key && query.sort.column != Some(column.name));
+        Order { columns: sorted.into_iter().chain(partition).chain(key.copied()).collect() }
     }
 
     /// The place of a row given as read: partition first.
@@ -110,32 +113,38 @@ impl Order {
     }
 }
 
+/// The statement of a page, with the values for its parameters.
+pub(crate) fn statement<M: ReadModel>(query: &Query<M>) -> (String, Vec<Value>) {
+    let order = Order::of(query);
+    let mut parts = vec![Where::filters(query)];
+    let descending = query.sort.descending;
+    for (cursor, greater) in [(&query.after, !descending), (&query.before, descending)] {
+        if let Some(cursor) = cursor {
+            parts = parts.into_iter().flat_map(|part| part.beyond(cursor, &order, greater)).collect();
+        }
+    }
+    let direction = if descending == query.backward { "ASC" } else { "DESC" };
+    let by: Vec<_> = order.columns.iter().map(|column| format!("\"{}\" {direction}", column.name)).collect();
+    let (columns, view) = (quoted(all_columns::<M>()), view(&Erased::<M>::new()));
+    let select = |part: &Where| format!("SELECT {columns} FROM \"{view}\"{}", part.clause());
+    let selects: Vec<_> = parts.iter().map(select).collect();
+    let sql = format!("{} ORDER BY {} LIMIT {}", selects.join(" UNION ALL "), by.join(", "), query.limit + 1);
+    (sql, parts.into_iter().flat_map(|part| part.values).collect())
+}
+
+fn all_columns<M: ReadModel>() -> impl Iterator<Item = &'static ColumnSpec> {
+    std::iter::once(&PARTITION).chain(M::Row::COLUMNS)
+}
+
 /// A page.
 pub(crate) fn select<M: ReadModel>(
     conn: &Connection,
     query: &Query<M>,
 ) -> Result<Page<(Partition, M::Row)>, ReadError> {
     let order = Order::of(query);
-    let mut conditions = Where::filters(query);
-    if let Some(after) = &query.after {
-        conditions.beyond(after, &order, !query.sort.descending);
-    }
-    if let Some(before) = &query.before {
-        conditions.beyond(before, &order, query.sort.descending);
-    }
-    let direction = if query.sort.descending == query.backward { "ASC" } else { "DESC" };
-    let by: Vec<_> = order.columns.iter().map(|column| format!("\"{}\" {direction}", column.name)).collect();
-    let all = || std::iter::once(&PARTITION).chain(M::Row::COLUMNS);
-    let sql = format!(
-        "SELECT {} FROM \"{}\"{} ORDER BY {} LIMIT {}",
-        quoted(all()),
-        view(&Erased::<M>::new()),
-        conditions.clause(),
-        by.join(", "),
-        query.limit + 1,
-    );
+    let (sql, parameters) = statement(query);
     let mut statement = conn.prepare_cached(&sql)?;
-    let mut found = statement.query(params_from_iter(conditions.values))?;
+    let mut found = statement.query(params_from_iter(parameters))?;
     let list = query.list();
     let mut page = Page { rows: Vec::new(), more: false };
     while let Some(row) = found.next()? {
@@ -143,7 +152,7 @@ pub(crate) fn select<M: ReadModel>(
             page.more = true;
             break;
         }
-        let mut stored = values(row, 0, all())?;
+        let mut stored = values(row, 0, all_columns::<M>())?;
         let cursor = Cursor { list: list.clone(), place: order.place::<M>(&stored) };
         let row = M::Row::from_values(stored.drain(1..))?;
         let partition = Partition::from_id(Uuid::from_value(stored.remove(0))?);

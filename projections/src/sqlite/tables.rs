@@ -3,34 +3,39 @@
 //! live build.
 
 use super::{PARTITION, quoted, storage};
-use crate::apply::Poison;
 use crate::model::{AnyModel, StoredKey};
+use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::row::{ColumnSpec, Field, Role, Unreadable};
 use cityos_domain::ids::EventId;
 use cityos_domain::log::Position;
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-pub(super) fn create_bookkeeping(conn: &Connection) -> Result<(), ReadError> {
-    conn.execute_batch(
-        "CREATE TABLE IF NOT EXISTS builds (
-             model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
-             position INTEGER NOT NULL,
-             PRIMARY KEY (model, fingerprint, build)
-         ) STRICT, WITHOUT ROWID;
-         CREATE TABLE IF NOT EXISTS live (
-             model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
-             PRIMARY KEY (model, fingerprint)
-         ) STRICT, WITHOUT ROWID;
-         CREATE TABLE IF NOT EXISTS frozen (
-             build TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, event BLOB NOT NULL,
-             error TEXT NOT NULL,
-             PRIMARY KEY (build, key)
-         ) STRICT, WITHOUT ROWID;",
-    )?;
-    Ok(())
+/// The tables about the others.
+pub(super) const BOOKKEEPING: &str = "
+    CREATE TABLE about (schema_version INTEGER NOT NULL, log BLOB) STRICT;
+    INSERT INTO about (schema_version) VALUES (1);
+    CREATE TABLE builds (
+        model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL, position INTEGER NOT NULL,
+        PRIMARY KEY (model, fingerprint, build)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE live (
+        model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
+        PRIMARY KEY (model, fingerprint)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE frozen (
+        build TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, event BLOB NOT NULL,
+        error TEXT NOT NULL,
+        PRIMARY KEY (build, key)
+    ) STRICT, WITHOUT ROWID;";
+
+/// Whether these are the read models of the log of this name. The first one asked about is taken for theirs.
+pub(crate) fn belong_to(conn: &Connection, log: Uuid) -> Result<bool, ReadError> {
+    conn.execute("UPDATE about SET log = ? WHERE log IS NULL", [log.as_bytes()])?;
+    let own: [u8; 16] = conn.query_row("SELECT log FROM about", [], |row| row.get(0))?;
+    Ok(own == *log.as_bytes())
 }
 
 /// One physical table of a model.
@@ -156,12 +161,14 @@ fn create_build(conn: &Connection, model: &dyn AnyModel, build: &Build) -> Resul
     );
     // The key follows in every index of a table without row ids, so that sorted pages need no sorting.
     for ColumnSpec { name, role, .. } in model.columns() {
-        let indexed = match role {
-            Role::Key | Role::Plain => continue,
-            Role::Indexed => format!("\"partition\", \"{name}\""),
-            Role::Across => format!("\"{name}\", \"partition\""),
-        };
-        ddl.push_str(&format!("CREATE INDEX \"{table}_{name}\" ON \"{table}\" ({indexed});"));
+        if matches!(role, Role::Indexed | Role::Across) {
+            let indexed = format!("\"partition\", \"{name}\"");
+            ddl.push_str(&format!("CREATE INDEX \"{table}_{name}\" ON \"{table}\" ({indexed});"));
+        }
+        if *role == Role::Across {
+            let indexed = format!("\"{name}\", \"partition\"");
+            ddl.push_str(&format!("CREATE INDEX \"{table}_across_{name}\" ON \"{table}\" ({indexed});"));
+        }
     }
     conn.execute_batch(&ddl)?;
     conn.execute(
@@ -236,9 +243,9 @@ fn decode(key: &str) -> Result<StoredKey, ReadError> {
     Ok(serde_json::from_str(key).map_err(|_| Unreadable::not::<StoredKey>(key.to_owned().into_value()))?)
 }
 
-/// Keeps later events of the poison's key out of the build.
-pub(crate) fn freeze(conn: &Connection, build: &Build, poison: &Poison) -> Result<(), ReadError> {
-    let Poison { key, position, event, error } = poison;
+/// Keeps later events of the row's key out of the build.
+pub(crate) fn freeze(conn: &Connection, build: &Build, row: &Frozen) -> Result<(), ReadError> {
+    let Frozen { key, position, event, error } = row;
     conn.prepare_cached("INSERT INTO frozen (build, key, position, event, error) VALUES (?, ?, ?, ?, ?)")?
         .execute(params![build.table(), encode(key), stored(*position), event.0.as_bytes(), error])?;
     Ok(())
@@ -252,13 +259,13 @@ pub(crate) fn thaw(conn: &Connection, build: &Build, key: &StoredKey) -> Result<
 }
 
 /// The frozen keys of a build, each with the event that did not fit.
-pub(crate) fn frozen(conn: &Connection, build: &Build) -> Result<Vec<Poison>, ReadError> {
+pub(crate) fn frozen(conn: &Connection, build: &Build) -> Result<Vec<Frozen>, ReadError> {
     let mut statement =
         conn.prepare_cached("SELECT key, position, event, error FROM frozen WHERE build = ? ORDER BY key")?;
     let mut rows = statement.query([build.table()])?;
     let mut list = Vec::new();
     while let Some(row) = rows.next()? {
-        list.push(Poison {
+        list.push(Frozen {
             key: decode(&row.get::<_, String>(0)?)?,
             position: position(row.get(1)?),
             event: EventId(Uuid::from_bytes(row.get(2)?)),
@@ -266,4 +273,30 @@ pub(crate) fn frozen(conn: &Connection, build: &Build) -> Result<Vec<Poison>, Re
         });
     }
     Ok(list)
+}
+
+/// Which of `keys` are frozen.
+pub(crate) fn frozen_among<'k>(
+    conn: &Connection,
+    build: &Build,
+    keys: impl Iterator<Item = &'k StoredKey>,
+) -> Result<HashSet<StoredKey>, ReadError> {
+    let table = build.table();
+    // As nearly always none is: then the keys are not even spelled out.
+    let some: bool = conn
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM frozen WHERE build = ?)")?
+        .query_row([&table], |row| row.get(0))?;
+    if !some {
+        return Ok(HashSet::new());
+    }
+    let keys: serde_json::Value = keys.map(encode).collect();
+    let mut statement = conn.prepare_cached(
+        "SELECT key FROM frozen WHERE build = ? AND key IN (SELECT value FROM json_each(?))",
+    )?;
+    let mut rows = statement.query(params![table, keys.to_string()])?;
+    let mut found = HashSet::new();
+    while let Some(row) = rows.next()? {
+        found.insert(decode(&row.get::<_, String>(0)?)?);
+    }
+    Ok(found)
 }

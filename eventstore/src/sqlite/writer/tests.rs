@@ -65,6 +65,23 @@ fn in_one_batch_each_fails_alone_and_later_ones_see_what_earlier_ones_wrote() {
 }
 
 #[test]
+fn a_receipt_that_cannot_be_read_fails_its_own_command_and_no_other() {
+    let disk = Disk::new();
+    let mut writer = disk.writer();
+    assert!(writer.commit(&[shelf("1", 0)])[0].is_ok());
+    let damage = "UPDATE receipts SET versions = '?'";
+    Connection::open(disk.path()).unwrap().execute(damage, []).unwrap();
+    // Once found where the guard fails, once where it holds.
+    let answers = writer.commit(&[shelf("1", 0), shelf("2", 1), shelf("1", 2), shelf("3", 2)]);
+    for answer in [&answers[0], &answers[2]] {
+        assert!(matches!(answer, Err(AppendError::Store(StoreError::Database(_)))), "{answer:?}");
+    }
+    let done: Vec<_> = answers.iter().flatten().map(|done| done.position.0).collect();
+    assert_eq!(done, [2, 3]);
+    assert_eq!(disk.log().len(), 3);
+}
+
+#[test]
 fn a_clock_that_goes_back_does_not_take_the_log_with_it() {
     let disk = Disk::new();
     disk.writer().commit(&[shelf("1", 0)]);
