@@ -15,9 +15,12 @@ pub const ENV_PREFIX: &str = "CITYOS_";
 /// The file read when none is named and it exists.
 pub const FILE_DEFAULT: &str = "cityos.toml";
 
-/// Kubernetes sets such variables for a service called `cityos`, and the tests have one of their own: these
-/// are no settings, and no misspelled ones either.
-const ENV_FOREIGN: [&str; 3] = ["SERVICE_", "PORT", "UPDATE_SCHEMAS"];
+/// Kubernetes sets such variables for a service called `cityos`, and the tests and the benchmark have some of their
+/// own: these are no settings, and no misspelled ones either.
+const ENV_FOREIGN: [&str; 4] = ["SERVICE_", "PORT", "UPDATE_SCHEMAS", "BENCH_"];
+
+/// The setting that is a name whatever it looks like: a directory may be called `2024`.
+const NAME: &str = "data_dir";
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr;)*) => {
@@ -49,7 +52,8 @@ settings! {
     /// Which log lines are written, such as `info` or `warn,cityos_sagas=debug`.
     log_level: String = "info,actix_server=warn".into();
     /// Whether tokens of the built-in development issuer are accepted and issued. Anyone who can read the data
-    /// directory can make them: switch it off wherever real people sign in.
+    /// directory can make them: switch it off wherever real people sign in. There is no other issuer yet: without
+    /// it nobody is let in.
     development_tokens: bool = true;
     /// How many hours a development token lasts.
     development_token_hours: u32 = 24;
@@ -114,13 +118,22 @@ impl Settings {
         let environment = Env::prefixed(ENV_PREFIX).filter(|key| {
             !ENV_FOREIGN.iter().any(|foreign| key.as_str().to_uppercase().starts_with(foreign))
         });
+        let named: Dict = environment
+            .iter()
+            .filter(|(key, _)| key.as_str().eq_ignore_ascii_case(NAME))
+            .map(|(_, text)| (NAME.to_owned(), Value::from(text)))
+            .collect();
         let mut chosen = Dict::new();
-        for (key, value) in flags {
-            let value: Value = value.parse().expect("any text is some value");
+        for (key, text) in flags {
+            let value = match key == NAME {
+                true => Value::from(text.clone()),
+                false => text.parse().expect("any text is some value"),
+            };
             chosen.insert(key.clone(), value);
         }
         let settings: Settings = figment
             .merge(environment)
+            .merge(Serialized::from(named, Profile::Default))
             .merge(Serialized::from(chosen, Profile::Default))
             .extract()
             .map_err(|error| SettingsError::Unfit(explain(error)))?;
@@ -209,6 +222,12 @@ mod tests {
         let settings = with_file("page_size_default = 7\nrun_wait_ms = 1", &[("run_wait_ms", "2")]).unwrap();
         assert_eq!((settings.page_size_default, settings.run_wait_ms), (7, 2));
         assert_eq!(settings.page_size_max, Settings::default().page_size_max);
+    }
+
+    #[test]
+    fn a_directory_may_be_called_by_a_number() {
+        let settings = with_file("", &[("data_dir", "2024")]).unwrap();
+        assert_eq!(settings.data_dir, PathBuf::from("2024"));
     }
 
     #[test]

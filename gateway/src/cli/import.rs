@@ -1,5 +1,6 @@
 //! `cityos import`: brings in sellers, products and orders from CSV files.
 
+use super::say;
 use crate::import::{self, Commands, Plan, Target};
 use crate::settings::Settings;
 use anyhow::Context;
@@ -41,10 +42,12 @@ pub struct Import {
     /// optionally purchased_at, approved_at, delivered_at.
     #[arg(long, value_name = "FILE")]
     order_lines: PathBuf,
-    /// What the marketplace takes of the goods, in percent, where the tenant has no commission yet.
+    /// What the marketplace takes of all goods, in percent. Nothing is imported where the tenant has decided
+    /// otherwise.
     #[arg(long, value_name = "PERCENT")]
     commission_percent: Option<String>,
-    /// Where refused rows go.
+    /// Where refused rows go. An older file of refused rows is replaced, or removed where none were refused; any
+    /// other file stays, and nothing is imported.
     #[arg(long, value_name = "FILE", default_value = "rejects.csv")]
     rejects: PathBuf,
 }
@@ -78,16 +81,15 @@ impl Import {
         bar.finish_and_clear();
         let written = import::write_rejects(&self.rejects, &rejects).context("writing the rejects");
         if let Ok(Some(path)) = &written {
-            println!("{} rows were refused: see {}", rejects.len(), path.display());
+            say(&format!("{} rows were refused: see {}\n", rejects.len(), path.display()))?;
         }
         let report = done?;
         let seconds = begun.elapsed().as_secs_f64();
-        println!("{report}");
-        println!(
-            "{} commands in {seconds:.1} s: {:.0} a second",
-            report.commands,
-            report.commands as f64 / seconds
-        );
+        let per_second = report.commands as f64 / seconds;
+        say(&format!(
+            "{report}\n{} commands in {seconds:.1} s: {per_second:.0} a second\n",
+            report.commands
+        ))?;
         Ok(match written? {
             None => ExitCode::SUCCESS,
             Some(_) => ExitCode::from(SOME_REJECTED),

@@ -12,9 +12,11 @@ use anyhow::Context;
 use cityos_eventstore::clock::SystemClock;
 use clap::Args;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How often it is told that the read models are still behind.
 const CATCHING_UP_TOLD_EVERY: Duration = Duration::from_secs(5);
@@ -48,12 +50,11 @@ impl Serve {
 
     async fn serve(&self, app: &Arc<App>) -> anyhow::Result<()> {
         let services = app.services();
+        // One for all the time: a signal that is listened for is lost where nobody waits for it.
+        let mut stop = pin!(stop_asked()?);
         tokio::select! {
-            caught_up = caught_up(services) => caught_up?,
-            asked = stop_asked() => return asked,
-        }
-        if self.sample {
-            sample::load(&services.executor, &services.sealer).await?;
+            ready = self.ready(services) => ready?,
+            () = &mut stop => return Ok(()),
         }
         let bind = app.settings().bind;
         let server = Server::bind(app.clone()).with_context(|| format!("listening on {bind}"))?;
@@ -63,12 +64,21 @@ impl Serve {
         let stopper = server.stopper();
         let mut serving = tokio::spawn(server.run());
         tokio::select! {
-            asked = stop_asked() => asked?,
+            () = &mut stop => {}
             ended = &mut serving => return ended.context("the server's task")?.context("serving"),
         }
         tracing::info!("stopping: open requests finish first");
         stopper.stop().await;
         serving.await.context("the server's task")?.context("serving")
+    }
+
+    /// Returns when there is what can be asked. May be stopped anywhere: the next start goes on.
+    async fn ready(&self, services: &Services) -> anyhow::Result<()> {
+        caught_up(services).await?;
+        match self.sample {
+            true => sample::load(&services.executor, &services.sealer).await,
+            false => Ok(()),
+        }
     }
 }
 
@@ -81,14 +91,16 @@ async fn caught_up(services: &Services) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns on Ctrl-C, and when a supervisor asks the program to end.
-async fn stop_asked() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("listening for the end")?;
-    tokio::select! {
-        asked = tokio::signal::ctrl_c() => asked.context("listening for Ctrl-C"),
-        _ = terminate.recv() => Ok(()),
-    }
+/// Listens from now on for Ctrl-C, and for a supervisor that asks the program to end; returns with the first.
+fn stop_asked() -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("listening for the end");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 fn greeting(app: &App, address: SocketAddr, sample: bool) -> String {

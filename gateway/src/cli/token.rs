@@ -11,6 +11,8 @@ use anyhow::{Context, bail};
 use cityos_domain::foundation::reservation::{self, Reservation, Scope};
 use cityos_domain::ids::{CustomerId, TenantId, VendorId};
 use cityos_domain::log::Partition;
+use cityos_domain::text::{NAME_CHARS_MAX, line};
+use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::{Clock, SystemClock};
 use cityos_eventstore::executor::Executor;
 use clap::Args;
@@ -43,6 +45,11 @@ impl Token {
         if !settings.development_tokens {
             bail!("development tokens are switched off: see the setting `development_tokens`");
         }
+        let directory = &settings.data_dir;
+        if ![LOG_FILE, KEYS_FILE].iter().any(|file| directory.join(file).exists()) {
+            bail!("there is no city in {}: name its data directory", directory.display());
+        }
+        let subject = self.subject.map(|name| line("--subject", &name, NAME_CHARS_MAX)).transpose()?;
         let clock = Arc::new(SystemClock);
         let stores = Stores::open(&settings, clock.clone()).await?;
         let executor = Executor::new(stores.log, clock.clone(), Arc::new(()));
@@ -67,13 +74,9 @@ impl Token {
             Some(id) => Some(id_of::<CustomerId>(id).context("this is no id of a customer")?),
             None => None,
         };
-        let subject = self.subject.unwrap_or_default();
-        let caller =
-            coherent(Caller { subject, roles: self.roles.into_iter().collect(), tenant, vendor, customer })?;
-        let subject = match caller.subject.is_empty() {
-            true => default_subject(&caller),
-            false => caller.subject.clone(),
-        };
+        let roles = self.roles.into_iter().collect();
+        let caller = coherent(Caller { subject: String::new(), roles, tenant, vendor, customer })?;
+        let subject = subject.unwrap_or_else(|| default_subject(&caller));
         let caller = Caller { subject, ..caller };
         let (token, _) =
             development_tokens(stores.keys.as_ref(), &settings).await?.issue(&caller, clock.now());

@@ -7,16 +7,17 @@ use super::rejects::{Reject, Wrong};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use cityos_domain::calendar::Zone;
-use cityos_domain::commission::rules::{self, Basis, CommissionRules, Fee};
+use cityos_domain::commission::rules::{self, CommissionRules, Fee, Listed};
 use cityos_domain::foundation::reservation::{self, Scope};
 use cityos_domain::foundation::store::{OpenStore, Opening, StoreKind};
-use cityos_domain::foundation::tenancy::{RegisterTenant, Registration};
+use cityos_domain::foundation::tenancy::{RegisterTenant, Registration, Tenancy};
 use cityos_domain::foundation::tenant::{self, ProvisionTenant, Tenant, Tier};
 use cityos_domain::ids::{ProductCategoryId, ProductId, StoreId, TenantId, derive};
 use cityos_domain::log::Partition;
 use cityos_domain::marketplace::product::CreateProduct;
 use cityos_domain::marketplace::product_category::CreateCategory;
 use cityos_domain::money::{Currency, Rate};
+use cityos_domain::rejection::Rejected;
 use cityos_domain::text::{Code, LocalText, Locale, Slug};
 use cityos_domain::workspace::{Intention, Stop, Workspace};
 use cityos_eventstore::executor::Executed;
@@ -35,11 +36,11 @@ const LOCALE: &str = "en";
 pub struct Target {
     /// The tenant's slug; the tenant is made if there is none.
     pub slug: Slug,
-    /// Its time zone, where it is made.
+    /// Its time zone: one that is there must have it.
     pub zone: Zone,
-    /// Its currency, where it is made.
+    /// Its currency: one that is there must have it.
     pub currency: Currency,
-    /// What the marketplace takes of the goods, where the tenant has no commission yet.
+    /// What the marketplace takes of all goods: a tenant that has decided about its commission must take it.
     pub commission: Option<Rate>,
 }
 
@@ -141,43 +142,25 @@ async fn make_tenant(
     target: &Target,
     at: DateTime<Utc>,
 ) -> anyhow::Result<(TenantId, StoreId)> {
-    let Target { slug, zone, currency, commission } = target;
+    let Target { slug, commission, .. } = target;
     let name = slug.as_str();
-    let locale = Locale::parse("locale", LOCALE).expect("the constant is a locale");
-    let text = LocalText::parse("name", [(locale.clone(), name.to_owned())])?;
-    let registration = Registration {
-        slug: slug.clone(),
-        name: text.clone(),
-        subcategory: None,
-        zone: *zone,
-        locale: locale.clone(),
-        currency: *currency,
-        tier: Tier::default(),
+    let known = owner_if_any(commands, Partition::Platform, Scope::TenantSlug, name).await?.map(TenantId);
+    let (tenant, registration) = match known {
+        Some(tenant) => (tenant, fitting(commands, target, tenant).await?),
+        None => register(commands, target, at).await?,
     };
-    let mut tenant =
-        owner_if_any(commands, Partition::Platform, Scope::TenantSlug, name).await?.map(TenantId);
-    if tenant.is_none() {
-        let id = TenantId(derive(&["import", "tenant", name]));
-        let register = RegisterTenant { id, registration: registration.clone() };
-        let executed = commands.give(Partition::Platform, ("tenant", name), name, at, &register).await;
-        executed.with_context(|| format!("registering the tenant {name}"))?;
-        tenant = Some(id);
-    }
-    let tenant = tenant.expect("registered just now at the latest");
     let partition = Partition::Tenant(tenant);
-    let open = OpenImported {
-        registration,
-        store: StoreId(derive(&["import", "store", &tenant.to_string()])),
-        opening: Opening {
-            slug: slug.clone(),
-            name: text,
-            brand: name.to_owned(),
-            kind: StoreKind::Marketplace,
-            currencies: vec![*currency],
-            locales: vec![locale],
-            regions: Vec::new(),
-        },
+    let opening = Opening {
+        slug: slug.clone(),
+        name: named(name)?,
+        brand: name.to_owned(),
+        kind: StoreKind::Marketplace,
+        currencies: vec![registration.currency],
+        locales: vec![locale()],
+        regions: Vec::new(),
     };
+    let store = StoreId(derive(&["import", "store", &tenant.to_string()]));
+    let open = OpenImported { registration, store, opening };
     let executed = commands.give(partition, ("opening", name), name, at, &open).await;
     executed.with_context(|| format!("opening the tenant {name}"))?;
     if let Some(rate) = *commission {
@@ -188,16 +171,63 @@ async fn make_tenant(
     }
     let (state, _) = commands.executor().load::<Tenant>(partition, tenant).await?;
     let Tenant::Known { profile, .. } = &*state else { bail!("the tenant {name} is not there") };
-    if profile.zone != *zone || profile.currency != *currency {
+    let store = profile.default_store.with_context(|| format!("the tenant {name} has no store"))?;
+    Ok((tenant, store))
+}
+
+async fn register(
+    commands: &Commands,
+    target: &Target,
+    at: DateTime<Utc>,
+) -> anyhow::Result<(TenantId, Registration)> {
+    let name = target.slug.as_str();
+    let registration = Registration {
+        slug: target.slug.clone(),
+        name: named(name)?,
+        subcategory: None,
+        zone: target.zone,
+        locale: locale(),
+        currency: target.currency,
+        tier: Tier::default(),
+    };
+    let id = TenantId(derive(&["import", "tenant", name]));
+    let register = RegisterTenant { id, registration: registration.clone() };
+    let executed = commands.give(Partition::Platform, ("tenant", name), name, at, &register).await;
+    executed.with_context(|| format!("registering the tenant {name}"))?;
+    Ok((id, registration))
+}
+
+/// What a tenant that is there began with, if it is as the target says: asked before anything is changed.
+async fn fitting(commands: &Commands, target: &Target, tenant: TenantId) -> anyhow::Result<Registration> {
+    let Target { slug, zone, currency, commission } = target;
+    let executor = commands.executor();
+    let (tenancy, _) = executor.load::<Tenancy>(Partition::Platform, tenant).await?;
+    let Tenancy::Registered(registration) = &*tenancy else { bail!("the tenant {slug} is not registered") };
+    if registration.zone != *zone || registration.currency != *currency {
         bail!(
-            "the tenant {name} has the time zone {} and the currency {}, not {} and {currency}",
-            profile.zone.name(),
-            profile.currency,
+            "the tenant {slug} has the time zone {} and the currency {}, not {} and {currency}",
+            registration.zone.name(),
+            registration.currency,
             zone.name(),
         );
     }
-    let store = profile.default_store.with_context(|| format!("the tenant {name} has no store"))?;
-    Ok((tenant, store))
+    let (rules, _) = executor.load::<CommissionRules>(Partition::Tenant(tenant), tenant).await?;
+    if let Some(rate) = *commission
+        && rules.version() > 0
+        && !rules.in_order().any(|listed| takes(listed, rate))
+    {
+        let percent = rate.percent();
+        bail!(
+            "the tenant {slug} has a commission of its own, which does not take {percent} % of all goods: leave out \
+             --commission-percent, or change the commission first"
+        );
+    }
+    Ok(registration.clone())
+}
+
+/// Whether this is the rule for all other goods, and takes this share of them.
+fn takes(listed: &Listed, rate: Rate) -> bool {
+    listed.rule.id == rules::catch_all() && listed.enabled && listed.rule.fee == Fee::percent(rate)
 }
 
 /// A tenant that trades, with a store; whatever of it is there already stays as it is.
@@ -232,13 +262,7 @@ impl Intention for TakeByDefault {
         if city.see::<CommissionRules>(id)?.version() > 0 {
             return Ok(());
         }
-        let fee = Fee::Percent {
-            rate: self.rate,
-            basis: Basis::Net,
-            floor_minor: BTreeMap::new(),
-            cap_minor: BTreeMap::new(),
-            includes_freight: false,
-        };
+        let fee = Fee::percent(self.rate);
         city.send::<CommissionRules>(id, &rules::Command::ChangeCatchAll { fee })?;
         city.send::<CommissionRules>(id, &rules::Command::Enable { rule: rules::catch_all() })
     }
@@ -283,12 +307,16 @@ impl Intention for EnsureProduct {
 }
 
 /// A name for what came without one.
-pub fn named(text: &str) -> Result<LocalText, Stop> {
-    let locale = Locale::parse("locale", LOCALE).expect("the constant is a locale");
-    Ok(LocalText::parse("name", [(locale, text.to_owned())])?)
+pub fn named(text: &str) -> Result<LocalText, Rejected> {
+    LocalText::parse("name", [(locale(), text.to_owned())])
 }
 
-async fn owner_if_any(
+fn locale() -> Locale {
+    Locale::parse("locale", LOCALE).expect("the constant is a locale")
+}
+
+/// Whom a name belongs to, if anyone.
+pub async fn owner_if_any(
     commands: &Commands,
     partition: Partition,
     scope: Scope,

@@ -30,8 +30,8 @@ impl Commands {
         &self.executor
     }
 
-    /// Gives one command. `what` and `name` say what is imported, `input` everything it was made from: given
-    /// again it changes nothing, given with another input it is refused.
+    /// Gives one command. `what` and `name` say what is imported, `input` what of it must be the same when it is
+    /// given again: then it changes nothing. With another input it is refused.
     pub async fn give(
         &self,
         partition: Partition,

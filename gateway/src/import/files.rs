@@ -7,12 +7,16 @@ use chrono::{DateTime, Utc};
 use cityos_domain::money::{Currency, Money};
 use cityos_domain::text::{Code, Slug};
 use csv::{ReaderBuilder, StringRecord, Terminator};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 /// Where a row stands in its file, from 1; every line counts, the header and blank ones too.
 pub type LineNumber = u64;
+
+/// The column that says whose row it is, in `order_lines.csv`.
+const ORDER_ID: &str = "order_id";
 
 /// A row of `sellers.csv`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +49,18 @@ pub enum Status {
     Authorised,
     /// `canceled`: authorised, then released.
     Canceled,
+}
+
+impl Status {
+    /// Its name. Receipts depend on it: it never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Delivered => "delivered",
+            Status::Shipped => "shipped",
+            Status::Authorised => "authorised",
+            Status::Canceled => "canceled",
+        }
+    }
 }
 
 /// A row of `order_lines.csv`.
@@ -81,6 +97,8 @@ pub struct Rows<T> {
     pub taken: Vec<(LineNumber, T)>,
     /// In file order.
     pub rejects: Vec<Reject>,
+    /// Whom rows that could not be read are about, as far as that can be read.
+    pub broken: BTreeSet<Code>,
 }
 
 /// A row under its column names.
@@ -131,7 +149,7 @@ impl Row<'_> {
 
 /// Reads `sellers.csv`: `seller_id`, and optionally `zip_prefix`, `city`, `state`.
 pub fn sellers(path: &Path) -> anyhow::Result<Rows<Seller>> {
-    read("sellers", path, &["seller_id"], |row| {
+    read("sellers", path, "seller_id", &[], |row| {
         let address = ["zip_prefix", "city", "state"].map(|column| row.text(column)).join(" ");
         Ok(Seller { id: row.code("seller_id")?, address: address.trim().to_owned() })
     })
@@ -140,7 +158,7 @@ pub fn sellers(path: &Path) -> anyhow::Result<Rows<Seller>> {
 /// Reads `products.csv`: `product_id`, and optionally `category`, `weight_g`. Its `seller_id` says nothing the
 /// order lines do not say again.
 pub fn products(path: &Path) -> anyhow::Result<Rows<Product>> {
-    read("products", path, &["product_id"], |row| {
+    read("products", path, "product_id", &[], |row| {
         let category = match row.text("category") {
             "" => None,
             text => Some(Slug::parse("category", text)?),
@@ -152,18 +170,9 @@ pub fn products(path: &Path) -> anyhow::Result<Rows<Product>> {
 /// Reads `order_lines.csv`: `order_id`, `line`, `product_id`, `seller_id`, `unit_price`, `freight`, `currency`,
 /// `ship_by`, `order_status`, and optionally `purchased_at`, `approved_at`, `delivered_at`.
 pub fn order_lines(path: &Path) -> anyhow::Result<Rows<OrderLine>> {
-    let columns = [
-        "order_id",
-        "line",
-        "product_id",
-        "seller_id",
-        "unit_price",
-        "freight",
-        "currency",
-        "ship_by",
-        "order_status",
-    ];
-    read("order_lines", path, &columns, |row| {
+    let columns =
+        ["line", "product_id", "seller_id", "unit_price", "freight", "currency", "ship_by", "order_status"];
+    read("order_lines", path, ORDER_ID, &columns, |row| {
         let currency = Currency::parse("currency", row.required("currency")?)?;
         let status = match row.text("order_status") {
             "" | "delivered" => Status::Delivered,
@@ -177,7 +186,7 @@ pub fn order_lines(path: &Path) -> anyhow::Result<Rows<OrderLine>> {
         };
         let number = row.whole("line")?.filter(|number| *number > 0);
         Ok(OrderLine {
-            order: row.code("order_id")?,
+            order: row.code(ORDER_ID)?,
             number: number.ok_or_else(|| Wrong::new("line", "must be a whole number from 1"))?,
             product: row.code("product_id")?,
             seller: row.code("seller_id")?,
@@ -195,6 +204,7 @@ pub fn order_lines(path: &Path) -> anyhow::Result<Rows<OrderLine>> {
 fn read<T>(
     file: &'static str,
     path: &Path,
+    id: &str,
     required: &[&str],
     parse: impl Fn(&Row<'_>) -> Result<T, Wrong>,
 ) -> anyhow::Result<Rows<T>> {
@@ -208,10 +218,10 @@ fn read<T>(
     let header =
         fields(&header).map_err(|wrong| anyhow!("the header of {} {}", path.display(), wrong.reason))?;
     let columns: Vec<_> = header.iter().map(str::trim).collect();
-    if let Some(missing) = required.iter().find(|name| !columns.contains(name)) {
+    if let Some(missing) = [id].iter().chain(required).find(|name| !columns.contains(name)) {
         bail!("{} has no column `{missing}`", path.display());
     }
-    let mut rows = Rows { taken: Vec::new(), rejects: Vec::new() };
+    let mut rows = Rows { taken: Vec::new(), rejects: Vec::new(), broken: BTreeSet::new() };
     for numbered in lines {
         let (text, line) = numbered?;
         let (fields, broken) = match fields_of(&text, columns.len()) {
@@ -222,9 +232,11 @@ fn read<T>(
         match broken.map_or_else(|| parse(&row), Err) {
             Ok(taken) => rows.taken.push((line, taken)),
             Err(Wrong { field, reason }) => {
-                // Only what has the form of an order id is repeated: a broken row may hold anything.
-                let order = row.code("order_id").map(|code| code.to_string()).unwrap_or_default();
-                rows.rejects.push(Reject { file, line, order, field, reason });
+                // Only what has the form of an id is repeated: a broken row may hold anything.
+                let about = row.code(id).ok();
+                let order = about.as_ref().filter(|_| id == ORDER_ID).map(Code::to_string);
+                rows.rejects.push(Reject { file, line, order: order.unwrap_or_default(), field, reason });
+                rows.broken.extend(about);
             }
         }
     }

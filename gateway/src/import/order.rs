@@ -121,16 +121,16 @@ impl ImportOrder<'_> {
         Ok(id)
     }
 
-    /// The vendor's offer of the line's product, at the line's price.
+    /// The vendor's offer of the line's product, at the line's price. What else an offer that is there says of its
+    /// price stays.
     fn offer(&self, city: &mut Workspace, vendor: VendorId, line: &OrderLine) -> Result<OfferId, Stop> {
         let sku = &line.product;
         let price = Price { unit: line.unit, freight_minor: 0, includes_tax: false };
         if let Some(owner) = reservation::owner(city, Scope::Sku(vendor), sku.as_str())? {
             let id = OfferId(owner);
-            let now = city.see::<Offer>(id)?.buyable(line.unit.currency);
-            if !now.is_ok_and(|now| now.unit == line.unit) {
-                city.send::<Offer>(id, &offer::Command::ChangePrice { price })?;
-            }
+            let now = city.see::<Offer>(id)?.buyable(line.unit.currency).unwrap_or(price);
+            let price = Price { unit: line.unit, ..now };
+            city.send::<Offer>(id, &offer::Command::ChangePrice { price })?;
             return Ok(id);
         }
         let id = OfferId(derive(&["import", "offer", &vendor.to_string(), sku.as_str()]));

@@ -7,7 +7,7 @@ use cityos_domain::money::Money;
 use cityos_domain::orders::order::LINES_MAX;
 use cityos_domain::text::Code;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// How far ahead a time may lie: goods may be promised for later, but not for another age.
 const AHEAD_MAX: TimeDelta = TimeDelta::days(365);
@@ -58,7 +58,7 @@ pub fn plan(
     let mut sellers = by_id("sellers", "seller_id", sellers, |row| &row.id, &mut rejects);
     keep_apart(&mut sellers, &mut rejects);
     let products = by_id("products", "product_id", products, |row| &row.id, &mut rejects);
-    let mut broken: BTreeSet<String> = lines.rejects.iter().map(|reject| reject.order.clone()).collect();
+    let mut broken = lines.broken;
     rejects.extend(lines.rejects);
 
     let mut by_order: BTreeMap<Code, Vec<(LineNumber, OrderLine)>> = BTreeMap::new();
@@ -69,7 +69,7 @@ pub fn plan(
     for (reference, lines) in by_order {
         let wrong = faults(&lines, &sellers, &products, now);
         if !wrong.is_empty() {
-            broken.insert(reference.to_string());
+            broken.insert(reference.clone());
         }
         rejects.extend(wrong.into_iter().map(|(line, field, reason)| Reject {
             file: "order_lines",
@@ -78,16 +78,16 @@ pub fn plan(
             field: field.into(),
             reason,
         }));
-        if !broken.contains(reference.as_str()) {
+        if !broken.contains(&reference) {
             orders.push(planned(reference, lines, now));
         }
     }
     orders.sort_by(|a, b| (a.placed_at, &a.reference).cmp(&(b.placed_at, &b.reference)));
-    broken.remove("");
     Plan { sellers, products, orders, rejects, orders_rejected: broken.len() }
 }
 
-/// The rows of a file by their ids. Where two of one id differ nobody knows which is meant: neither counts.
+/// The rows of a file by their ids. Where two of one id differ, or one cannot be read, nobody knows what is meant: none
+/// counts.
 fn by_id<T: PartialEq>(
     file: &'static str,
     column: &str,
@@ -97,7 +97,7 @@ fn by_id<T: PartialEq>(
 ) -> ById<T> {
     rejects.extend(rows.rejects);
     let mut sound = ById::new();
-    let mut unclear = BTreeSet::new();
+    let mut unclear = rows.broken;
     for (line, row) in rows.taken {
         match sound.entry(id(&row).clone()) {
             Entry::Vacant(free) => {

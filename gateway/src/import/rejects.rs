@@ -3,13 +3,17 @@
 
 use anyhow::{Context, bail};
 use cityos_domain::rejection::Rejected;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+/// The columns of the file.
+const HEADER: [&str; 5] = ["file", "line", "order_id", "field", "reason"];
 
 /// One refused row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reject {
-    /// The file's name as the layout calls it.
+    /// Which file of the layout: `sellers`, `products` or `order_lines`.
     pub file: &'static str,
     /// The line in the file, from 1, the header counted.
     pub line: u64,
@@ -40,8 +44,8 @@ impl Wrong {
 impl From<Rejected> for Wrong {
     /// A refusal by the rules of the domain.
     fn from(rejected: Rejected) -> Self {
-        // Messages that quote the value begin with it in backticks.
-        let reason = match rejected.message.strip_prefix('`').and_then(|rest| rest.split_once("` ")) {
+        // Messages that quote the value begin with it in backticks. It may hold some too, the rule behind it does not.
+        let reason = match rejected.message.strip_prefix('`').and_then(|rest| rest.rsplit_once("` ")) {
             Some((_, rule)) => rule.to_owned(),
             None => rejected.message,
         };
@@ -51,7 +55,8 @@ impl From<Rejected> for Wrong {
     }
 }
 
-/// Makes sure, before anything is brought in, that rejects can be written to `path` and nothing else is lost by it.
+/// Makes sure, before anything is brought in, that rejects can be written to `path` and nothing is lost by it but
+/// older rejects.
 pub fn prepare(path: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
     let there = path.canonicalize().ok();
     if let Some(there) = &there {
@@ -61,6 +66,9 @@ pub fn prepare(path: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
         if !there.is_file() {
             bail!("rejects cannot go to {}, which is no plain file", path.display());
         }
+        if !is_ours(path).with_context(|| format!("reading {}", path.display()))? {
+            bail!("rejects cannot go to {}, which holds something else", path.display());
+        }
     }
     let opened = OpenOptions::new().append(true).create(true).open(path);
     opened.with_context(|| format!("rejects cannot be written to {}", path.display()))?;
@@ -68,6 +76,14 @@ pub fn prepare(path: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
         std::fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Whether a file is empty or begins as rejects do.
+fn is_ours(path: &Path) -> std::io::Result<bool> {
+    let mut first = Vec::new();
+    let header = HEADER.join(",") + "\n";
+    BufReader::new(File::open(path)?).take(header.len() as u64).read_until(b'\n', &mut first)?;
+    Ok(first.is_empty() || first == header.as_bytes())
 }
 
 /// Writes the rejects as CSV, replacing the file; removes it where there are none.
@@ -82,7 +98,7 @@ pub fn write(path: &Path, rejects: &[Reject]) -> anyhow::Result<Option<PathBuf>>
     }
     let mut writer = csv::Writer::from_path(path)
         .with_context(|| format!("creating the rejects file {}", path.display()))?;
-    writer.write_record(["file", "line", "order_id", "field", "reason"])?;
+    writer.write_record(HEADER)?;
     for reject in rejects {
         let line = reject.line.to_string();
         writer.write_record([reject.file, &line, &reject.order, &reject.field, &reject.reason])?;

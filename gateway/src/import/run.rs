@@ -1,13 +1,14 @@
 //! The import itself: the catalog, then order after order by time, and a count of what was made.
 
-use super::catalog::{Catalog, Target, make};
+use super::catalog::{Catalog, Target, make, owner_if_any};
 use super::commands::{Commands, done_or_refused};
-use super::files::Seller;
+use super::files::{OrderLine, Seller};
 use super::order::ImportOrder;
 use super::plan::{Plan, PlannedOrder};
 use super::rejects::{Reject, Wrong};
 use anyhow::Context;
 use cityos_domain::event::Kind;
+use cityos_domain::foundation::reservation::Scope;
 use cityos_domain::ids::{PersonId, TenantId, derive};
 use cityos_domain::log::{Partition, Version};
 use cityos_domain::marketplace::customer::Contact;
@@ -15,6 +16,7 @@ use cityos_domain::sealed::Sealed;
 use cityos_domain::text::Code;
 use cityos_eventstore::executor::Executed;
 use cityos_eventstore::sealing::Sealer;
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -69,7 +71,7 @@ pub async fn run(
     let at = plan.orders.first().map_or_else(|| commands.executor().clock().now(), |first| first.placed_at);
     let count = |executed: &Executed| report.borrow_mut().count(executed);
     let catalog = make(commands, target, plan, at, rejects, count).await?;
-    let mut contacts = Contacts { sealer, tenant: catalog.tenant, sealed: BTreeMap::new() };
+    let mut contacts = Contacts { commands, sealer, tenant: catalog.tenant, sealed: BTreeMap::new() };
     for order in &plan.orders {
         let left_out = order.lines.iter().find(|(_, line)| !catalog.products.contains_key(&line.product));
         let imported = match left_out {
@@ -137,22 +139,60 @@ async fn import(
     let intention = ImportOrder { order, store: catalog.store, products: &catalog.products, contacts };
     let reference = order.reference.as_str();
     let partition = Partition::Tenant(catalog.tenant);
-    // Where a row stands in its file may change between two imports of the same order.
-    let rows: Vec<_> = order.lines.iter().map(|(_, line)| line).collect();
-    let input = format!("{rows:?}");
+    let input = input_of(order);
     let given = commands.give(partition, ("order", reference), &input, order.placed_at, &intention).await;
     done_or_refused(given, "order_id").with_context(|| format!("importing the order {reference}"))
 }
 
-/// Contacts of vendors, each sealed once.
+/// What must be the same when the order comes again, column by column. Where a row stands in its file may change.
+/// Receipts hold the hash of this: with another text every order would count as changed.
+fn input_of(order: &PlannedOrder) -> String {
+    let rows = order.lines.iter().map(|(_, line)| {
+        let OrderLine {
+            order,
+            number,
+            product,
+            seller,
+            unit,
+            freight,
+            ship_by,
+            status,
+            purchased_at,
+            approved_at,
+            delivered_at,
+        } = line;
+        let currency = unit.currency.to_string();
+        let [ship_by, purchased_at, approved_at, delivered_at] =
+            [Some(*ship_by), *purchased_at, *approved_at, *delivered_at]
+                .map(|at| at.map(|at| at.timestamp_micros()));
+        json!([
+            order.as_str(),
+            number,
+            product.as_str(),
+            seller.as_str(),
+            unit.minor,
+            freight.minor,
+            currency,
+            ship_by,
+            status.name(),
+            purchased_at,
+            approved_at,
+            delivered_at,
+        ])
+    });
+    json!(["order_lines 1", rows.collect::<Vec<_>>()]).to_string()
+}
+
+/// Contacts of vendors that are not there yet, each sealed once.
 struct Contacts<'a> {
+    commands: &'a Commands,
     sealer: &'a Sealer,
     tenant: TenantId,
-    sealed: BTreeMap<Code, Sealed<Contact>>,
+    sealed: BTreeMap<Code, Option<Sealed<Contact>>>,
 }
 
 impl Contacts<'_> {
-    /// How to reach the vendors of an order, as far as the sellers file says.
+    /// How to reach the new vendors of an order, as far as the sellers file says.
     async fn of(
         &mut self,
         plan: &Plan,
@@ -161,17 +201,23 @@ impl Contacts<'_> {
         let mut of_order = BTreeMap::new();
         let handles: BTreeSet<&Code> = order.lines.iter().map(|(_, line)| &line.seller).collect();
         for handle in handles {
-            let (_, seller) = &plan.sellers[handle];
-            if seller.address.is_empty() {
-                continue;
-            }
             if !self.sealed.contains_key(handle) {
-                let sealed = self.seal(seller).await?;
+                let (_, seller) = &plan.sellers[handle];
+                let sealed = match seller.address.is_empty() || self.is_there(handle).await? {
+                    true => None,
+                    false => Some(self.seal(seller).await?),
+                };
                 self.sealed.insert(handle.clone(), sealed);
             }
-            of_order.insert(handle.clone(), self.sealed[handle].clone());
+            of_order.extend(self.sealed[handle].clone().map(|sealed| (handle.clone(), sealed)));
         }
         Ok(of_order)
+    }
+
+    async fn is_there(&self, handle: &Code) -> anyhow::Result<bool> {
+        let partition = Partition::Tenant(self.tenant);
+        let folded = handle.as_str().to_lowercase();
+        Ok(owner_if_any(self.commands, partition, Scope::VendorHandle, &folded).await?.is_some())
     }
 
     async fn seal(&self, seller: &Seller) -> anyhow::Result<Sealed<Contact>> {
@@ -179,5 +225,39 @@ impl Contacts<'_> {
         let contact = Contact { address: vec![seller.address.clone()], ..Contact::default() };
         let sealed = self.sealer.seal(self.tenant, person, Contact::FIELD, &contact).await;
         sealed.context("sealing a seller's address")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::files::Status;
+    use cityos_domain::money::{Currency, Money};
+
+    /// Receipts hold the hash of this text: it must never change.
+    #[test]
+    fn what_must_be_the_same_when_an_order_comes_again_is_told_by_this_text() {
+        let code = |text: &str| Code::parse("code", text).unwrap();
+        let currency = Currency::parse("currency", "BRL").unwrap();
+        let at = "2018-03-01T00:00:00Z".parse().unwrap();
+        let line = OrderLine {
+            order: code("first"),
+            number: 1,
+            product: code("lamp"),
+            seller: code("north"),
+            unit: Money { minor: 1_050, currency },
+            freight: Money { minor: 0, currency },
+            ship_by: at,
+            status: Status::Delivered,
+            purchased_at: Some(at),
+            approved_at: None,
+            delivered_at: None,
+        };
+        let reference = line.order.clone();
+        let (status, lines) = (line.status, vec![(7, line)]);
+        let order =
+            PlannedOrder { reference, lines, placed_at: at, shipped_at: at, delivered_at: at, status };
+        let text = r#"["order_lines 1",[["first",1,"lamp","north",1050,0,"BRL",1519862400000000,"delivered",1519862400000000,null,null]]]"#;
+        assert_eq!(input_of(&order), text);
     }
 }

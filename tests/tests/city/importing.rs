@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Operation, Sandbox};
 use cityos_domain::log::Position;
 use cityos_domain::orders::order::LINES_MAX;
+use cityos_eventstore::backup::KEYS_FILE;
 use cityos_eventstore::clock::{Clock, SystemClock};
 use cityos_eventstore::store::EventStore;
 use cityos_gateway::app::App;
@@ -13,6 +14,7 @@ use cityos_gateway::context::RequestContext;
 use cityos_gateway::graphql;
 use cityos_projections::digest;
 use cityos_projections::models::REGISTRY;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -415,6 +417,31 @@ async fn a_product_whose_row_says_something_else_by_now_stays_as_it_is_and_new_o
 }
 
 #[tokio::test]
+async fn an_order_at_another_price_leaves_an_offers_freight_and_tax_as_they_are() {
+    let at = with_files(&format!("old,1,{SOUND}\n"));
+    assert_eq!(import(&at, at.path("")).code, Some(0));
+    {
+        let (app, token) = (at_rest(&at).await, admin(&at));
+        let offers = asked(&app, &token, "{ offers { nodes { id } } }").await;
+        let offer = &offers["offers"]["nodes"][0]["id"];
+        let price = "{ unit: { amount: \"3.00\", currency: \"BRL\" }, freight: \"5.00\", includesTax: true }";
+        let change = format!(
+            "mutation {{ changeOfferPrice(input: {{ offer: {offer}, price: {price} }}, idempotencyKey: \"live\") {{
+                __typename }} }}"
+        );
+        let changed = json!({ "changeOfferPrice": { "__typename": "OfferChanged" } });
+        assert_eq!(asked(&app, &token, &change).await, changed);
+    }
+    let dearer = SOUND.replace("1.00", "2.00");
+    at.write("order_lines.csv", &format!("{HEADER}new,1,{dearer}\n"));
+    assert_eq!(import(&at, at.path("")).code, Some(0));
+    let prices = "{ offers { nodes { prices { unit { amount } freight { amount } includesTax } } } }";
+    let price = json!({ "unit": amount("2.00"), "freight": amount("5.00"), "includesTax": true });
+    let expected = json!({ "offers": { "nodes": [{ "prices": [price] }] } });
+    assert_eq!(answers(&at, prices).await, expected);
+}
+
+#[tokio::test]
 async fn an_order_of_too_many_lines_is_refused_and_the_next_comes_in() {
     let rows = |order: &str, lines: usize| -> String {
         (1..=lines).map(|number| format!("{order},{number},{SOUND}\n")).collect()
@@ -472,6 +499,34 @@ async fn rows_that_were_refused_are_told_also_where_the_import_cannot_go_on() {
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     assert!(ended.complained.contains("has the time zone"), "{}", ended.complained);
     assert_eq!(refused(&at), ["order_lines,3,short,,has 2 fields where the header has 12"]);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_not_as_the_import_says_is_left_as_it_is() {
+    let at = with_files(&format!("old,1,{SOUND}\n"));
+    let with = |from: &str, to: &str| {
+        let arguments = arguments(at.path("")).join(" ");
+        assert!(arguments.contains(from), "{arguments}");
+        at.run(&arguments.replace(from, to).split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>())
+    };
+    assert_eq!(with("--commission-percent 10", "").code, Some(0));
+    at.write("order_lines.csv", &format!("{HEADER}new,1,{SOUND}\n"));
+    let before = head(&at).await;
+    for (from, to) in [("BRL", "SAR"), ("America/Sao_Paulo", "Asia/Riyadh")] {
+        let ended = with(from, to);
+        assert_eq!(ended.code, Some(1), "{}", ended.said);
+        assert!(ended.complained.contains("has the time zone"), "{}", ended.complained);
+        assert_eq!(head(&at).await, before, "{to}");
+    }
+    // Nothing was decided about the commission yet.
+    assert_eq!(with(" 10", " 10").code, Some(0));
+    let before = head(&at).await;
+    let ended = with(" 10", " 12");
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    assert!(ended.complained.contains("has a commission of its own"), "{}", ended.complained);
+    assert_eq!(head(&at).await, before);
+    assert_eq!(with(" 10", " 10").code, Some(0));
+    assert_eq!(head(&at).await, before);
 }
 
 #[tokio::test]
@@ -536,6 +591,47 @@ async fn rows_of_one_seller_or_product_that_differ_keep_its_orders_out_and_a_pla
 }
 
 #[tokio::test]
+async fn a_seller_or_product_with_a_bad_row_keeps_out_the_orders_that_name_it_also_where_another_row_is_good()
+{
+    let at = with_files(&format!(
+        "lamps,1,{SOUND}\ncups,1,{}\nsouth,1,{}\n",
+        SOUND.replace("lamp", "cup"),
+        SOUND.replace("lamp,north", "chair,south")
+    ));
+    at.write("sellers.csv", &format!("{SELLERS}south,90010\n"));
+    at.write("products.csv", &format!("{PRODUCTS}cup,,heavy\ntwo words,,\n"));
+    let ended = import(&at, at.path(""));
+    assert_eq!(ended.code, Some(3), "{}{}", ended.said, ended.complained);
+    let expected = [
+        "order_lines,3,cups,product_id,has no sound row in the products file",
+        "sellers,4,,,has 2 fields where the header has 4",
+        "order_lines,4,south,seller_id,has no sound row in the sellers file",
+        "products,5,,weight_g,is not a whole number",
+    ];
+    let found = refused(&at);
+    assert_eq!(found[..4], expected, "{found:?}");
+    assert_eq!(found.len(), 5, "{found:?}");
+    assert_eq!(lines_of_orders(&at).await, [("lamps".into(), 1)]);
+}
+
+#[tokio::test]
+async fn no_key_is_made_for_a_seller_who_is_there_already() {
+    let at = with_files(&format!("old,1,{SOUND}\n"));
+    assert_eq!(import(&at, at.path("")).code, Some(0));
+    let keys = || {
+        let keys = Connection::open(at.data().join(KEYS_FILE)).unwrap();
+        keys.query_row("SELECT count(*) FROM persons", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(keys(), 1);
+    at.write("sellers.csv", &SELLERS.replace("north", "NORTH"));
+    let again = SOUND.replace("north", "NORTH");
+    at.write("order_lines.csv", &format!("{HEADER}new,1,{again}\n"));
+    assert_eq!(import(&at, at.path("")).code, Some(0));
+    assert_eq!(keys(), 1);
+    assert_eq!(lines_of_orders(&at).await, [("new".into(), 1), ("old".into(), 1)]);
+}
+
+#[tokio::test]
 async fn sellers_whose_ids_differ_in_case_alone_are_not_taken_for_one() {
     let other = SOUND.replace("lamp,north", "chair,South");
     let at = with_files(&format!("lamps,1,{SOUND}\nother,1,{other}\n"));
@@ -553,15 +649,31 @@ async fn sellers_whose_ids_differ_in_case_alone_are_not_taken_for_one() {
     assert_eq!(lines_of_orders(&at).await, [("lamps".into(), 1)]);
 }
 
+/// What begins as rejects do, but for one more column.
+const LONG: &str = "file,line,order_id,field,reason,mine\n";
+
 #[test]
 fn rejects_go_nowhere_that_something_else_is_lost() {
     let at = with_files(&format!("lamps,1,{SOUND}\n"));
     let mut arguments = arguments(at.path(""));
     arguments.push("--rejects".into());
+    let others = [
+        ("notes.md", "# Notes\n"),
+        ("log.db", "SQLite format 3\0"),
+        ("short.csv", "file,line"),
+        ("long.csv", LONG),
+    ];
+    for (name, text) in others {
+        at.write(name, text);
+    }
     for (place, why) in [
         (at.path("sellers.csv"), "which is read"),
         (at.path(""), "no plain file"),
         (at.path("nowhere/rejects.csv"), "cannot be written"),
+        (at.path("notes.md"), "which holds something else"),
+        (at.path("log.db"), "which holds something else"),
+        (at.path("short.csv"), "which holds something else"),
+        (at.path("long.csv"), "which holds something else"),
     ] {
         arguments.push(place.to_str().unwrap().to_owned());
         let ended = at.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -570,7 +682,17 @@ fn rejects_go_nowhere_that_something_else_is_lost() {
         assert!(ended.said.is_empty(), "nothing was brought in: {}", ended.said);
         arguments.pop();
     }
-    assert_eq!(std::fs::read_to_string(at.path("sellers.csv")).unwrap(), SELLERS);
+    for (name, text) in others.into_iter().chain([("sellers.csv", SELLERS)]) {
+        assert_eq!(at.read(name), text, "{name}");
+    }
+
+    for older in ["", "file,line,order_id,field,reason\norder_lines,2,old,,is older\n"] {
+        at.write("older.csv", older);
+        let place = at.path("older.csv").to_str().unwrap().to_owned();
+        let ended = at.run(&arguments.iter().chain([&place]).map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(ended.code, Some(0), "{}", ended.complained);
+        assert!(!at.path("older.csv").exists());
+    }
 }
 
 /// How many orders the marketplace has that is made up here.

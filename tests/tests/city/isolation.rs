@@ -106,8 +106,9 @@ async fn silent_slots(city: &City, caller: &Client, own: &Things, beside: &Thing
     for slot in slots(&city.schema).iter().filter(|slot| slot.kind != PlaceId::WHAT) {
         let nothing = of_nothing(slot.kind);
         let ask = |id| Request { schema: &city.schema, slot, own: beside, id };
-        let of_none = ask(&nothing).answer(caller, "none", ANSWER_DEPTH).await;
-        let of_own = ask(&own[slot.kind]).answer(caller, "own", ANSWER_DEPTH).await;
+        let key = |whose: &str| format!("{whose} {} {}", slot.field, slot.way.join("."));
+        let of_none = ask(&nothing).answer(caller, &key("none"), ANSWER_DEPTH).await;
+        let of_own = ask(&own[slot.kind]).answer(caller, &key("own"), ANSWER_DEPTH).await;
         if of_own == of_none {
             silent.push(format!("{} {}", slot.field, slot.way.join(".")));
         }

@@ -121,7 +121,8 @@ fn refuse_rows_about_a_person(at: &Installation) {
          f,{PHONE},lamp,north,1.00,0.00,BRL,{rest}\n\
          g,1,{EMAIL},north,1.00,0.00,BRL,{rest}\n\
          {NAME},1,lamp,north,1.00,0.00,BRL,{rest}\n\
-         h,1,lamp,north,{STREET}\n"
+         h,1,lamp,north,{STREET}\n\
+         i,1,lamp,north,1.00,0.00,b` {NAME},{rest}\n"
         ),
     );
     let ended = at.run(&[
@@ -142,7 +143,7 @@ fn refuse_rows_about_a_person(at: &Installation) {
         "rows.csv",
     ]);
     assert_eq!(ended.code, Some(3), "{}", ended.complained);
-    assert_eq!(at.read("rejects.csv").lines().count(), 1 + 9, "{}", at.read("rejects.csv"));
+    assert_eq!(at.read("rejects.csv").lines().count(), 1 + 10, "{}", at.read("rejects.csv"));
     at.write("import.log", &(ended.said + &ended.complained));
 }
 

@@ -150,9 +150,7 @@ impl Server {
 
     /// Ctrl-C, and how it ended.
     pub fn interrupt(mut self) -> ExitStatus {
-        let signal = format!("kill -INT {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &signal]).status().unwrap().success());
-        self.process.wait().unwrap()
+        signal(&mut self.process, "INT")
     }
 
     /// Kills it where it stands.
@@ -169,6 +167,13 @@ impl Drop for Server {
             drop(self.process.wait());
         }
     }
+}
+
+/// Sends a signal to a process, and says how it ended.
+pub fn signal(process: &mut Child, name: &str) -> ExitStatus {
+    let kill = format!("kill -{name} {}", process.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    process.wait().unwrap()
 }
 
 /// Everything in the log after a position.

@@ -1,7 +1,7 @@
 //! The server as a process: it comes up with what it had, stops in order, and what was under way when it was killed
 //! is finished by the next.
 
-use crate::program::{Installation, events_after, grown_to};
+use crate::program::{Installation, events_after, grown_to, signal};
 use crate::sample::{self, Market, ORDERS_OF_THE_SAMPLE, PLACE_ORDER};
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Operation, Sandbox};
@@ -14,6 +14,7 @@ use cityos_eventstore::store::EventStore;
 use cityos_gateway::graphql::ids::Id;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -33,6 +34,43 @@ async fn a_second_start_finds_the_city_as_it_was_and_makes_nothing_anew() {
     assert_eq!(at.log().head().await.unwrap(), head);
     assert!(second.interrupt().success());
     assert_eq!(at.log().head().await.unwrap(), head);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_stopped_while_it_makes_the_sample_ends_and_the_next_goes_on() {
+    let at = Installation::new();
+    let log = at.log();
+    // A server that made the whole sample would go on to listen, and fail.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bind = format!("bind={}", taken.local_addr().unwrap());
+    for (name, growth) in [("INT", 10), ("TERM", 50)] {
+        let mut process = at.start(&["serve", "--sample", "--set", &bind]);
+        grown_to(&log, Position(growth)).await;
+        assert!(signal(&mut process, name).success());
+    }
+    let whole = Installation::new();
+    let mut cities = Vec::new();
+    for at in [&at, &whole] {
+        let server = at.serve(&["--sample"]);
+        cities.push(sample::settled(at, &server, &sample::admin(at)).await);
+    }
+    assert_eq!(cities[0], cities[1]);
+}
+
+#[test]
+fn a_token_is_made_in_a_city_that_is_there_under_a_name_the_api_takes_too() {
+    let at = Installation::new();
+    let token = ["token", "--role", "platform_admin"];
+    let nowhere = at.run(&token);
+    assert_eq!(nowhere.code, Some(1), "{}", nowhere.said);
+    assert!(nowhere.complained.contains("there is no city in data"), "{}", nowhere.complained);
+    assert!(!at.data().exists());
+
+    assert!(at.serve(&[]).interrupt().success());
+    for (subject, code) in [(" ", 1), ("a\u{7}b", 1), (&*"x".repeat(201), 1), ("mayor", 0)] {
+        let ended = at.run(&[&token[..], &["--subject", subject]].concat());
+        assert_eq!(ended.code, Some(code), "{subject}: {}", ended.complained);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ pub fn stream(n: u64) -> StreamId {
     Order::stream(partition(), OrderId(derive(&["bench", "order", &n.to_string()])))
 }
 
-/// An event for `stream`.
+/// The event of the `n`th stream.
 fn event(n: u64) -> Event {
     let id = |what: &str| derive(&["bench", what, &n.to_string()]);
     let line = |what| RequestedLine {

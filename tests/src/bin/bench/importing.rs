@@ -21,6 +21,8 @@ pub fn measure(folder: &Path) -> anyhow::Result<()> {
         .args(["import", "--tenant", "olist", "--timezone", "America/Sao_Paulo", "--currency", "BRL"])
         .args(["--commission-percent", "10", "--data-dir"])
         .arg(folder.join("import"))
+        .arg("--rejects")
+        .arg(folder.join("rejects.csv"))
         .args(
             ["--sellers", "sellers.csv", "--products", "products.csv", "--order-lines", "order_lines.csv"]
                 .map(|arg| if arg.ends_with(".csv") { data.join(arg).into_os_string() } else { arg.into() }),
