@@ -13,9 +13,12 @@ pub const NESTING_MAX: usize = 64;
 /// How deep a request may nest its fields.
 pub const DEPTH_MAX: usize = 15;
 
-/// How many fields a request may ask for, those of introspection included, and those of a fragment as often as it
-/// is spread. A page counts once, not per row.
+/// How many fields and arguments a request may name, over all its operations and fragments and introspection
+/// included: those of a fragment once, and again as often as it is spread. A page counts once, not per row.
 pub const FIELDS_MAX: usize = 1_000;
+
+/// How many errors are told of a request that is not carried out.
+pub const ERRORS_MAX: usize = 20;
 
 /// What is asked for, if it stays within limits. Parsed once, however often this is called.
 pub fn document(request: &mut Request) -> Result<&ExecutableDocument, ServerError> {
@@ -26,8 +29,13 @@ pub fn document(request: &mut Request) -> Result<&ExecutableDocument, ServerErro
         return Err(beyond(format!("a query nests its brackets at most {NESTING_MAX} deep")));
     }
     let document: &ExecutableDocument = request.parsed_query()?;
+    // Validation reads all of it, whichever operation is carried out, and fragments that nothing spreads.
+    let mut walk = Walk { document, items: 0 };
     for (_, operation) in document.operations.iter() {
-        Walk { document, items: 0 }.through(&operation.node.selection_set.node, 1)?;
+        walk.through(&operation.node.selection_set.node, 1)?;
+    }
+    for fragment in document.fragments.values() {
+        walk.through(&fragment.node.selection_set.node, 1)?;
     }
     Ok(document)
 }
@@ -72,8 +80,8 @@ fn after_text(rest: &str) -> &str {
     ""
 }
 
-/// A walk through all that one operation asks for. Spreads count like fields, or those of fragments that spread each
-/// other would never end.
+/// A walk through all that a request names. Spreads count like fields, or those of fragments that spread each other
+/// would never end.
 struct Walk<'d> {
     document: &'d ExecutableDocument,
     items: usize,
@@ -82,9 +90,11 @@ struct Walk<'d> {
 impl Walk<'_> {
     fn through(&mut self, set: &SelectionSet, depth: usize) -> Result<(), ServerError> {
         for item in &set.items {
-            self.items += 1;
+            let arguments =
+                if let Selection::Field(field) = &item.node { field.node.arguments.len() } else { 0 };
+            self.items += 1 + arguments;
             if self.items > FIELDS_MAX {
-                return Err(beyond(format!("a request asks for at most {FIELDS_MAX} fields")));
+                return Err(beyond(format!("a request names at most {FIELDS_MAX} fields and arguments")));
             }
             match &item.node {
                 Selection::Field(field) if depth > DEPTH_MAX => {
@@ -140,8 +150,31 @@ mod tests {
             let fragments: String = (0..levels).map(fragment).collect();
             format!("{{ ...f0 }} {fragments} fragment f{levels} on Query {{ a }}")
         };
-        assert_eq!(refusal(&doubling(8)), None);
+        assert_eq!(refusal(&doubling(6)), None);
         assert!(refusal(&doubling(29)).unwrap().contains("1000 fields"));
         assert!(refusal("{ ...f } fragment f on Query { ...f }").unwrap().contains("1000 fields"));
+    }
+
+    #[test]
+    fn what_is_not_carried_out_counts_too() {
+        let unspread = |times: usize| {
+            let (spreads, fields) = ("a { ...f } ".repeat(times), "x: a x: b ".repeat(times));
+            format!("{{ __typename }} fragment g on Query {{ {spreads} }} fragment f on Query {{ {fields} }}")
+        };
+        let operations =
+            |many: usize| -> String { (0..many).map(|n| format!("query q{n} {{ ...f }} ")).collect() };
+        let sharing = |many| format!("{} fragment f on Query {{ a }}", operations(many));
+        assert_eq!(refusal(&unspread(20)), None);
+        assert!(refusal(&unspread(3_000)).unwrap().contains("1000 fields"));
+        assert_eq!(refusal(&sharing(400)), None);
+        assert!(refusal(&sharing(3_000)).unwrap().contains("1000 fields"));
+    }
+
+    #[test]
+    fn arguments_count_like_fields() {
+        let named = |many: usize| -> String { (0..many).map(|n| format!("a{n}: 1 ")).collect() };
+        let twice = |many| format!("{{ a({0}) a({0}) }}", named(many));
+        assert_eq!(refusal(&twice(FIELDS_MAX / 2 - 1)), None);
+        assert!(refusal(&twice(FIELDS_MAX / 2)).unwrap().contains("1000 fields"));
     }
 }
