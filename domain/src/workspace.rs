@@ -153,7 +153,7 @@ impl Workspace {
         }
     }
 
-    /// Makes the decision stop with [`Stop::Moved`] unless `stream` is at `version` when it is first seen.
+    /// Makes the decision stop with [`Stop::Moved`] unless `stream` is at `version` when it is [seen](Self::see).
     pub fn expect(&mut self, stream: StreamId, version: Version) {
         self.expected = Some((stream, version));
     }
@@ -180,21 +180,28 @@ impl Workspace {
 
     /// The state of an aggregate, with what this decision did to it so far. The decision now relies on it.
     pub fn see<A: Aggregate>(&mut self, id: A::Id) -> Result<Arc<A>, Stop> {
+        let state = self.see_at_any_version::<A>(id)?;
+        let stream = A::stream(self.partition, id);
+        let current = self.streams[&stream].version;
+        match self.expected {
+            Some((expected, version)) if expected == stream && version != current => {
+                Err(Stop::Moved { stream, current })
+            }
+            Some(_) | None => Ok(state),
+        }
+    }
+
+    /// The same, whatever version was expected: for what is asked before the author may know of any.
+    pub fn see_at_any_version<A: Aggregate>(&mut self, id: A::Id) -> Result<Arc<A>, Stop> {
         let stream = A::stream(self.partition, id);
         let Some(loaded) = self.streams.get(&stream) else {
             self.want::<A>(id);
             return Err(Stop::Missing);
         };
+        let state = loaded.state.clone();
         if !self.seen.contains(&stream) {
-            if let Some((expected, version)) = self.expected
-                && expected == stream
-                && version != loaded.version
-            {
-                return Err(Stop::Moved { stream, current: loaded.version });
-            }
             self.seen.push(stream);
         }
-        let state = loaded.state.clone();
         Ok(state.downcast::<A>().expect("a stream's kind names its aggregate's type"))
     }
 
@@ -215,6 +222,11 @@ impl Workspace {
             self.apply::<A>(id, event);
         }
         Ok(())
+    }
+
+    /// Whether anything was decided so far.
+    pub fn has_decided(&self) -> bool {
+        !self.decided.is_empty()
     }
 
     fn apply<A: Aggregate>(&mut self, id: A::Id, event: A::Event) {

@@ -1,6 +1,8 @@
-//! Who may do what: one row for every field of the schema's roots, and nowhere else. A row says where the field
-//! works (the platform's partition, or that of the token's tenant) and for whom; callers bound to one vendor or
-//! customer are then shown and given only what is theirs (see [`Own`]).
+//! Who may do what: one row for every field of the schema's roots says where it works (the platform's partition, or
+//! that of the token's tenant) and for whom; callers bound to one vendor or customer get only what is theirs ([`Own`],
+//! by `Node::visible`, `ownership` and fields that are null for others). Rules about a single input or argument stand
+//! there: discounts (`orders`), canceling for the marketplace (`order_parts`), tokens for others (`session`), any
+//! tenant's lookup by an admin of the city (`tenants`).
 
 use crate::context::{Caller, RequestContext, Role};
 use crate::graphql::refusal::Refusal;

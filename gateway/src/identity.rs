@@ -48,6 +48,9 @@ pub enum Incoherent {
     /// All but platform admins belong to a tenant.
     #[error("this role belongs to a tenant: name it")]
     NoTenant,
+    /// A caller sells or buys.
+    #[error("a token is for the role vendor or for the role customer: whoever is both uses two")]
+    VendorAndCustomer,
     /// Vendors sell as one vendor.
     #[error("the role vendor, and only it, belongs to a vendor: name it")]
     Vendor,
@@ -62,6 +65,7 @@ impl Incoherent {
         match self {
             Incoherent::NoRole => "TOKEN_WITHOUT_ROLE",
             Incoherent::NoTenant => "TOKEN_WITHOUT_TENANT",
+            Incoherent::VendorAndCustomer => "TOKEN_FOR_VENDOR_AND_CUSTOMER",
             Incoherent::Vendor => "TOKEN_WITHOUT_VENDOR",
             Incoherent::Customer => "TOKEN_WITHOUT_CUSTOMER",
         }
@@ -75,6 +79,9 @@ pub fn coherent(caller: Caller) -> Result<Caller, Incoherent> {
         Err(Incoherent::NoRole)
     } else if caller.tenant.is_none() && caller.roles.iter().any(|role| *role != Role::PlatformAdmin) {
         Err(Incoherent::NoTenant)
+    } else if has(Role::Vendor) && has(Role::Customer) {
+        // What they may see would be the one's or the other's, never both.
+        Err(Incoherent::VendorAndCustomer)
     } else if has(Role::Vendor) != caller.vendor.is_some() {
         Err(Incoherent::Vendor)
     } else if has(Role::Customer) != caller.customer.is_some() {

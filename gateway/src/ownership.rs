@@ -5,7 +5,7 @@ use crate::access::Own;
 use cityos_domain::ids::{CustomerId, OfferId, VendorId, VendorOrderId};
 use cityos_domain::marketplace::customer;
 use cityos_domain::marketplace::offer::{self, Offer};
-use cityos_domain::marketplace::vendor;
+use cityos_domain::marketplace::vendor::{self, Vendor};
 use cityos_domain::orders::vendor_order::{self, VendorOrder};
 use cityos_domain::workspace::{Intention, Stop, Workspace};
 
@@ -23,13 +23,16 @@ pub enum Thing {
 }
 
 impl Thing {
+    /// Looks at what is there whatever version the caller expects: a conflict would tell of what is another's.
     fn is_of(self, own: Own, city: &mut Workspace) -> Result<bool, Stop> {
         Ok(match (own, self) {
             (Own::All, _) => true,
             (Own::Vendor(own), Thing::Vendor(vendor)) => own == vendor,
-            (Own::Vendor(own), Thing::Offer(offer)) => city.see::<Offer>(offer)?.known()?.vendor == own,
+            (Own::Vendor(own), Thing::Offer(offer)) => {
+                city.see_at_any_version::<Offer>(offer)?.known()?.vendor == own
+            }
             (Own::Vendor(own), Thing::Part(part)) => {
-                city.see::<VendorOrder>(part)?.known()?.belongs.vendor == own
+                city.see_at_any_version::<VendorOrder>(part)?.known()?.belongs.vendor == own
             }
             (Own::Customer(own), Thing::Customer(customer)) => own == customer,
             (Own::Vendor(_), Thing::Customer(_))
@@ -61,6 +64,23 @@ impl<I: Intention> Intention for OnlyOwn<I> {
     fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
         if !self.thing.is_of(self.own, city)? {
             return Err(self.thing.unknown());
+        }
+        self.then.decide(city)
+    }
+}
+
+/// An intention that goes ahead for a vendor only if it may sell.
+pub struct IfSelling<I> {
+    /// What is the caller's.
+    pub own: Own,
+    /// The intention.
+    pub then: I,
+}
+
+impl<I: Intention> Intention for IfSelling<I> {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        if let Some(vendor) = self.own.vendor() {
+            city.see::<Vendor>(vendor)?.can_sell()?;
         }
         self.then.decide(city)
     }

@@ -42,7 +42,7 @@ impl<'a> Market<'a> {
     /// The same, in a subcategory of the city.
     pub async fn open_in(city: &'a City, slug: &str, subcategory: Option<&str>) -> Self {
         let tenant = json!({
-            "slug": slug, "name": english(slug), "subcategory": subcategory, "zone": "Europe/Berlin",
+            "slug": slug, "name": english(slug), "subcategory": subcategory, "timeZone": "Europe/Berlin",
             "locale": "en", "currency": "EUR",
         });
         let opened = city.city_admin().does("createTenant", tenant, "tenant { id status }").await;

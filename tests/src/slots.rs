@@ -137,6 +137,8 @@ pub struct Request<'a> {
     pub own: &'a Things,
     /// The id.
     pub id: &'a str,
+    /// The version a mutation expects, if it says so.
+    pub expected: Option<u64>,
 }
 
 impl Request<'_> {
@@ -145,6 +147,7 @@ impl Request<'_> {
         let mut variables = self.filled(arguments, &[]);
         if variables.contains_key("idempotencyKey") {
             variables.insert("idempotencyKey".into(), json!(key));
+            variables.extend(self.expected.map(|version| ("expectedVersion".into(), json!(version))));
         }
         Value::Object(variables)
     }
@@ -223,7 +226,7 @@ fn fitting(name: &str, kind: &str) -> Value {
         ("amount", _) => json!("1.00"),
         ("currency" | "currencies", _) => json!("EUR"),
         ("countries", _) => json!("DE"),
-        ("zone", _) => json!("Europe/Berlin"),
+        ("timeZone", _) => json!("Europe/Berlin"),
         ("locale" | "locales", _) => json!("en"),
         ("percent", _) => json!("5"),
         (_, "Int") => json!(1),

@@ -24,8 +24,13 @@ impl Rule {
 
 impl Conditions {
     fn check(&self) -> Result<(), Rejection> {
-        let longest = self.vendors.len().max(self.products.len()).max(self.categories.len());
-        if longest > CONDITION_VALUES_MAX { Err(Rejection::ConditionsTooMany) } else { Ok(()) }
+        let named = [
+            ("vendors", self.vendors.len()),
+            ("products", self.products.len()),
+            ("productCategories", self.categories.len()),
+        ];
+        let longest = named.into_iter().find(|(_, values)| *values > CONDITION_VALUES_MAX);
+        longest.map_or(Ok(()), |(conditions, _)| Err(Rejection::ConditionsTooMany(conditions)))
     }
 }
 

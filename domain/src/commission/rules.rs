@@ -180,9 +180,9 @@ pub enum Rejection {
     /// The name does not fit.
     #[error("a rule's name must be 1 to {NAME_CHARS_MAX} characters without control characters")]
     Name,
-    /// Too many conditions.
+    /// Too many conditions of this kind.
     #[error("a rule may name at most {CONDITION_VALUES_MAX} vendors, products and categories each")]
-    ConditionsTooMany,
+    ConditionsTooMany(&'static str),
     /// A rate above one.
     #[error("a rate must be between 0 and 100 percent")]
     Rate,
@@ -216,7 +216,7 @@ impl Reject for Rejection {
     fn code(&self) -> &'static str {
         match self {
             Rejection::Name => "COMMISSION_RULE_NAME_INVALID",
-            Rejection::ConditionsTooMany => "COMMISSION_RULE_CONDITIONS_TOO_MANY",
+            Rejection::ConditionsTooMany(_) => "COMMISSION_RULE_CONDITIONS_TOO_MANY",
             Rejection::Rate => "COMMISSION_RULE_RATE_INVALID",
             Rejection::Amount => "COMMISSION_RULE_AMOUNT_INVALID",
             Rejection::FloorAboveCap => "COMMISSION_RULE_FLOOR_ABOVE_CAP",
@@ -232,7 +232,7 @@ impl Reject for Rejection {
     fn field(&self) -> Option<&'static str> {
         match self {
             Rejection::Name => Some("name"),
-            Rejection::ConditionsTooMany => Some("conditions"),
+            Rejection::ConditionsTooMany(conditions) => Some(conditions),
             Rejection::Rate
             | Rejection::Amount
             | Rejection::FloorAboveCap

@@ -296,6 +296,24 @@ pub fn known(city: &mut Workspace) -> Result<(Stage, Arc<Profile>), Stop> {
     Ok((stage, profile.clone()))
 }
 
+/// An intention that changes nothing where the tenant is over, or never was. What changes nothing anyway may be
+/// repeated there.
+pub struct UnlessClosed<I>(pub I);
+
+impl<I: Intention> Intention for UnlessClosed<I> {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        let open = match city.partition().tenant() {
+            Some(tenant) => {
+                let tenant = city.see_at_any_version::<Tenant>(tenant)?;
+                tenant.known().and_then(|(stage, _)| stage.open())
+            }
+            None => Ok(()),
+        };
+        self.0.decide(city)?;
+        if city.has_decided() { Ok(open?) } else { Ok(()) }
+    }
+}
+
 /// The date where the tenant lives, at business time.
 pub fn today(city: &mut Workspace) -> Result<BusinessDate, Stop> {
     let (_, profile) = known(city)?;

@@ -9,18 +9,16 @@ use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Freshness, Scope, Services, request, services, wait_for_reads};
 use async_graphql::{Context, SimpleObject, Value};
 use cityos_domain::event::Kind;
+use cityos_domain::foundation::tenant::UnlessClosed;
 use cityos_domain::ids::{CommandId, TenantId, derive};
-use cityos_domain::ledger::payout::Trigger;
 use cityos_domain::log::{Actor, Meta, Origin, Partition, Position, StreamId, Version};
 use cityos_domain::rejection::Rejected;
-use cityos_domain::text::Reason;
 use cityos_domain::workspace::Intention;
 use cityos_eventstore::executor::{Command, ExecuteError, Executed};
 use cityos_eventstore::keys::Key;
 use cityos_eventstore::store::InputHash;
 use cityos_projections::ReadStore;
 use cityos_projections::model::KeyOf;
-use cityos_sagas::EngineError;
 use std::sync::Arc;
 
 /// The longest idempotency key, in characters.
@@ -94,22 +92,9 @@ impl From<Rejected> for Denied {
     }
 }
 
-/// Where a mutation got.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reached {
-    /// The last place it wrote.
-    pub position: Position,
-    /// Whether it was done before and this is the answer it had then.
-    pub replayed: bool,
-    /// The streams it wrote, in the order they were first written, and the versions they reached.
-    pub streams: Vec<(StreamId, Version)>,
-}
-
-impl Reached {
-    /// The streams of one kind it wrote, and the versions they reached.
-    pub fn written(&self, kind: Kind) -> impl Iterator<Item = (StreamId, Version)> {
-        self.streams.iter().copied().filter(move |(stream, _)| stream.kind == kind)
-    }
+/// The streams of one kind a mutation wrote, and the versions they reached.
+pub fn written(reached: &Executed, kind: Kind) -> impl Iterator<Item = (StreamId, Version)> {
+    reached.versions.iter().copied().filter(move |(stream, _)| stream.kind == kind)
 }
 
 /// The thing a mutation was about, as it became.
@@ -119,7 +104,7 @@ pub struct Changed<N> {
     /// The version of its stream.
     pub version: Version,
     /// Where the mutation got.
-    pub reached: Reached,
+    pub reached: Executed,
 }
 
 /// A mutation by a caller who may.
@@ -179,6 +164,11 @@ impl<'a> Mutation<'a> {
         self.meta.command
     }
 
+    /// What stands on every event it leads to.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
     /// What the caller may see and touch.
     pub fn own(&self) -> Own {
         self.admitted.own
@@ -194,15 +184,16 @@ impl<'a> Mutation<'a> {
         Scope::from(&self.admitted)
     }
 
-    /// Does it, once. The intention is made from the input, which may turn out not to fit.
+    /// Does it, once, and where a tenant is over not at all. The intention is made from the input, which may turn out
+    /// not to fit.
     pub async fn give<I: Intention>(
         &self,
         intention: Result<I, Rejected>,
         expected: Option<(StreamId, Version)>,
-    ) -> Result<Result<Reached, Denied>, Refusal> {
+    ) -> Result<Result<Executed, Denied>, Refusal> {
         let executor = &self.services.executor;
         let intention = match intention {
-            Ok(intention) => intention,
+            Ok(intention) => UnlessClosed(intention),
             Err(rejected) => return self.unless_done(rejected).await,
         };
         let command = Command {
@@ -215,8 +206,7 @@ impl<'a> Mutation<'a> {
         match executor.execute(&command, &intention).await {
             Ok(done) => {
                 self.answered_at(done.position);
-                let Executed { position, replayed, versions: streams } = done;
-                Ok(Ok(Reached { position, replayed, streams }))
+                Ok(Ok(done))
             }
             Err(ExecuteError::Rejected(rejected)) => Ok(Err(rejected.into())),
             Err(ExecuteError::VersionConflict { current, .. }) => Ok(Err(Denied::moved(current))),
@@ -231,7 +221,7 @@ impl<'a> Mutation<'a> {
     }
 
     /// An input that does not fit says so, unless its key stands for one that did.
-    async fn unless_done(&self, rejected: Rejected) -> Result<Result<Reached, Denied>, Refusal> {
+    async fn unless_done(&self, rejected: Rejected) -> Result<Result<Executed, Denied>, Refusal> {
         Ok(Err(if self.is_done().await? { Denied::reused() } else { rejected.into() }))
     }
 
@@ -247,22 +237,6 @@ impl<'a> Mutation<'a> {
         let Services { executor, reads, .. } = &**self.services;
         wait_for_reads(self.services, executor.store().head().await.map_err(Refusal::internal)?).await?;
         Ok(reads)
-    }
-
-    /// Asks for a payout for everyone who has enough available: each a command of its own, that this one stands
-    /// behind, and each with the reason in the log.
-    pub async fn sweep_payouts(&self, why: &Reason) -> Result<(), Refusal> {
-        self.reads_now().await?;
-        let engine = &self.services.engine;
-        let meta = Meta { reason: Some(why.as_str().into()), ..self.meta.clone() };
-        engine.sweep_payouts(self.partition(), &meta, Trigger::Manual).await.map_err(|error| match error {
-            EngineError::Command(error) => undone(error),
-            EngineError::Reads(error) => error.into(),
-            error @ (EngineError::Log(_)
-            | EngineError::Projection(_)
-            | EngineError::Panicked
-            | EngineError::Restless) => Refusal::internal(error),
-        })
     }
 
     /// Does it and answers with the row of `key` as it became, folded from `streams`. The first of them is the
@@ -287,7 +261,7 @@ impl<'a> Mutation<'a> {
         &self,
         key: KeyOf<N::Model>,
         streams: &[StreamId],
-        reached: Reached,
+        reached: Executed,
     ) -> Result<Changed<N>, Refusal> {
         let store = self.services.executor.store().as_ref();
         let (row, version) = row_at::<N>(store, streams, reached.position, &key).await?;
@@ -297,7 +271,7 @@ impl<'a> Mutation<'a> {
 }
 
 /// What a command that was not done means to whoever asked, where it is not the rules that said no.
-fn undone(error: ExecuteError) -> Refusal {
+pub fn undone(error: ExecuteError) -> Refusal {
     match error {
         ExecuteError::Contended => Refusal::Contended,
         ExecuteError::Store(cause) => Refusal::Unavailable(Arc::new(cause)),
@@ -353,9 +327,19 @@ fn canonical(value: &Value, text: &mut String) {
     }
 }
 
-/// Declares what the mutations of one kind of thing answer: the thing as it became, or why not.
+/// Declares what the mutations of one kind of thing answer: the thing as it became, what its version means where that
+/// is not what `expectedVersion` means, what of the thing is told beside it, or why it was not done.
 macro_rules! answers {
     ($(#[$doc:meta])* $result:ident, $changed:ident { $field:ident: $node:ty } $(, $more:ident)*) => {
+        $crate::graphql::answer::answers! {
+            $(#[$doc])*
+            $result, $changed { $field: $node, version "Its version now: what `expectedVersion` means." } $(, $more)*
+        }
+    };
+    ($(#[$doc:meta])* $result:ident, $changed:ident {
+        $field:ident: $node:ty, version $version:literal
+        $(, $(#[$part_doc:meta])* $part:ident: $part_type:ty)*
+    } $(, $more:ident)*) => {
         $(#[$doc])*
         #[derive(async_graphql::Union)]
         #[allow(clippy::large_enum_variant, reason = "one value per mutation")]
@@ -376,7 +360,8 @@ macro_rules! answers {
         pub struct $changed {
             /// It, as it became.
             $field: $node,
-            /// Its version now: what `expectedVersion` means.
+            $($(#[$part_doc])* $part: $part_type,)*
+            #[doc = $version]
             version: u64,
             /// The place in the log this reached.
             position: $crate::graphql::position::PositionToken,
@@ -396,6 +381,7 @@ macro_rules! answers {
                 use $crate::graphql::answer::Denied;
                 match outcome {
                     Ok(changed) => $result::Changed($changed {
+                        $($part: changed.node.$part.clone(),)*
                         $field: changed.node,
                         version: changed.version.0,
                         position: $crate::graphql::position::PositionToken::of(

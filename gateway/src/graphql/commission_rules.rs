@@ -4,7 +4,7 @@ use crate::access::{Action, Own};
 use crate::graphql::answer::{Changed, Mutation, answers, inputs, mutations};
 use crate::graphql::connection::{Node, filter, for_admins, lists, ordering};
 use crate::graphql::fees::{CommissionFee, CommissionFeeInput};
-use crate::graphql::history::history;
+use crate::graphql::history::state_at;
 use crate::graphql::ids::Id;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
@@ -17,7 +17,7 @@ use cityos_domain::commission::rules::{self, Command, Conditions, Listed, Rule};
 use cityos_domain::ids::{ProductCategoryId, ProductId, RuleId, TenantId, VendorId};
 use cityos_domain::log::Version;
 use cityos_domain::rejection::Rejected;
-use cityos_domain::workspace::{Intention, Tell, fold_events};
+use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::models::commission_rules::{self, CommissionRules};
 use cityos_projections::models::product_categories::ProductCategories;
 use cityos_projections::{Filter, Query, by_keys};
@@ -101,7 +101,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    CommissionRuleOrder for CommissionRules {
+    CommissionRuleSort for CommissionRules {
         /// From the top down, as they are tried.
         Precedence => commission_rules::CommissionRule::rank().descending();
     }
@@ -109,7 +109,7 @@ ordering! {
 
 lists! {
     /// The tenant's commission rules, from the top down to the catch-all.
-    CommissionRuleList { commission_rules: CommissionRule, Action::CommissionRules, CommissionRuleFilter, CommissionRuleOrder }
+    CommissionRuleList { commission_rules: CommissionRule, Action::CommissionRules, CommissionRuleFilter, CommissionRuleSort }
 }
 
 /// All commission rules of a tenant.
@@ -119,7 +119,7 @@ pub struct CommissionRuleBook {
     version: u64,
     /// From the top down to the catch-all.
     rules: Vec<CommissionRule>,
-    /// Rules below the one that was added that no sale reaches any more because of it. Empty where none was added.
+    #[graphql(skip)]
     unreachable: Vec<Id<RuleId>>,
 }
 
@@ -133,6 +133,7 @@ impl CommissionRuleBookQuery {
     async fn commission_rule_book(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
         at_least: Option<PositionToken>,
     ) -> Result<CommissionRuleBook, Refusal> {
         let scope = reading(ctx, Action::CommissionRuleBook, at_least.as_ref()).await?;
@@ -147,7 +148,11 @@ impl CommissionRuleBookQuery {
 
 answers! {
     /// What became of the commission rules.
-    CommissionRulesResult, CommissionRulesChanged { book: CommissionRuleBook }
+    CommissionRulesResult, CommissionRulesChanged {
+        book: CommissionRuleBook, version "The version of the list: what `expectedVersion` means.",
+        /// Rules below the one that was added that no sale reaches any more because of it. Empty where none was added.
+        unreachable: Vec<Id<RuleId>>
+    }
 }
 
 /// A new rule.
@@ -255,9 +260,8 @@ async fn answer(
         Err(denied) => return Ok(CommissionRulesResult::of(mutation.services, Err(denied))),
     };
     let store = mutation.services.executor.store().as_ref();
-    let events = history(store, &[stream], reached.position).await.map_err(Refusal::internal)?;
-    let version = events.last().map_or(Version(0), |event| event.version);
-    let list = fold_events(rules::CommissionRules::default(), events.iter().map(|event| &event.event));
+    let then = state_at::<rules::CommissionRules>(store, stream, reached.position);
+    let (list, version) = then.await.map_err(Refusal::internal)?;
     let unreachable = match list.in_order().find(|listed| Some(listed.rule.id) == added) {
         Some(listed) => {
             // No category ever moves: read models this far know all that is named, and answer a repetition the same.

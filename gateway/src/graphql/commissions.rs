@@ -114,15 +114,15 @@ filter! {
         /// By this rule.
         rule: Id<RuleId> => |rule: Id<RuleId>| commissions::CommissionOfLine::rule().is(Some(rule.0));
         /// Frozen on this day or later.
-        from: Date => |Date(from)| commissions::CommissionOfLine::date().from(from);
+        frozen_from: Date => |Date(from)| commissions::CommissionOfLine::date().from(from);
         /// Frozen before this day.
-        before: Date => |Date(before)| commissions::CommissionOfLine::date().below(before);
+        frozen_before: Date => |Date(before)| commissions::CommissionOfLine::date().below(before);
     }
 }
 
 ordering! {
     /// In which order.
-    CommissionOrder for Commissions {
+    CommissionSort for Commissions {
         /// The latest first.
         Newest => commissions::CommissionOfLine::date().descending();
         /// The earliest first.
@@ -132,5 +132,5 @@ ordering! {
 
 lists! {
     /// Commissions, line by line. A vendor sees those of its own sales.
-    CommissionList { commissions: Commission, Action::Commissions, CommissionFilter, CommissionOrder }
+    CommissionList { commissions: Commission, Action::Commissions, CommissionFilter, CommissionSort }
 }

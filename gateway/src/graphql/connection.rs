@@ -4,7 +4,7 @@
 use crate::access::Own;
 use crate::graphql::loading::{Below, ByKey, Relation};
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load, services};
+use crate::graphql::services::{Scope, load, services, take_rows};
 use async_graphql::connection::{Connection, CursorType, Edge};
 use async_graphql::{Context, OutputType, SimpleObject};
 use base64::Engine;
@@ -130,6 +130,7 @@ pub async fn list<N: Node>(
     let size = page_size(ctx, &paging)?;
     let page = if backward { page.last(size) } else { page.first(size) };
     let page = page.page(&services.reads).await?;
+    take_rows(ctx, page.rows.len())?;
     let total_count = match ctx.look_ahead().field("totalCount").exists() {
         true => asked().count(&services.reads).await?,
         false => 0,
@@ -171,8 +172,20 @@ pub async fn below<N: Node, R: Relation<Model = N::Model>>(
     scope: Scope,
     parent: R::Parent,
 ) -> Result<Vec<N>, Refusal> {
+    below_where::<N, R>(ctx, scope, parent, |_| true).await
+}
+
+/// What lies below `parent` and meets a condition; fetched with what lies below others.
+pub async fn below_where<N: Node, R: Relation<Model = N::Model>>(
+    ctx: &Context<'_>,
+    scope: Scope,
+    parent: R::Parent,
+    is_shown: impl Fn(&RowOf<N>) -> bool,
+) -> Result<Vec<N>, Refusal> {
     let rows = load(ctx, Below::<R>::new(scope.partition, parent)).await?.unwrap_or_default();
-    Ok(rows.into_iter().map(|row| N::show(scope, row)).collect())
+    take_rows(ctx, rows.len())?;
+    let shown = rows.iter().filter(|row| is_shown(row));
+    Ok(shown.map(|row| N::show(scope, row.clone())).collect())
 }
 
 fn visible<N: Node>(scope: Scope, query: Query<N::Model>) -> Query<N::Model> {
@@ -263,12 +276,15 @@ macro_rules! lists {
             async fn $field(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                filter: Option<$filter>,
-                #[graphql(default)] order_by: $ordering,
+                #[graphql(desc = "Only what meets all of this.")] filter: Option<$filter>,
+                #[graphql(default, desc = "In which order.")] order_by: $ordering,
+                #[graphql(desc = "So many from the beginning, as far as a page goes: the server says how far.")]
                 first: Option<i32>,
-                after: Option<String>,
+                #[graphql(desc = "Behind this place: a cursor of this list in this order.")] after: Option<String>,
+                #[graphql(desc = "So many from the end, as far as a page goes. Not together with `first`.")]
                 last: Option<i32>,
-                before: Option<String>,
+                #[graphql(desc = "Before this place: a cursor of this list in this order.")] before: Option<String>,
+                #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
                 at_least: Option<$crate::graphql::position::PositionToken>,
             ) -> Result<$crate::graphql::connection::Listed<$node>, $crate::graphql::refusal::Refusal> {
                 use $crate::graphql::connection::{Narrow, Ordering, Paging, list};
@@ -294,7 +310,8 @@ macro_rules! lookups {
             async fn $field(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                id: $crate::graphql::ids::Id<$id>,
+                #[graphql(desc = "Its id.")] id: $crate::graphql::ids::Id<$id>,
+                #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
                 at_least: Option<$crate::graphql::position::PositionToken>,
             ) -> Result<Option<$node>, $crate::graphql::refusal::Refusal> {
                 let scope = $crate::graphql::services::reading(ctx, $action, at_least.as_ref()).await?;

@@ -79,13 +79,13 @@ filter! {
     /// Which customers.
     CustomerFilter for Customers {
         /// Known since this moment or later.
-        since: DateTime<Utc> => |since| customers::Customer::known_since().from(since);
+        known_from: DateTime<Utc> => |from| customers::Customer::known_since().from(from);
     }
 }
 
 ordering! {
     /// In which order.
-    CustomerOrder for Customers {
+    CustomerSort for Customers {
         /// The latest first.
         Newest => customers::Customer::known_since().descending();
         /// The earliest first.
@@ -95,7 +95,7 @@ ordering! {
 
 lists! {
     /// The customers. A customer sees themselves.
-    CustomerList { customers: Customer, Action::Customers, CustomerFilter, CustomerOrder }
+    CustomerList { customers: Customer, Action::Customers, CustomerFilter, CustomerSort }
 }
 
 lookups! {
@@ -115,7 +115,8 @@ impl CustomersByEmail {
     async fn customers_by_email(
         &self,
         ctx: &Context<'_>,
-        email: String,
+        #[graphql(desc = "The address, in whatever case.")] email: String,
+        #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
         at_least: Option<PositionToken>,
     ) -> Result<Vec<Customer>, Refusal> {
         let scope = reading(ctx, Action::CustomersByEmail, at_least.as_ref()).await?;

@@ -1,6 +1,6 @@
 //! How much a commission rule takes, as callers write and read it.
 
-use crate::graphql::values::{MoneyInput, MoneyOut, money};
+use crate::graphql::values::{MoneyInput, MoneyOut, amounts, money};
 use async_graphql::{Enum, InputObject, OneofObject, SimpleObject, Union};
 use cityos_domain::commission::rules::{self, Fee};
 use cityos_domain::money::{Currency, Money, Rate};
@@ -202,15 +202,4 @@ impl CommissionFeeInput {
             }
         }
     }
-}
-
-fn amounts(field: &str, inputs: &[MoneyInput]) -> Result<BTreeMap<Currency, i64>, Rejected> {
-    let mut amounts = BTreeMap::new();
-    for input in inputs {
-        let Money { minor, currency } = input.parse(field)?;
-        if amounts.insert(currency, minor).is_some() {
-            return Err(Rejected::invalid(field, format!("names {currency} twice")));
-        }
-    }
-    Ok(amounts)
 }

@@ -4,7 +4,9 @@
 use crate::graphql::connection::{Node, RowOf};
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Services;
+use cityos_domain::aggregate::Aggregate;
 use cityos_domain::log::{Envelope, Position, StreamId, Version};
+use cityos_domain::workspace::fold_events;
 use cityos_eventstore::store::{EventStore, StoreError};
 use cityos_projections::model::KeyOf;
 use cityos_projections::{ReadModel, replay};
@@ -87,6 +89,21 @@ pub async fn row_at<N: Node>(
     Ok((row, version))
 }
 
+/// The aggregate of a stream as it was at a place, and its version there.
+pub async fn state_at<A: Aggregate>(
+    store: &dyn EventStore,
+    stream: StreamId,
+    until: Position,
+) -> Result<(A, Version), StoreError> {
+    let mut history = History::of(store, &[stream], until);
+    let (mut state, mut version) = (A::default(), Version(0));
+    while let Some(event) = history.next().await? {
+        version = event.version;
+        state = fold_events(state, [&event.event].into_iter());
+    }
+    Ok((state, version))
+}
+
 /// The last events of a stream up to a version, as many as are read at a time: more than one posting writes.
 pub async fn last_events(
     store: &dyn EventStore,
@@ -110,19 +127,27 @@ pub fn rows_of<N: Node>(events: &[Envelope]) -> Result<Vec<RowOf<N>>, Refusal> {
     Ok(replay::<N::Model>(events).map_err(Refusal::internal)?.into_values().collect())
 }
 
-/// Waits for what a saga run does to these streams, but no longer than the settings say.
-pub async fn wait_for<T>(
+/// Waits for an event that a saga run writes to this stream, but no longer than the settings say.
+pub async fn wait_for(
     services: &Services,
-    streams: &[StreamId],
-    found: impl Fn(&[Envelope]) -> Option<T>,
-) -> Result<Option<T>, Refusal> {
+    stream: StreamId,
+    is_it: impl Fn(&Envelope) -> bool,
+) -> Result<Option<Envelope>, Refusal> {
     let store = services.executor.store().as_ref();
     let deadline = Instant::now() + services.settings.run_wait();
+    let mut seen = Version(0);
     loop {
         let head = store.head().await.map_err(Refusal::internal)?;
-        let events = history(store, streams, head).await.map_err(Refusal::internal)?;
-        if let Some(found) = found(&events) {
-            return Ok(Some(found));
+        loop {
+            let page = store.read(stream, seen, READ_LIMIT).await.map_err(Refusal::internal)?;
+            seen = page.last().map_or(seen, |event| event.version);
+            let more = page.len() == READ_LIMIT as usize;
+            if let Some(event) = page.into_iter().find(&is_it) {
+                return Ok(Some(event));
+            }
+            if !more {
+                break;
+            }
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {

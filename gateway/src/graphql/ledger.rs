@@ -100,7 +100,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    VendorBalanceOrder for VendorBalances {
+    VendorBalanceSort for VendorBalances {
         /// By what is available, the most first: minor units of each currency are compared as they are.
         MostAvailable => vendor_balances::VendorBalance::available_minor().descending();
         /// The least first.
@@ -292,15 +292,15 @@ filter! {
             ledger_entries::LedgerEntry::settled_by().is(Some(payout.0))
         };
         /// Posted at this moment or later.
-        from: DateTime<Utc> => |from| ledger_entries::LedgerEntry::posted_at().from(from);
+        posted_from: DateTime<Utc> => |from| ledger_entries::LedgerEntry::posted_at().from(from);
         /// Posted before this moment.
-        before: DateTime<Utc> => |before| ledger_entries::LedgerEntry::posted_at().below(before);
+        posted_before: DateTime<Utc> => |before| ledger_entries::LedgerEntry::posted_at().below(before);
     }
 }
 
 ordering! {
     /// In which order.
-    LedgerEntryOrder for LedgerEntries {
+    LedgerEntrySort for LedgerEntries {
         /// The latest first.
         Newest => ledger_entries::LedgerEntry::posted_at().descending();
         /// The earliest first.
@@ -311,9 +311,9 @@ ordering! {
 lists! {
     /// What vendors are owed. A vendor sees its own.
     VendorBalanceList {
-        vendor_balances: VendorBalance, Action::VendorBalances, VendorBalanceFilter, VendorBalanceOrder
+        vendor_balances: VendorBalance, Action::VendorBalances, VendorBalanceFilter, VendorBalanceSort
     }
 
     /// The transactions of vendors' ledgers. A vendor sees its own.
-    LedgerEntryList { ledger_entries: LedgerEntry, Action::LedgerEntries, LedgerEntryFilter, LedgerEntryOrder }
+    LedgerEntryList { ledger_entries: LedgerEntry, Action::LedgerEntries, LedgerEntryFilter, LedgerEntrySort }
 }

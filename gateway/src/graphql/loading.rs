@@ -119,11 +119,12 @@ impl<R: Relation> Hash for Below<R> {
 }
 
 impl<R: Relation> Loader<Below<R>> for Batches {
-    type Value = Vec<<R::Model as ReadModel>::Row>;
+    /// Shared by all that ask for them: they may be many, and each many times.
+    type Value = Arc<Vec<<R::Model as ReadModel>::Row>>;
     type Error = Refusal;
 
     async fn load(&self, wanted: &[Below<R>]) -> Result<HashMap<Below<R>, Self::Value>, Refusal> {
-        let mut found: HashMap<_, _> = wanted.iter().map(|wish| (wish.clone(), Vec::new())).collect();
+        let mut found: HashMap<_, Vec<_>> = wanted.iter().map(|wish| (wish.clone(), Vec::new())).collect();
         for (partition, parents) in by_partition(wanted.iter().map(|wish| (wish.partition, wish.parent))) {
             let (mut after, mut fetched) = (None, 0);
             loop {
@@ -148,7 +149,7 @@ impl<R: Relation> Loader<Below<R>> for Batches {
                 }
             }
         }
-        Ok(found)
+        Ok(found.into_iter().map(|(below, rows)| (below, Arc::new(rows))).collect())
     }
 }
 

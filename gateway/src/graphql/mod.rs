@@ -37,10 +37,12 @@ mod vendors;
 
 use crate::context::RequestContext;
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Value};
+use async_graphql::{
+    EmptySubscription, MergedObject, Request, Response, SDLExportOptions, ServerError, Value,
+};
 use loading::Batches;
 use lulls::Lulls;
-use services::{Freshness, Services};
+use services::{Freshness, Rows, Services};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,8 +169,14 @@ pub async fn execute(
     let begin = lulls.clone();
     let batches = DataLoader::new(Batches(services.clone()), move |batch| begin.spawn(batch));
     let batches = batches.delay(Duration::ZERO);
-    let request = request.data(services.clone()).data(context).data(batches).data(Freshness::default());
+    let request = request.data(services.clone()).data(context).data(batches);
+    let rows = Arc::new(Rows::default());
+    let request = request.data(Freshness::default()).data(rows.clone());
     let mut response = lulls.of(schema.execute(request)).await;
+    if let Err(refusal) = rows.fit() {
+        // What may be null would be, in thousands of places, each with an error of its own.
+        response = Response::from_errors(vec![ServerError::new(refusal.to_string(), None)]);
+    }
     if response.data == Value::Null {
         response.errors.truncate(limits::ERRORS_MAX);
     }

@@ -1,7 +1,7 @@
 //! Offers: one vendor selling one product at a price per currency, and the units there are of it.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Mutation, answers, mutations};
+use crate::graphql::answer::{Mutation, Rejection, answers, mutations};
 use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::products::Product;
@@ -54,11 +54,8 @@ impl Node for Offer {
     type Model = Offers;
 
     fn visible(own: Own) -> Option<Filter<offers::Offer>> {
-        match own {
-            // Buyers choose from everyone's.
-            Own::All | Own::Customer(_) => None,
-            Own::Vendor(vendor) => Some(offers::Offer::vendor().is(vendor)),
-        }
+        // Buyers choose from everyone's.
+        own.vendor().map(|vendor| offers::Offer::vendor().is(vendor))
     }
 
     fn show(scope: Scope, row: offers::Offer) -> Self {
@@ -67,6 +64,11 @@ impl Node for Offer {
 }
 
 impl Offer {
+    /// Whether someone with this share may see it: what [`Node::visible`] says, of one row.
+    pub fn is_shown(own: Own, row: &offers::Offer) -> bool {
+        own.vendor().is_none_or(|vendor| vendor == row.vendor)
+    }
+
     /// Whether its units are counted and the caller may know them all.
     fn counts_for_caller(&self) -> bool {
         self.row.stock_tracked && self.scope.own.sells(self.row.vendor)
@@ -150,7 +152,7 @@ filter! {
         /// Of this product.
         product: Id<ProductId> => |product: Id<ProductId>| offers::Offer::product().is(product.0);
         /// Whose SKU begins so.
-        sku: String => |sku: String| offers::Offer::sku().starts_with(&sku);
+        sku_prefix: String => |sku: String| offers::Offer::sku().starts_with(&sku);
         /// There to be bought, or not.
         on_sale: bool => |on_sale| offers::Offer::on_sale().is(on_sale);
     }
@@ -158,7 +160,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    OfferOrder for Offers {
+    OfferSort for Offers {
         /// By SKU.
         Sku => offers::Offer::sku().ascending();
         /// The latest first.
@@ -168,7 +170,7 @@ ordering! {
 
 lists! {
     /// What is for sale. A vendor sees its own offers.
-    OfferList { offers: Offer, Action::Offers, OfferFilter, OfferOrder }
+    OfferList { offers: Offer, Action::Offers, OfferFilter, OfferSort }
 }
 
 lookups! {
@@ -178,7 +180,10 @@ lookups! {
 
 answers! {
     /// What became of an offer.
-    OfferResult, OfferChanged { offer: Offer }
+    OfferResult, OfferChanged {
+        offer: Offer,
+        version "Its version now, or that of its stock where that was changed: what `expectedVersion` means there."
+    }
 }
 
 /// What one unit costs in one currency.
@@ -310,7 +315,13 @@ mutations! {
         adjust_stock = AdjustStock(mutation, input: AdjustStockInput, expected) -> OfferResult {
             let (Id(offer), by) = (input.offer, input.by);
             let adjust = reason(&input.reason).map(|reason| AdjustStock { offer, by, reason });
-            answer_counted(mutation, offer, adjust, expected).await
+            let mut result = answer_counted(mutation, offer, adjust, expected).await?;
+            if let OfferResult::Rejection(Rejection { field: Some(field), .. }) = &mut result
+                && field == "quantity"
+            {
+                *field = "by".into();
+            }
+            Ok(result)
         }
     }
 }

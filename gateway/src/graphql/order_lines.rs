@@ -215,7 +215,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    OrderLineOrder for OrderLines {
+    OrderLineSort for OrderLines {
         /// By order.
         Order => order_lines::OrderLine::order().ascending();
         /// By product.
@@ -225,5 +225,5 @@ ordering! {
 
 lists! {
     /// Lines of orders. A vendor sees those it sold.
-    OrderLineList { order_lines: OrderLine, Action::OrderLines, OrderLineFilter, OrderLineOrder }
+    OrderLineList { order_lines: OrderLine, Action::OrderLines, OrderLineFilter, OrderLineSort }
 }

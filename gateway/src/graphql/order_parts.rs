@@ -2,14 +2,14 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Changed, Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
+use crate::graphql::connection::{Node, below, filter, lists, lookups, one, ordering};
 use crate::graphql::history::{history, rows_of};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::{Below, relation};
+use crate::graphql::loading::relation;
 use crate::graphql::order_lines::OrderLine;
 use crate::graphql::orders::Order;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::tenants::CaptureMoment;
 use crate::graphql::totals::{TotalsOut, totals};
 use crate::graphql::values::Date;
@@ -206,14 +206,10 @@ impl OrderPart {
 
     /// Its lines.
     async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, Refusal> {
-        let lines = match &self.lines {
-            Some(lines) => lines.clone(),
-            None => {
-                let below = Below::<LinesOfPart>::new(self.scope.partition, self.row.id);
-                load(ctx, below).await?.unwrap_or_default()
-            }
+        let Some(lines) = &self.lines else {
+            return below::<_, LinesOfPart>(ctx, self.scope, self.row.id).await;
         };
-        Ok(lines.into_iter().map(|row| OrderLine::show(self.scope, row)).collect())
+        Ok(lines.iter().map(|row| OrderLine::show(self.scope, row.clone())).collect())
     }
 
     /// Whose part it is.
@@ -240,15 +236,15 @@ filter! {
         /// Standing there.
         status: PartStatus => |status: PartStatus| order_parts::OrderPart::status().is(status.into());
         /// Placed at this moment or later.
-        from: DateTime<Utc> => |from| order_parts::OrderPart::placed_at().from(from);
+        placed_from: DateTime<Utc> => |from| order_parts::OrderPart::placed_at().from(from);
         /// Placed before this moment.
-        before: DateTime<Utc> => |before| order_parts::OrderPart::placed_at().below(before);
+        placed_before: DateTime<Utc> => |before| order_parts::OrderPart::placed_at().below(before);
     }
 }
 
 ordering! {
     /// In which order.
-    OrderPartOrder for OrderParts {
+    OrderPartSort for OrderParts {
         /// The latest first.
         Newest => order_parts::OrderPart::placed_at().descending();
         /// The earliest first.
@@ -258,7 +254,7 @@ ordering! {
 
 lists! {
     /// Parts of orders. A vendor sees its own.
-    OrderPartList { order_parts: OrderPart, Action::OrderParts, OrderPartFilter, OrderPartOrder }
+    OrderPartList { order_parts: OrderPart, Action::OrderParts, OrderPartFilter, OrderPartSort }
 }
 
 lookups! {

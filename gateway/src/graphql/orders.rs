@@ -1,7 +1,7 @@
 //! Orders: what customers ask for, and the parts it became.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Changed, Mutation, Reached, Rejection, answers, mutations};
+use crate::graphql::answer::{Changed, Mutation, Rejection, answers, mutations};
 use crate::graphql::connection::{Node, below, filter, for_buyers, lists, lookups, one, ordering};
 use crate::graphql::customers::Customer;
 use crate::graphql::history::{history, row_of, wait_for};
@@ -29,6 +29,7 @@ use cityos_domain::orders::requesting::RequestOrder;
 use cityos_domain::orders::vendor_order::VendorOrder;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::Code;
+use cityos_eventstore::executor::Executed;
 use cityos_projections::models::orders::{self, Orders};
 use cityos_projections::models::payments::{self, Payments};
 use cityos_projections::{Filter, replay};
@@ -233,17 +234,17 @@ filter! {
         /// Standing there.
         status: OrderStatus => |status: OrderStatus| orders::Order::status().is(status.into());
         /// Whose name in another system begins so.
-        reference: String => |reference: String| orders::Order::reference().starts_with(&reference);
+        reference_prefix: String => |reference: String| orders::Order::reference().starts_with(&reference);
         /// Asked for at this moment or later.
-        from: DateTime<Utc> => |from| orders::Order::requested_at().from(from);
+        requested_from: DateTime<Utc> => |from| orders::Order::requested_at().from(from);
         /// Asked for before this moment.
-        before: DateTime<Utc> => |before| orders::Order::requested_at().below(before);
+        requested_before: DateTime<Utc> => |before| orders::Order::requested_at().below(before);
     }
 }
 
 ordering! {
     /// In which order.
-    OrderOrder for Orders {
+    OrderSort for Orders {
         /// The latest first.
         Newest => orders::Order::requested_at().descending();
         /// The earliest first.
@@ -253,7 +254,7 @@ ordering! {
 
 lists! {
     /// Orders. A customer sees their own.
-    OrderList { orders: Order, Action::Orders, OrderFilter, OrderOrder }
+    OrderList { orders: Order, Action::Orders, OrderFilter, OrderSort }
 }
 
 lookups! {
@@ -372,12 +373,15 @@ fn cart(mutation: &Mutation<'_>, input: &PlaceOrderInput) -> Result<Cart, Reject
 }
 
 /// Waits for the checkout, and answers with the order as the checkout left it.
-async fn checked_out(mutation: &Mutation<'_>, id: OrderId, reached: Reached) -> Result<OrderResult, Refusal> {
+async fn checked_out(
+    mutation: &Mutation<'_>,
+    id: OrderId,
+    reached: Executed,
+) -> Result<OrderResult, Refusal> {
     let services = mutation.services;
     let partition = mutation.partition();
     let stream = order::Order::stream(partition, id);
-    let ended = |events: &[Envelope]| events.iter().find(|event| is_end(event)).cloned();
-    let Some(end) = wait_for(services, &[stream], ended).await? else {
+    let Some(end) = wait_for(services, stream, is_end).await? else {
         let asked = history(services.executor.store().as_ref(), &[stream], reached.position).await;
         let asked = asked.map_err(Refusal::internal)?;
         let cause =
@@ -409,7 +413,7 @@ async fn checked_out(mutation: &Mutation<'_>, id: OrderId, reached: Reached) -> 
     mutation.answered_at(position);
     let version = Version(row.version);
     let node = Order { scope: mutation.scope(), row, events: Some(events) };
-    Ok(OrderResult::of(services, Ok(Changed { node, version, reached: Reached { position, ..reached } })))
+    Ok(OrderResult::of(services, Ok(Changed { node, version, reached: Executed { position, ..reached } })))
 }
 
 fn is_end(event: &Envelope) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{
-    Changed, Denied, IdempotencyKeyReused, Mutation, Reached, Rejection, VersionConflict,
+    Changed, Denied, IdempotencyKeyReused, Mutation, Rejection, VersionConflict, undone, written,
 };
 use crate::graphql::answer::{answers, mutations};
 use crate::graphql::connection::{Node, filter, for_sellers, lists, lookups, one, ordering};
@@ -19,18 +19,22 @@ use async_graphql::{Context, Enum, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Kind;
+use cityos_domain::foundation::tenant;
 use cityos_domain::ids::{PayoutId, TransactionId, VendorId};
 use cityos_domain::ledger::adjusting::{self, PostAdjustment};
 use cityos_domain::ledger::book::{LedgerBook, LedgerOf};
 use cityos_domain::ledger::month::LedgerMonth;
 use cityos_domain::ledger::paying_out::RequestPayout;
 use cityos_domain::ledger::payout::{self, payout_id};
-use cityos_domain::log::Version;
+use cityos_domain::log::{Meta, Version};
 use cityos_domain::money::Currency;
 use cityos_domain::rejection::Rejected;
+use cityos_domain::text::Reason;
 use cityos_domain::workspace::{Intention, Stop, Workspace};
+use cityos_eventstore::executor::Executed;
 use cityos_projections::Filter;
 use cityos_projections::models::payouts::{self, Payouts};
+use cityos_sagas::EngineError;
 
 /// Where a payout stands.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -85,7 +89,7 @@ impl Payout {
         self.row.id.into()
     }
 
-    /// The version of its stream.
+    /// The version of its stream: it tells two looks at it apart. No `expectedVersion` means it.
     async fn version(&self) -> u64 {
         self.row.version
     }
@@ -147,15 +151,15 @@ filter! {
         /// Standing there.
         status: PayoutStatus => |status: PayoutStatus| payouts::Payout::status().is(status.into());
         /// Asked for at this moment or later.
-        from: DateTime<Utc> => |from| payouts::Payout::requested_at().from(from);
+        requested_from: DateTime<Utc> => |from| payouts::Payout::requested_at().from(from);
         /// Asked for before this moment.
-        before: DateTime<Utc> => |before| payouts::Payout::requested_at().below(before);
+        requested_before: DateTime<Utc> => |before| payouts::Payout::requested_at().below(before);
     }
 }
 
 ordering! {
     /// In which order.
-    PayoutOrder for Payouts {
+    PayoutSort for Payouts {
         /// The latest first.
         Newest => payouts::Payout::requested_at().descending();
         /// The earliest first.
@@ -165,7 +169,7 @@ ordering! {
 
 lists! {
     /// Payouts. A vendor sees its own.
-    PayoutList { payouts: Payout, Action::Payouts, PayoutFilter, PayoutOrder }
+    PayoutList { payouts: Payout, Action::Payouts, PayoutFilter, PayoutSort }
 }
 
 lookups! {
@@ -175,12 +179,14 @@ lookups! {
 
 answers! {
     /// What became of a payout.
-    PayoutResult, PayoutChanged { payout: Payout }
+    PayoutResult, PayoutChanged { payout: Payout, version "That of the payout's stream. No `expectedVersion` means it." }
 }
 
 answers! {
     /// What became of a ledger.
-    LedgerResult, LedgerChanged { entry: LedgerEntry }
+    LedgerResult, LedgerChanged {
+        entry: LedgerEntry, version "That of the stream the entry stands in. No `expectedVersion` means it."
+    }
 }
 
 /// What became of a run of payouts.
@@ -248,8 +254,8 @@ mutations! {
     /// Mutations of ledgers and payouts. They are about what does not exist before: an expected version other than 0
     /// is a conflict.
     PayoutMutations {
-        /// Asks for a payout of all that is available to a vendor in one currency. Where one is under way already,
-        /// that is the answer.
+        /// Asks for a payout of all that is available to a vendor in one currency. Where one is asked for that has
+        /// claimed nothing yet, that is the answer. It is new: an `expectedVersion` other than 0 is a conflict.
         request_payout = RequestPayout(mutation, input: RequestPayoutInput, expected) -> PayoutResult {
             let Id(vendor) = input.vendor;
             let (own, thing, trigger) = (mutation.own(), Thing::Vendor(vendor), payout::Trigger::Manual);
@@ -270,14 +276,15 @@ mutations! {
             Ok(PayoutResult::of(mutation.services, outcome))
         }
 
-        /// Asks for a payout for every vendor and currency with enough available.
+        /// Asks for a payout for every vendor and currency with enough available. All are new: an `expectedVersion`
+        /// other than 0 is a conflict.
         run_payouts = RunPayouts(mutation, input: RunPayoutsInput, expected) -> PayoutRunResult {
             let why = reason(&input.reason);
             if let Ok(why) = &why
                 && expected.unwrap_or_default() == 0
                 && !mutation.is_done().await?
             {
-                mutation.sweep_payouts(why).await?;
+                sweep(mutation, why).await?;
             }
             // Its receipt is written last: repeated after a crash, it goes on where it was.
             Ok(match give_anew(mutation, why.map(|_| Begun), expected).await? {
@@ -291,7 +298,8 @@ mutations! {
             })
         }
 
-        /// Gives a vendor an available amount, or takes one, for a stated reason.
+        /// Gives a vendor an available amount, or takes one, for a stated reason. The entry is new: an
+        /// `expectedVersion` other than 0 is a conflict.
         post_adjustment = PostAdjustment(mutation, input: PostAdjustmentInput, expected) -> LedgerResult {
             let transaction = mutation.command().creates("transaction");
             let (Id(vendor), against) = (input.vendor, input.against.into());
@@ -307,11 +315,29 @@ mutations! {
     }
 }
 
-/// Nothing: what leaves a receipt of something done by other commands.
+/// Asks for a payout for everyone who has enough available: each a command of its own, that this one stands behind,
+/// and each with the reason in the log.
+async fn sweep(mutation: &Mutation<'_>, why: &Reason) -> Result<(), Refusal> {
+    mutation.reads_now().await?;
+    let engine = &mutation.services.engine;
+    let meta = Meta { reason: Some(why.as_str().into()), ..mutation.meta().clone() };
+    let swept = engine.sweep_payouts(mutation.partition(), &meta, payout::Trigger::Manual);
+    swept.await.map_err(|error| match error {
+        EngineError::Command(error) => undone(error),
+        EngineError::Reads(error) => error.into(),
+        error @ (EngineError::Log(_)
+        | EngineError::Projection(_)
+        | EngineError::Panicked
+        | EngineError::Restless) => Refusal::internal(error),
+    })
+}
+
+/// Nothing, in a tenant that may pay: what leaves a receipt of something done by other commands.
 struct Begun;
 
 impl Intention for Begun {
-    fn decide(&self, _: &mut Workspace) -> Result<(), Stop> {
+    fn decide(&self, city: &mut Workspace) -> Result<(), Stop> {
+        tenant::paying(city)?;
         Ok(())
     }
 }
@@ -321,7 +347,7 @@ async fn give_anew(
     mutation: &Mutation<'_>,
     intention: Result<impl Intention, Rejected>,
     expected: Option<u64>,
-) -> Result<Result<Reached, Denied>, Refusal> {
+) -> Result<Result<Executed, Denied>, Refusal> {
     match expected {
         None | Some(0) => mutation.give(intention, None).await,
         Some(_) => Ok(Err(Denied::moved(Version(0)))),
@@ -332,11 +358,11 @@ async fn give_anew(
 async fn posted(
     mutation: &Mutation<'_>,
     transaction: TransactionId,
-    reached: Reached,
+    reached: Executed,
 ) -> Result<Changed<LedgerEntry>, Refusal> {
     let store = mutation.services.executor.store().as_ref();
     let mut events = Vec::new();
-    for (month, version) in reached.written(Kind::Ledger) {
+    for (month, version) in written(&reached, Kind::Ledger) {
         events.extend(last_events(store, month, version).await.map_err(Refusal::internal)?);
     }
     events.retain(|event| event.meta.command == mutation.command());
@@ -347,8 +373,8 @@ async fn posted(
 }
 
 /// The payout that was asked for, by this or, where it was already so, by someone before.
-async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Reached) -> Result<PayoutId, Refusal> {
-    if let Some((stream, _)) = reached.written(Kind::Payout).next() {
+async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Executed) -> Result<PayoutId, Refusal> {
+    if let Some((stream, _)) = written(reached, Kind::Payout).next() {
         return Ok(PayoutId(stream.id));
     }
     let (executor, partition) = (&mutation.services.executor, mutation.partition());

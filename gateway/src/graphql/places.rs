@@ -75,7 +75,7 @@ impl Place {
         self.row.slug.as_str()
     }
 
-    /// Slugs it had before; they still mean it.
+    /// Slugs it had before; no other place below its parent may take them.
     async fn aliases(&self) -> Vec<&str> {
         self.row.aliases.iter().map(|slug| slug.as_str()).collect()
     }
@@ -119,7 +119,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    PlaceOrder for Places {
+    PlaceSort for Places {
         /// By slug.
         Slug => places::Place::slug().ascending();
     }
@@ -127,7 +127,7 @@ ordering! {
 
 lists! {
     /// The city's geography.
-    PlaceList { places: Place, Action::Places, PlaceFilter, PlaceOrder }
+    PlaceList { places: Place, Action::Places, PlaceFilter, PlaceSort }
 }
 
 lookups! {
@@ -201,7 +201,7 @@ mutations! {
             answer(mutation, id, rename, expected).await
         }
 
-        /// Gives a place another slug; the old one still means it.
+        /// Gives a place another slug; no other place below its parent may take the old one.
         change_place_slug = ChangePlaceSlug(mutation, input: ChangePlaceSlugInput, expected) -> PlaceResult {
             let Id(id) = input.place;
             let change = Slug::parse("slug", &input.slug).map(|slug| ChangePlaceSlug { id, slug });

@@ -100,7 +100,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    ProductCategoryOrder for ProductCategories {
+    ProductCategorySort for ProductCategories {
         /// By slug.
         Slug => product_categories::ProductCategory::slug().ascending();
     }
@@ -109,7 +109,7 @@ ordering! {
 lists! {
     /// The tenant's product categories.
     ProductCategoryList {
-        product_categories: ProductCategory, Action::ProductCategories, ProductCategoryFilter, ProductCategoryOrder
+        product_categories: ProductCategory, Action::ProductCategories, ProductCategoryFilter, ProductCategorySort
     }
 }
 

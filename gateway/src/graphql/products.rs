@@ -2,14 +2,15 @@
 
 use crate::access::{Action, Own};
 use crate::graphql::answer::{Mutation, answers, mutations};
-use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
+use crate::graphql::connection::{Node, below_where, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
-use crate::graphql::loading::{Below, relation};
+use crate::graphql::loading::relation;
 use crate::graphql::offers::Offer;
 use crate::graphql::product_categories::ProductCategory;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::{Scope, load};
+use crate::graphql::services::Scope;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
+use crate::ownership::IfSelling;
 use async_graphql::{Context, InputObject, Object};
 use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
@@ -93,11 +94,8 @@ impl Product {
 
     /// Who sells it. A vendor sees its own offers.
     async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>, Refusal> {
-        let below = Below::<OffersOfProduct>::new(self.scope.partition, self.row.id);
-        let offers = load(ctx, below).await?.unwrap_or_default();
-        let seen =
-            offers.into_iter().filter(|row| self.scope.own.vendor().is_none_or(|own| own == row.vendor));
-        Ok(seen.map(|row| Offer::show(self.scope, row)).collect())
+        let shown = |row: &_| Offer::is_shown(self.scope.own, row);
+        below_where::<_, OffersOfProduct>(ctx, self.scope, self.row.id, shown).await
     }
 }
 
@@ -105,7 +103,7 @@ filter! {
     /// Which products.
     ProductFilter for Products {
         /// Whose code begins so.
-        code: String => |code: String| products::Product::code().starts_with(&code);
+        code_prefix: String => |code: String| products::Product::code().starts_with(&code);
         /// In this category.
         category: Id<ProductCategoryId> => |category: Id<ProductCategoryId>| {
             products::Product::category().is(Some(category.0))
@@ -117,7 +115,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    ProductOrder for Products {
+    ProductSort for Products {
         /// By code.
         Code => products::Product::code().ascending();
         /// The latest first.
@@ -127,7 +125,7 @@ ordering! {
 
 lists! {
     /// The tenant's products.
-    ProductList { products: Product, Action::Products, ProductFilter, ProductOrder }
+    ProductList { products: Product, Action::Products, ProductFilter, ProductSort }
 }
 
 lookups! {
@@ -181,7 +179,7 @@ pub struct ArchiveProductInput {
 mutations! {
     /// Mutations of products.
     ProductMutations {
-        /// Creates a product, which vendors may then offer.
+        /// Creates a product, which vendors may then offer. A vendor creates some only while it may sell.
         create_product = CreateProduct(mutation, input: CreateProductInput, expected) -> ProductResult {
             let id = mutation.command().creates("product");
             let create = || {
@@ -190,7 +188,8 @@ mutations! {
                 let title = parse_texts("title", &input.title)?;
                 Ok(CreateProduct { id, code, title, category, weight_g: input.weight_g })
             };
-            answer(mutation, id, create(), expected).await
+            let own = mutation.own();
+            answer(mutation, id, create().map(|then| IfSelling { own, then }), expected).await
         }
 
         /// Gives a product another title.

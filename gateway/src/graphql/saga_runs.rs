@@ -3,6 +3,7 @@
 use crate::access::{Action, Own};
 use crate::graphql::connection::{Node, filter, for_admins, lists, lookups, ordering};
 use crate::graphql::ids::Id;
+use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
 use async_graphql::{Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -85,7 +86,7 @@ impl SagaRun {
         self.row.id.into()
     }
 
-    /// The version of its stream.
+    /// The version of its stream: it tells two looks at it apart. No `expectedVersion` means it.
     async fn version(&self) -> u64 {
         self.row.version
     }
@@ -160,15 +161,15 @@ filter! {
         /// Standing there.
         state: RunState => |state: RunState| saga_runs::SagaRun::state().is(state.into());
         /// Started at this moment or later.
-        from: DateTime<Utc> => |from| saga_runs::SagaRun::started_at().from(from);
+        started_from: DateTime<Utc> => |from| saga_runs::SagaRun::started_at().from(from);
         /// Started before this moment.
-        before: DateTime<Utc> => |before| saga_runs::SagaRun::started_at().below(before);
+        started_before: DateTime<Utc> => |before| saga_runs::SagaRun::started_at().below(before);
     }
 }
 
 ordering! {
     /// In which order.
-    SagaRunOrder for SagaRuns {
+    SagaRunSort for SagaRuns {
         /// The latest first.
         Newest => saga_runs::SagaRun::started_at().descending();
         /// The earliest first.
@@ -212,8 +213,8 @@ impl Node for DueTimer {
 #[Object]
 impl DueTimer {
     /// When it is due.
-    async fn due_at(&self) -> Option<DateTime<Utc>> {
-        self.row.due_at
+    async fn due_at(&self) -> Result<DateTime<Utc>, Refusal> {
+        self.row.due_at.ok_or_else(|| Refusal::internal("a timer that is never due was shown"))
     }
 
     /// What is done then.
@@ -252,15 +253,15 @@ filter! {
     /// Which timers.
     DueTimerFilter for DueTimers {
         /// Due at this moment or later.
-        from: DateTime<Utc> => |from| due_timers::DueTimer::due_at().from(Some(from));
+        due_from: DateTime<Utc> => |from| due_timers::DueTimer::due_at().from(Some(from));
         /// Due before this moment.
-        before: DateTime<Utc> => |before| due_timers::DueTimer::due_at().below(Some(before));
+        due_before: DateTime<Utc> => |before| due_timers::DueTimer::due_at().below(Some(before));
     }
 }
 
 ordering! {
     /// In which order.
-    DueTimerOrder for DueTimers {
+    DueTimerSort for DueTimers {
         /// The next first.
         Next => due_timers::DueTimer::due_at().ascending();
         /// The last first.
@@ -270,10 +271,10 @@ ordering! {
 
 lists! {
     /// Runs of sagas.
-    SagaRunList { saga_runs: SagaRun, Action::SagaRuns, SagaRunFilter, SagaRunOrder }
+    SagaRunList { saga_runs: SagaRun, Action::SagaRuns, SagaRunFilter, SagaRunSort }
 
     /// What is due when.
-    DueTimerList { due_timers: DueTimer, Action::DueTimers, DueTimerFilter, DueTimerOrder }
+    DueTimerList { due_timers: DueTimer, Action::DueTimers, DueTimerFilter, DueTimerSort }
 }
 
 lookups! {

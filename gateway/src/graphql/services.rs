@@ -19,7 +19,7 @@ use cityos_projections::{Projector, ReadStore};
 use cityos_sagas::Engine;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What resolvers work with. One per server.
 pub struct Services {
@@ -77,6 +77,30 @@ impl Freshness {
     pub fn need(&self, position: Position) {
         self.0.fetch_max(position.0, Ordering::Relaxed);
     }
+}
+
+/// The most rows of lists, and of what lies below them, in one answer.
+pub const ROWS_MAX: usize = 50_000;
+
+/// How many of them an answer has so far. Lists that lie below each other both ways would never end.
+#[derive(Default)]
+pub struct Rows(AtomicUsize);
+
+impl Rows {
+    /// Whether there is room for all that were counted.
+    pub fn fit(&self) -> Result<(), Refusal> {
+        if self.0.load(Ordering::Relaxed) <= ROWS_MAX {
+            return Ok(());
+        }
+        Err(Refusal::BadArgument(format!("an answer has at most {ROWS_MAX} rows: ask for fewer at once")))
+    }
+}
+
+/// Counts `rows` to the answer, while there is room for them.
+pub fn take_rows(ctx: &Context<'_>, rows: usize) -> Result<(), Refusal> {
+    let all = ctx.data_unchecked::<Arc<Rows>>();
+    all.0.fetch_add(rows, Ordering::Relaxed);
+    all.fit()
 }
 
 /// What lies behind `key`, fetched with others of its kind.

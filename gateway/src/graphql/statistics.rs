@@ -122,15 +122,15 @@ filter! {
         /// In this currency.
         currency: CurrencyCode => |currency: CurrencyCode| tenant_days::TenantDay::currency().is(currency.0);
         /// This day or later.
-        from: Date => |Date(from)| tenant_days::TenantDay::date().from(from);
+        date_from: Date => |Date(from)| tenant_days::TenantDay::date().from(from);
         /// Before this day.
-        before: Date => |Date(before)| tenant_days::TenantDay::date().below(before);
+        date_before: Date => |Date(before)| tenant_days::TenantDay::date().below(before);
     }
 }
 
 ordering! {
     /// In which order.
-    TenantDayOrder for TenantDays {
+    TenantDaySort for TenantDays {
         /// The latest first.
         Newest => tenant_days::TenantDay::date().descending();
         /// The earliest first.
@@ -140,7 +140,7 @@ ordering! {
 
 lists! {
     /// The tenant's figures by day.
-    TenantDayList { tenant_days: TenantDay, Action::TenantDays, TenantDayFilter, TenantDayOrder }
+    TenantDayList { tenant_days: TenantDay, Action::TenantDays, TenantDayFilter, TenantDaySort }
 }
 
 /// A tenant's whole marketplace in figures.
@@ -203,6 +203,7 @@ impl MarketplaceTotalsQuery {
     async fn marketplace_totals(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
         at_least: Option<PositionToken>,
     ) -> Result<MarketplaceTotals, Refusal> {
         let Scope { partition, .. } = reading(ctx, Action::MarketplaceTotals, at_least.as_ref()).await?;

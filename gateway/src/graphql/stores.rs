@@ -7,7 +7,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::ByKey;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load};
-use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts, reason};
+use crate::graphql::values::{LocalTextInput, LocalTextOut, each_once, local_texts, parse_texts, reason};
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
@@ -23,7 +23,6 @@ use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::Filter;
 use cityos_projections::models::stores::{self, Stores};
 use cityos_projections::models::tenants::Tenants;
-use std::collections::BTreeMap;
 
 /// What kind of shop a store is.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -175,7 +174,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    StoreOrder for Stores {
+    StoreSort for Stores {
         /// By slug.
         Slug => stores::Store::slug().ascending();
     }
@@ -183,7 +182,7 @@ ordering! {
 
 lists! {
     /// The tenant's stores.
-    StoreList { stores: Store, Action::Stores, StoreFilter, StoreOrder }
+    StoreList { stores: Store, Action::Stores, StoreFilter, StoreSort }
 }
 
 lookups! {
@@ -288,8 +287,9 @@ mutations! {
 
         /// Lets a store look different.
         change_store_theme = ChangeStoreTheme(mutation, input: ChangeStoreThemeInput, expected) -> StoreResult {
-            let tokens: BTreeMap<_, _> = input.tokens.into_iter().map(|token| (token.name, token.value)).collect();
-            tell(mutation, input.store, Ok(Command::ChangeTheme { tokens }), expected).await
+            let tokens = each_once("tokens", input.tokens.into_iter().map(|token| Ok((token.name, token.value))));
+            let command = tokens.map(|tokens| Command::ChangeTheme { tokens });
+            tell(mutation, input.store, command, expected).await
         }
 
         /// Closes a store that is not the tenant's default.

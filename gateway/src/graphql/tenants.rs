@@ -1,7 +1,7 @@
 //! Tenants: their life in the city, and what they decide for themselves.
 
 use crate::access::{self, Action, Own};
-use crate::graphql::answer::{Changed, Mutation, Reached, answers, inputs, mutations};
+use crate::graphql::answer::{Changed, Mutation, Rejection, answers, inputs, mutations};
 use crate::graphql::connection::{Node, filter, find, lists, one, ordering};
 use crate::graphql::history::wait_for;
 use crate::graphql::ids::Id;
@@ -12,7 +12,7 @@ use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, reading, request};
 use crate::graphql::stores::Store;
 use crate::graphql::values::{
-    LocalTextInput, LocalTextOut, MoneyInput, MoneyOut, local_texts, money, parse_texts, reason,
+    LocalTextInput, LocalTextOut, MoneyInput, MoneyOut, amounts, local_texts, money, parse_texts, reason,
 };
 use async_graphql::{Context, Enum, InputObject, Object};
 use chrono::{DateTime, Utc};
@@ -27,6 +27,7 @@ use cityos_domain::money::Currency;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::{Locale, Slug};
 use cityos_domain::workspace::Tell;
+use cityos_eventstore::executor::Executed;
 use cityos_projections::models::tenants::{self, Tenants};
 use cityos_projections::models::vendor_balances::{VendorBalance, VendorBalances};
 use cityos_projections::{Filter, Query};
@@ -162,7 +163,7 @@ impl Tenant {
     }
 
     /// Its IANA time zone.
-    async fn zone(&self) -> &'static str {
+    async fn time_zone(&self) -> &'static str {
         self.row.zone.name()
     }
 
@@ -216,7 +217,7 @@ filter! {
     /// Which tenants.
     TenantFilter for Tenants {
         /// Whose slug begins so.
-        slug: String => |slug: String| tenants::Tenant::slug().starts_with(&slug);
+        slug_prefix: String => |slug: String| tenants::Tenant::slug().starts_with(&slug);
         /// Standing there.
         status: TenantStatus => |status: TenantStatus| tenants::Tenant::status().is(status.into());
         /// In this subcategory.
@@ -226,7 +227,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    TenantOrder for Tenants {
+    TenantSort for Tenants {
         /// By slug.
         Slug => tenants::Tenant::slug().ascending();
         /// The latest first.
@@ -236,7 +237,7 @@ ordering! {
 
 lists! {
     /// The city's tenants.
-    TenantList { tenants: Tenant, Action::Tenants, TenantFilter, TenantOrder }
+    TenantList { tenants: Tenant, Action::Tenants, TenantFilter, TenantSort }
 }
 
 /// Looking up one tenant.
@@ -249,7 +250,8 @@ impl TenantLookup {
     async fn tenant(
         &self,
         ctx: &Context<'_>,
-        id: Option<Id<TenantId>>,
+        #[graphql(desc = "Its id; null: the tenant of the token.")] id: Option<Id<TenantId>>,
+        #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
         at_least: Option<PositionToken>,
     ) -> Result<Option<Tenant>, Refusal> {
         let (scope, wanted) = match id {
@@ -283,7 +285,7 @@ pub struct CreateTenantInput {
     /// The subcategory of the city it belongs to.
     subcategory: Option<Id<PlaceId>>,
     /// Its IANA time zone.
-    zone: String,
+    time_zone: String,
     /// The locale used where none is asked for: BCP 47.
     locale: String,
     /// Its main currency: ISO 4217.
@@ -322,12 +324,10 @@ pub struct ChangeTenantTierInput {
 #[derive(InputObject)]
 pub struct ChangeTenantPoliciesInput {
     /// Days between delivery and a vendor's earnings becoming available.
-    #[graphql(default)]
     hold_days: u16,
     /// When a part is captured.
     capture: CaptureMoment,
     /// The smallest payout, in currencies where it is not the smallest unit.
-    #[graphql(default)]
     payout_minimums: Vec<MoneyInput>,
     /// The local hour at which payouts run every day, 0 to 23; null: an operator runs them.
     daily_payout_hour: Option<u8>,
@@ -350,29 +350,36 @@ mutations! {
                 Ok(reached) => Ok(opened(mutation, id, reached).await?),
                 Err(denied) => Err(denied),
             };
-            Ok(TenantResult::of(mutation.services, outcome))
+            let mut result = TenantResult::of(mutation.services, outcome);
+            if let TenantResult::Rejection(Rejection { field: Some(field), .. }) = &mut result
+                && field == "parent"
+            {
+                *field = "subcategory".into();
+            }
+            Ok(result)
         }
 
-        /// Stops a tenant's trade for now: what is under way is finished, nothing new begins, payouts are held.
+        /// Stops a tenant's trade for now: what is under way is finished, nothing new begins, payouts are held. A key
+        /// counts within the tenant named.
         suspend_tenant = SuspendTenant(mutation, input: SuspendTenantInput, expected) -> TenantResult {
             let command = reason(&input.reason).map(|reason| Command::Suspend { reason });
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, command, expected).await
         }
 
-        /// Lets a suspended tenant trade again.
+        /// Lets a suspended tenant trade again. A key counts within the tenant named.
         resume_tenant = ResumeTenant(mutation, input: ResumeTenantInput, expected) -> TenantResult {
             let command = reason(&input.reason).map(|reason| Command::Resume { reason });
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, command, expected).await
         }
 
-        /// Lets a tenant wind up: no new orders.
+        /// Lets a tenant wind up: no new orders. A key counts within the tenant named.
         start_closing_tenant = StartClosingTenant(mutation, input: StartClosingTenantInput, expected) -> TenantResult {
             let command = reason(&input.reason).map(|reason| Command::StartClosing { reason });
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, command, expected).await
         }
 
         /// Closes a tenant that has wound up, for good. Refused while there are orders to fulfil, or anything is owed
-        /// to a vendor or by one. Nothing is deleted.
+        /// to a vendor or by one. Nothing is deleted. A key counts within the tenant named.
         close_tenant = CloseTenant(mutation, input: CloseTenantInput, expected) -> TenantResult {
             let (Id(id), mutation) = (input.tenant, &mutation.on_tenant(input.tenant.0));
             let close = wound_up(mutation).await?;
@@ -380,7 +387,7 @@ mutations! {
             Ok(TenantResult::of(mutation.services, outcome))
         }
 
-        /// Gives a tenant another tier.
+        /// Gives a tenant another tier. A key counts within the tenant named.
         change_tenant_tier = ChangeTenantTier(mutation, input: ChangeTenantTierInput, expected) -> TenantResult {
             let command = Command::ChangeTier { tier: input.tier.into() };
             tell(&mutation.on_tenant(input.tenant.0), input.tenant, Ok(command), expected).await
@@ -400,7 +407,7 @@ fn registration(input: &CreateTenantInput) -> Result<Registration, Rejected> {
         slug: Slug::parse("slug", &input.slug)?,
         name: parse_texts("name", &input.name)?,
         subcategory: input.subcategory.map(|Id(subcategory)| subcategory),
-        zone: Zone::parse("zone", &input.zone)?,
+        zone: Zone::parse("timeZone", &input.time_zone)?,
         locale: Locale::parse("locale", &input.locale)?,
         currency: Currency::parse("currency", &input.currency)?,
         tier: input.tier.map(Into::into).unwrap_or_default(),
@@ -408,12 +415,10 @@ fn registration(input: &CreateTenantInput) -> Result<Registration, Rejected> {
 }
 
 fn policies(input: &ChangeTenantPoliciesInput) -> Result<tenant::Policies, Rejected> {
-    let minimum =
-        |input: &MoneyInput| input.parse("payoutMinimums").map(|money| (money.currency, money.minor));
     Ok(tenant::Policies {
         hold_days: input.hold_days,
         capture: input.capture.into(),
-        payout_minimum_minor: input.payout_minimums.iter().map(minimum).collect::<Result<_, _>>()?,
+        payout_minimum_minor: amounts("payoutMinimums", &input.payout_minimums)?,
         payouts: match input.daily_payout_hour {
             None => tenant::PayoutSchedule::Manual,
             Some(hour) => tenant::PayoutSchedule::Daily { hour },
@@ -429,14 +434,16 @@ fn streams(id: TenantId) -> [StreamId; 2] {
 }
 
 /// The tenant as its opening left it, or as it is where the opening takes longer than we wait.
-async fn opened(mutation: &Mutation<'_>, id: TenantId, reached: Reached) -> Result<Changed<Tenant>, Refusal> {
+async fn opened(
+    mutation: &Mutation<'_>,
+    id: TenantId,
+    reached: Executed,
+) -> Result<Changed<Tenant>, Refusal> {
     let [own, _] = streams(id);
-    let activated = |events: &[Envelope]| {
-        let is = |event: &&Envelope| matches!(event.event, Event::Tenant(tenant::Event::Activated {}));
-        events.iter().find(is).map(|event| event.position)
-    };
-    let position = wait_for(mutation.services, &[own], activated).await?.unwrap_or(reached.position);
-    mutation.shown(id, &streams(id), Reached { position, ..reached }).await
+    let activated = |event: &Envelope| matches!(event.event, Event::Tenant(tenant::Event::Activated {}));
+    let activated = wait_for(mutation.services, own, activated).await?;
+    let position = activated.map_or(reached.position, |event| event.position);
+    mutation.shown(id, &streams(id), Executed { position, ..reached }).await
 }
 
 /// The closing of a tenant, with what is left of its orders and balances. Nothing pending or in transit is ever

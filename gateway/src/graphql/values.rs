@@ -9,6 +9,8 @@ use cityos_domain::marketplace::customer::Contact;
 use cityos_domain::money::{Currency, Money};
 use cityos_domain::rejection::Rejected;
 use cityos_domain::text::{LocalText, Locale, Reason, line};
+use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// The most characters of a line about a person.
 const PERSONAL_CHARS_MAX: usize = 200;
@@ -57,6 +59,28 @@ impl MoneyInput {
         let currency = Currency::parse(&format!("{field}.currency"), &self.currency)?;
         Money::parse(&format!("{field}.amount"), &self.amount, currency)
     }
+}
+
+/// One amount per currency.
+pub fn amounts(field: &str, inputs: &[MoneyInput]) -> Result<BTreeMap<Currency, i64>, Rejected> {
+    let amount = |input: &MoneyInput| input.parse(field).map(|money| (money.currency, money.minor));
+    each_once(field, inputs.iter().map(amount))
+}
+
+/// What is named, if nothing is named twice.
+pub fn each_once<K: Ord + Display, V>(
+    field: &str,
+    named: impl Iterator<Item = Result<(K, V), Rejected>>,
+) -> Result<BTreeMap<K, V>, Rejected> {
+    let mut all = BTreeMap::new();
+    for entry in named {
+        let (key, value) = entry?;
+        if all.contains_key(&key) {
+            return Err(Rejected::invalid(field, format!("names {key} twice")));
+        }
+        all.insert(key, value);
+    }
+    Ok(all)
 }
 
 /// A currency to look for: ISO 4217.

@@ -1,7 +1,7 @@
 //! Vendors: who sells, how they come in, and what is decided about them.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Mutation, answers, inputs, mutations};
+use crate::graphql::answer::{Mutation, Rejection, answers, inputs, mutations};
 use crate::graphql::connection::{Node, below, filter, for_sellers, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::ledger::{BalancesOfVendor, VendorBalance};
@@ -169,7 +169,7 @@ filter! {
     /// Which vendors.
     VendorFilter for Vendors {
         /// Whose handle begins so.
-        handle: String => |handle: String| vendors::Vendor::handle().starts_with(&handle);
+        handle_prefix: String => |handle: String| vendors::Vendor::handle().starts_with(&handle);
         /// Standing there.
         status: VendorStatus => |status: VendorStatus| vendors::Vendor::status().is(status.into());
         /// About whom this is known.
@@ -179,7 +179,7 @@ filter! {
 
 ordering! {
     /// In which order.
-    VendorOrder for Vendors {
+    VendorSort for Vendors {
         /// By handle.
         Handle => vendors::Vendor::handle().ascending();
         /// The latest first.
@@ -191,7 +191,7 @@ ordering! {
 
 lists! {
     /// The vendors. A vendor sees itself.
-    VendorList { vendors: Vendor, Action::Vendors, VendorFilter, VendorOrder }
+    VendorList { vendors: Vendor, Action::Vendors, VendorFilter, VendorSort }
 }
 
 lookups! {
@@ -292,11 +292,11 @@ mutations! {
             };
             let apply = introduction.map(|introduction| ApplyAsVendor { id, introduction });
             match again {
-                None => answer(mutation, id, apply, expected).await,
+                None => introduced(mutation, id, apply, expected).await,
                 Some(id) => {
                     let (own, thing) = (mutation.own(), Thing::Vendor(id));
                     let again = apply.map(|apply| OnlyOwn { own, thing, then: ApplyAgain(apply) });
-                    answer(mutation, id, again, expected).await
+                    introduced(mutation, id, again, expected).await
                 }
             }
         }
@@ -306,7 +306,7 @@ mutations! {
             let id = mutation.command().creates("vendor");
             let introduction = introduce(mutation, id, input.introduction).await?;
             let invite = introduction.map(|introduction| InviteVendor { id, introduction });
-            answer(mutation, id, invite, expected).await
+            introduced(mutation, id, invite, expected).await
         }
 
         /// Everything a reviewer needs is there.
@@ -413,4 +413,18 @@ async fn answer(
     let streams = [vendor::Vendor::stream(mutation.partition(), id)];
     let outcome = mutation.answer::<Vendor, _>(intention, expected, id, &streams).await?;
     Ok(VendorResult::of(mutation.services, outcome))
+}
+
+/// What became of a vendor that is introduced: all that rules may refuse of the input is in its introduction.
+async fn introduced(
+    mutation: &Mutation<'_>,
+    id: VendorId,
+    intention: Result<impl Intention, Rejected>,
+    expected: Option<u64>,
+) -> Result<VendorResult, Refusal> {
+    let mut result = answer(mutation, id, intention, expected).await?;
+    if let VendorResult::Rejection(Rejection { field: Some(field), .. }) = &mut result {
+        *field = format!("introduction.{field}");
+    }
+    Ok(result)
 }

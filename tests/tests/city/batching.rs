@@ -100,3 +100,25 @@ async fn what_is_too_much_to_lie_below_one_answer_is_refused_and_not_cut_off() {
     reads.execute_batch(&multiply).unwrap();
     assert_eq!(mayor.refused(countries).await, "BAD_REQUEST");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_lie_below_each_other_both_ways_end_where_an_answer_is_full() {
+    const LINES: usize = 10;
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let mut offers = Vec::new();
+    for n in 0..LINES {
+        offers.push(market.offer(&vendor, &format!("cup-{n}"), "5.00", "1.00").await);
+    }
+    let lines: Vec<_> = offers.iter().map(|offer| (offer.as_str(), 1)).collect();
+    market.order(&market.customer().await, &lines).await;
+    city.settle().await;
+    let there_and_back = |times| {
+        let (there, back) = ("lines { part { ".repeat(times), " } }".repeat(times));
+        format!("{{ orderParts {{ nodes {{ {there} lines {{ number }} {back} }} }} }}")
+    };
+    let answer = market.admin.ask(&there_and_back(2)).await;
+    assert_eq!(answer.to_string().matches("number").count(), LINES.pow(3));
+    assert_eq!(market.admin.refused(&there_and_back(4)).await, "BAD_REQUEST");
+}

@@ -205,7 +205,7 @@ async fn an_imported_vendor_is_paid_to_the_cent_once_it_is_proven() {
     assert_eq!(import(&at, at.path("")).code, Some(0));
     let (app, token) = (at_rest(&at).await, admin(&at));
     let ask = async |document: String| asked(&app, &token, &document).await;
-    let vendor = ask("{ vendors(filter: { handle: \"north\" }) { nodes { id } } }".into()).await;
+    let vendor = ask("{ vendors(filter: { handlePrefix: \"north\" }) { nodes { id } } }".into()).await;
     let vendor = vendor["vendors"]["nodes"][0]["id"].clone();
     let request = async |key: &str| {
         let mutation = format!(
@@ -784,7 +784,7 @@ async fn figures(at: &Installation, vendor: &str) -> Figures {
         ["goods", "freight", "commissionFrozen", "capturedGoods", "capturedFreight", "capturedCommission"];
     let text = |amount: &Value| amount["amount"].as_str().unwrap().to_owned();
     let vendor = format!(
-        "{{ vendors(filter: {{ handle: \"{vendor}\" }}) {{ nodes {{ balances {{ earned {{ amount }} }} }} }} }}"
+        "{{ vendors(filter: {{ handlePrefix: \"{vendor}\" }}) {{ nodes {{ balances {{ earned {{ amount }} }} }} }} }}"
     );
     let vendor = answers(at, &vendor).await;
     Figures {

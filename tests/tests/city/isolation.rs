@@ -87,13 +87,16 @@ async fn cannot_tell_apart(
     let mut tried = 0;
     for slot in slots(&city.schema).iter().filter(|slot| kinds.contains(&slot.kind)) {
         let nothing = of_nothing(slot.kind);
-        let key = format!("{} {}", slot.field, slot.way.join("."));
-        let ask = |id| Request { schema: &city.schema, slot, own, id };
-        let of_other = ask(&foreign[slot.kind]).answer(caller, &key, ANSWER_DEPTH).await;
-        let of_none = ask(&nothing).answer(caller, &key, ANSWER_DEPTH).await;
-        let code = &of_none["errors"][0]["extensions"]["code"];
-        assert!(code != "BAD_ID" && code != "BAD_REQUEST", "{slot:?}: {of_none}");
-        assert_eq!(of_other, of_none, "{slot:?} tells another's id from none");
+        // Nor does a version that is not the one there is.
+        for expected in [None, Some(7)] {
+            let key = format!("{} {} {expected:?}", slot.field, slot.way.join("."));
+            let ask = |id| Request { schema: &city.schema, slot, own, id, expected };
+            let of_other = ask(&foreign[slot.kind]).answer(caller, &key, ANSWER_DEPTH).await;
+            let of_none = ask(&nothing).answer(caller, &key, ANSWER_DEPTH).await;
+            let code = &of_none["errors"][0]["extensions"]["code"];
+            assert!(code != "BAD_ID" && code != "BAD_REQUEST", "{slot:?}: {of_none}");
+            assert_eq!(of_other, of_none, "{slot:?} tells another's id from none, expecting {expected:?}");
+        }
         tried += 1;
     }
     tried
@@ -105,7 +108,7 @@ async fn silent_slots(city: &City, caller: &Client, own: &Things, beside: &Thing
     let mut silent = Vec::new();
     for slot in slots(&city.schema).iter().filter(|slot| slot.kind != PlaceId::WHAT) {
         let nothing = of_nothing(slot.kind);
-        let ask = |id| Request { schema: &city.schema, slot, own: beside, id };
+        let ask = |id| Request { schema: &city.schema, slot, own: beside, id, expected: None };
         let key = |whose: &str| format!("{whose} {} {}", slot.field, slot.way.join("."));
         let of_none = ask(&nothing).answer(caller, &key("none"), ANSWER_DEPTH).await;
         let of_own = ask(&own[slot.kind]).answer(caller, &key("own"), ANSWER_DEPTH).await;

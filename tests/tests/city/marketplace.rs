@@ -296,3 +296,16 @@ async fn a_vendor_cancels_for_itself_or_its_customer_but_not_for_the_marketplace
     let canceled = market.admin.does("cancelPart", all("OPERATOR"), "part { cancelCause }").await;
     assert_eq!(canceled["part"]["cancelCause"], "OPERATOR");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_who_may_not_sell_adds_nothing_to_the_catalogue_that_all_share() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let seller = city.vendor_of(&market.tenant, &vendor);
+    let product = |code: &str| json!({ "code": code, "title": english(code) });
+    seller.does("createProduct", product("cup"), "").await;
+    market.admin.does("suspendVendor", json!({ "vendor": vendor, "reason": "is looked into" }), "").await;
+    assert_eq!(seller.is_rejected("createProduct", product("pot")).await, "VENDOR_CANNOT_SELL");
+    market.admin.does("createProduct", product("pot"), "").await;
+}

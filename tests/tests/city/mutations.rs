@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use cityos_connectors::sandbox::Operation;
 use cityos_tests::callers::{Client, Given, code_of, given};
 use cityos_tests::city::City;
-use cityos_tests::market::{Market, euros};
+use cityos_tests::market::{Market, euros, percent};
 use cityos_tests::schema::{english, text};
 use serde_json::{Value, json};
 
@@ -149,16 +149,49 @@ async fn what_the_rules_refuse_has_a_stable_code_and_names_the_field() {
     market.category("home", None).await;
     let home = json!({ "slug": "home", "name": english("Home") });
     let introduction = json!({ "handle": "alma", "name": english("Alma") });
+    let introduced = |introduction: Value| json!({ "introduction": introduction });
     let product = json!({ "code": "cup", "title": english("Cup") });
     let place = |level: &str, slug: &str, name: Value| json!({ "level": level, "slug": slug, "name": name });
     let named = |locale: &str| json!([{ "locale": locale, "text": "x" }]);
-    let hourly = json!({
-        "dailyPayoutHour": 24, "capture": "AT_SHIPMENT", "payoutMinimums": [], "authorisationHours": 168,
-        "reservationMinutes": 15,
-    });
+    let policies = |hour: u8, minimums: &[Value]| {
+        json!({
+            "holdDays": 0, "dailyPayoutHour": hour, "capture": "AT_SHIPMENT", "payoutMinimums": minimums,
+            "authorisationHours": 168, "reservationMinutes": 15,
+        })
+    };
+    let minimums = policies(1, &[euros("1.00"), euros("2.00")]);
+    let token = |value: &str| json!({ "name": "color-accent", "value": value });
+    let theme = json!({ "store": market.store, "tokens": [token("red"), token("blue")] });
+    let counted = market.counted_offer(&vendor, "pot", "5.00", 3).await;
+    let recount = |by: i64| json!({ "offer": counted, "by": by, "reason": "counted" });
+    let rule = |of: &str| {
+        let mut rule = json!({ "name": "many", "fee": percent("5") });
+        rule[of] = json!(vec![&vendor; 101]);
+        rule
+    };
+    let nobody = json!({ "handle": "bo", "name": english("Bo"), "contact": { "name": " " } });
     let mayor = &city.city_admin();
+    let country = mayor.does("createPlace", place("COUNTRY", "de", named("en")), "place { id }").await;
+    let abroad = json!({
+        "slug": "abroad", "name": english("Abroad"), "subcategory": country["place"]["id"],
+        "timeZone": "Europe/Berlin", "locale": "en", "currency": "EUR",
+    });
     let refused = [
-        (admin, "applyAsVendor", json!({ "introduction": introduction }), "VENDOR_HANDLE_TAKEN", "handle"),
+        (
+            admin,
+            "applyAsVendor",
+            introduced(introduction.clone()),
+            "VENDOR_HANDLE_TAKEN",
+            "introduction.handle",
+        ),
+        (admin, "inviteVendor", introduced(introduction), "VENDOR_HANDLE_TAKEN", "introduction.handle"),
+        (admin, "inviteVendor", introduced(nobody), "INVALID_INPUT", "introduction.contact.name"),
+        (admin, "addCommissionRule", rule("vendors"), "COMMISSION_RULE_CONDITIONS_TOO_MANY", "vendors"),
+        (admin, "adjustStock", recount(i64::MAX), "STOCK_QUANTITY_OUTSIDE_LIMITS", "by"),
+        (admin, "adjustStock", recount(-4), "STOCK_BELOW_HELD", "by"),
+        (admin, "changeStoreTheme", theme, "INVALID_INPUT", "tokens"),
+        (admin, "changeTenantPolicies", minimums, "INVALID_INPUT", "payoutMinimums"),
+        (mayor, "createTenant", abroad, "PLACE_WRONG_PARENT", "subcategory"),
         (admin, "createProduct", product, "PRODUCT_CODE_TAKEN", "code"),
         (admin, "createProductCategory", home, "PRODUCT_CATEGORY_SLUG_TAKEN", "slug"),
         (admin, "changeOfferPrice", price("5.001", "EUR"), "INVALID_INPUT", "price.unit.amount"),
@@ -166,7 +199,7 @@ async fn what_the_rules_refuse_has_a_stable_code_and_names_the_field() {
         (admin, "placeOrder", order(1, euros("4.99")), "ORDER_PRICE_CHANGED", "lines"),
         (admin, "placeOrder", order(0, Value::Null), "ORDER_QUANTITY_OUTSIDE_LIMITS", "lines"),
         (admin, "suspendVendor", json!({ "vendor": vendor, "reason": " " }), "INVALID_INPUT", "reason"),
-        (admin, "changeTenantPolicies", hourly, "TENANT_POLICY_OUTSIDE_LIMITS", "dailyPayoutHour"),
+        (admin, "changeTenantPolicies", policies(24, &[]), "TENANT_POLICY_OUTSIDE_LIMITS", "dailyPayoutHour"),
         (mayor, "createPlace", place("COUNTRY", "xx", named("en")), "PLACE_NOT_A_COUNTRY", "slug"),
         (mayor, "createPlace", place("COUNTRY", "sa", json!([])), "INVALID_INPUT", "name"),
         (mayor, "createPlace", place("COUNTRY", "sa", named("EN!")), "INVALID_INPUT", "name.locale"),

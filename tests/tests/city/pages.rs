@@ -88,7 +88,7 @@ async fn lists_are_narrowed_to_what_people_look_for() {
     market.product("old", None).await;
     market.product("new", None).await;
     city.settle().await;
-    let old = admin.ask("{ products(filter: { code: \"old\" }) { nodes { id } } }").await;
+    let old = admin.ask("{ products(filter: { codePrefix: \"old\" }) { nodes { id } } }").await;
     admin.does("archiveProduct", json!({ "product": old["products"]["nodes"][0]["id"] }), "").await;
     let paid = async |currency: &str| {
         let gift = json!({
@@ -113,8 +113,8 @@ async fn lists_are_narrowed_to_what_people_look_for() {
     let payouts = async |filter: String| narrowed(admin, "payouts", &filter, "requestedAt").await;
     let [dollars, euros] = &payouts(String::new()).await[..] else { panic!("there are two payouts") };
     assert_eq!(payouts("currency: \"USD\"".into()).await, [dollars.as_str()]);
-    assert_eq!(payouts(format!("from: \"{dollars}\"")).await, [dollars.as_str()]);
-    assert_eq!(payouts(format!("before: \"{dollars}\"")).await, [euros.as_str()]);
+    assert_eq!(payouts(format!("requestedFrom: \"{dollars}\"")).await, [dollars.as_str()]);
+    assert_eq!(payouts(format!("requestedBefore: \"{dollars}\"")).await, [euros.as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 use cityos_connectors::sandbox::Operation;
 use cityos_tests::callers::given;
 use cityos_tests::city::City;
-use cityos_tests::market::{Market, euros};
-use cityos_tests::schema::{list, text};
+use cityos_tests::market::{Market, euros, percent};
+use cityos_tests::schema::{english, list, text};
 use serde_json::{Value, json};
 
 /// Gives a vendor something, or takes it back.
@@ -39,7 +39,8 @@ async fn s18_payouts_for_everyone_pay_each_who_has_enough_once_and_net_no_curren
     let city = City::open().await;
     let market = Market::open(&city, "bazaar").await;
     let policies = json!({
-        "capture": "AT_SHIPMENT", "payoutMinimums": [euros("25.00"), { "amount": "25.00", "currency": "USD" }],
+        "holdDays": 0, "capture": "AT_SHIPMENT",
+        "payoutMinimums": [euros("25.00"), { "amount": "25.00", "currency": "USD" }],
         "authorisationHours": 168, "reservationMinutes": 15,
     });
     market.admin.does("changeTenantPolicies", policies, "").await;
@@ -165,6 +166,9 @@ async fn a_tenant_is_closed_once_every_order_is_fulfilled_and_everything_is_paid
     let vendor = market.vendor("alma").await;
     let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
     let (_, parts) = market.order(&market.customer().await, &[(&offer, 2)]).await;
+    let applied = json!({ "introduction": { "handle": "late", "name": english("Late") } });
+    let applied = market.admin.does("applyAsVendor", applied, "vendor { id }").await;
+    let late = &applied["vendor"]["id"];
     let mayor = city.city_admin();
     let winds_up = json!({ "tenant": market.tenant, "reason": "winds up" });
     mayor.does("startClosingTenant", winds_up, "").await;
@@ -175,6 +179,42 @@ async fn a_tenant_is_closed_once_every_order_is_fulfilled_and_everything_is_paid
     assert_eq!(mayor.is_rejected("closeTenant", close.clone()).await, "TENANT_NOT_SETTLED");
     market.admin.does("requestPayout", json!({ "vendor": vendor, "currency": "EUR" }), "").await;
     city.settle().await;
-    let closed = mayor.does("closeTenant", close, "tenant { status }").await;
+    let closed = mayor.does("closeTenant", close.clone(), "tenant { status }").await;
     assert_eq!(closed["tenant"]["status"], "CLOSED");
+    city.settle().await;
+
+    let before = city.log_of(&market.tenant).await.len();
+    let price = json!({ "unit": euros("6.00"), "freight": "1.00" });
+    let token = json!({ "name": "color-accent", "value": "red" });
+    for (field, input) in [
+        ("changeVendorKyc", json!({ "vendor": late, "status": "PENDING", "reason": "the papers came in" })),
+        ("suspendVendor", json!({ "vendor": vendor, "reason": "too late" })),
+        ("changeOfferPrice", json!({ "offer": offer, "price": price })),
+        ("withdrawOffer", json!({ "offer": offer, "reason": "too late" })),
+        ("changeStoreTheme", json!({ "store": market.store, "tokens": [token] })),
+        ("createProductCategory", json!({ "slug": "late", "name": english("Late") })),
+        ("registerCustomer", json!({ "contact": { "name": "Late" } })),
+        ("changeCatchAllCommission", json!({ "fee": percent("5") })),
+    ] {
+        assert_eq!(market.admin.is_rejected(field, input).await, "TENANT_CLOSED", "{field}");
+    }
+    city.settle().await;
+    assert_eq!(city.log_of(&market.tenant).await.len(), before);
+    mayor.does("closeTenant", close, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_tenant_is_told_that_its_payouts_are_held() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    adjust(&market, &vendor, euros("5.00")).await;
+    let (mayor, now) = (city.city_admin(), json!({ "reason": "Friday" }));
+    let why = json!({ "tenant": market.tenant, "reason": "is looked into" });
+    mayor.does("suspendTenant", why.clone(), "").await;
+    assert_eq!(market.admin.is_rejected("runPayouts", now.clone()).await, "TENANT_SUSPENDED");
+    mayor.does("resumeTenant", why, "").await;
+    market.admin.does("runPayouts", now, "").await;
+    city.settle().await;
+    assert_eq!(balances(&market).await, ["alma EUR 0.00 5.00"]);
 }

@@ -64,7 +64,7 @@ fn a_rule_needs_a_name_and_a_bounded_number_of_conditions() {
     assert_eq!(try_to(&list, Command::Add { rule: rule(" ", flat(1)) }), Err(Rejection::Name));
     let mut wide = rule("wide", flat(1));
     wide.conditions.vendors = (0..=CONDITION_VALUES_MAX).map(|n| id(&n.to_string())).collect();
-    assert_eq!(try_to(&list, Command::Add { rule: wide }), Err(Rejection::ConditionsTooMany));
+    assert_eq!(try_to(&list, Command::Add { rule: wide }), Err(Rejection::ConditionsTooMany("vendors")));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::graphql::customers::Customer;
 use crate::graphql::ledger::{LedgerEntry, VendorBalance};
 use crate::graphql::offers::Offer;
 use crate::graphql::order_lines::OrderLine;
+use crate::graphql::order_parts::OrderPart;
 use crate::graphql::orders::Order;
 use crate::graphql::payouts::Payout;
 use crate::graphql::saga_runs::{DueTimer, SagaRun};
@@ -47,6 +48,7 @@ async fn only_what_is_meant_for_a_role_is_shown_to_it() {
     assert_eq!(shown::<Vendor>(&app).await, admins);
     assert_eq!(shown::<Customer>(&app).await, admins);
     assert_eq!(shown::<Order>(&app).await, admins);
+    assert_eq!(shown::<OrderPart>(&app).await, admins);
     assert_eq!(shown::<OrderLine>(&app).await, admins);
     assert_eq!(shown::<Commission>(&app).await, admins);
     assert_eq!(shown::<VendorBalance>(&app).await, admins);
