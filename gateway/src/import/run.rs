@@ -186,10 +186,11 @@ async fn standing(
 
 /// Whether an offer has this price by this event.
 fn sets(event: &Event, price: Price) -> bool {
+    let Event::Offer(event) = event else { return false };
     match event {
-        Event::Offer(offer::Event::Listed { prices, .. }) => prices.contains(&price),
-        Event::Offer(offer::Event::PriceChanged { price: set, .. }) => *set == price,
-        _ => false,
+        offer::Event::Listed { prices, .. } => prices.contains(&price),
+        offer::Event::PriceChanged { price: set, .. } => *set == price,
+        offer::Event::Withdrawn { .. } | offer::Event::Relisted { .. } => false,
     }
 }
 
