@@ -51,6 +51,8 @@ pub struct Catalog {
     pub tenant: TenantId,
     /// The store orders go to.
     pub store: StoreId,
+    /// Whether it was made just now: then nothing in it is younger than what is imported.
+    pub is_new: bool,
     /// Ids by code.
     pub products: BTreeMap<Code, ProductId>,
 }
@@ -65,7 +67,7 @@ pub async fn make(
     rejects: &mut Vec<Reject>,
     made: impl Fn(&Executed),
 ) -> anyhow::Result<Catalog> {
-    let (tenant, store) = make_tenant(commands, target, at).await?;
+    let (tenant, store, is_new) = make_tenant(commands, target, at).await?;
     let partition = Partition::Tenant(tenant);
     let slugs: BTreeSet<&Slug> =
         plan.products.values().filter_map(|(_, product)| product.category.as_ref()).collect();
@@ -96,7 +98,7 @@ pub async fn make(
             }
         }
     }
-    Ok(Catalog { tenant, store, products })
+    Ok(Catalog { tenant, store, is_new, products })
 }
 
 async fn make_category(
@@ -141,7 +143,7 @@ async fn make_tenant(
     commands: &Commands,
     target: &Target,
     at: DateTime<Utc>,
-) -> anyhow::Result<(TenantId, StoreId)> {
+) -> anyhow::Result<(TenantId, StoreId, bool)> {
     let Target { slug, commission, .. } = target;
     let name = slug.as_str();
     let known = owner_if_any(commands, Partition::Platform, Scope::TenantSlug, name).await?.map(TenantId);
@@ -172,7 +174,7 @@ async fn make_tenant(
     let (state, _) = commands.executor().load::<Tenant>(partition, tenant).await?;
     let Tenant::Known { profile, .. } = &*state else { bail!("the tenant {name} is not there") };
     let store = profile.default_store.with_context(|| format!("the tenant {name} has no store"))?;
-    Ok((tenant, store))
+    Ok((tenant, store, known.is_none()))
 }
 
 async fn register(

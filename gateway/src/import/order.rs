@@ -4,6 +4,7 @@
 use super::catalog::named;
 use super::files::{OrderLine, Status};
 use super::plan::PlannedOrder;
+use chrono::{DateTime, Utc};
 use cityos_domain::foundation::reservation::{self, Scope};
 use cityos_domain::ids::{CustomerId, OfferId, OrderId, ProductId, StoreId, VendorId, derive};
 use cityos_domain::marketplace::customer::{Contact, RegisterCustomer};
@@ -34,6 +35,17 @@ pub struct ImportOrder<'a> {
     pub products: &'a BTreeMap<Code, ProductId>,
     /// How to reach each of its vendors.
     pub contacts: BTreeMap<Code, Sealed<Contact>>,
+    /// The prices its offers were found to have; none where nothing can be younger than the order.
+    pub standing: BTreeMap<OfferId, Standing>,
+}
+
+/// A price that an offer has.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Standing {
+    /// The price.
+    pub price: Price,
+    /// Since when it has it.
+    pub since: DateTime<Utc>,
 }
 
 impl Intention for ImportOrder<'_> {
@@ -45,9 +57,10 @@ impl Intention for ImportOrder<'_> {
         city.set_at(*placed_at);
         let currency = lines[0].1.unit.currency;
         let mut requested = Vec::with_capacity(lines.len());
+        let mut younger = Vec::new();
         for (_, line) in lines {
             let vendor = self.vendor(city, &line.seller)?;
-            let offer = self.offer(city, vendor, line)?;
+            let offer = self.offer(city, vendor, line, &mut younger)?;
             requested.push(RequestedLine {
                 offer,
                 quantity: 1,
@@ -95,6 +108,10 @@ impl Intention for ImportOrder<'_> {
                 }
             }
         }
+        for (offer, Standing { price, since }) in younger {
+            city.set_at(since);
+            city.send::<Offer>(offer, &offer::Command::ChangePrice { price })?;
+        }
         Ok(())
     }
 }
@@ -121,15 +138,27 @@ impl ImportOrder<'_> {
         Ok(id)
     }
 
-    /// The vendor's offer of the line's product, at the line's price. What else an offer that is there says of its
-    /// price stays.
-    fn offer(&self, city: &mut Workspace, vendor: VendorId, line: &OrderLine) -> Result<OfferId, Stop> {
+    /// The vendor's offer of the line's product, at the line's price; freight and tax stay as they are. A price that
+    /// is younger than the order, or was set since it was looked at, goes to `younger`: it stands again after the order.
+    fn offer(
+        &self,
+        city: &mut Workspace,
+        vendor: VendorId,
+        line: &OrderLine,
+        younger: &mut Vec<(OfferId, Standing)>,
+    ) -> Result<OfferId, Stop> {
         let sku = &line.product;
         let price = Price { unit: line.unit, freight_minor: 0, includes_tax: false };
         if let Some(owner) = reservation::owner(city, Scope::Sku(vendor), sku.as_str())? {
             let id = OfferId(owner);
             let now = city.see::<Offer>(id)?.buyable(line.unit.currency).unwrap_or(price);
             let price = Price { unit: line.unit, ..now };
+            if let Some(Standing { price: found, since }) = self.standing.get(&id)
+                && now != price
+                && (now != *found || *since > self.order.placed_at)
+            {
+                younger.push((id, Standing { price: now, since: *since }));
+            }
             city.send::<Offer>(id, &offer::Command::ChangePrice { price })?;
             return Ok(id);
         }

@@ -3,15 +3,17 @@
 use super::catalog::{Catalog, Target, make, owner_if_any};
 use super::commands::{Commands, done_or_refused};
 use super::files::{OrderLine, Seller};
-use super::order::ImportOrder;
+use super::order::{ImportOrder, Standing};
 use super::plan::{Plan, PlannedOrder};
 use super::rejects::{Reject, Wrong};
 use anyhow::Context;
-use cityos_domain::event::Kind;
+use cityos_domain::aggregate::Aggregate;
+use cityos_domain::event::{Event, Kind};
 use cityos_domain::foundation::reservation::Scope;
-use cityos_domain::ids::{PersonId, TenantId, derive};
+use cityos_domain::ids::{OfferId, PersonId, TenantId, VendorId, derive};
 use cityos_domain::log::{Partition, Version};
 use cityos_domain::marketplace::customer::Contact;
+use cityos_domain::marketplace::offer::{self, Offer, Price};
 use cityos_domain::sealed::Sealed;
 use cityos_domain::text::Code;
 use cityos_eventstore::executor::Executed;
@@ -20,6 +22,9 @@ use serde_json::json;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+/// How many of an offer's last events are looked through for the one that set its price.
+const EVENTS_BACK: u32 = 1_000;
 
 /// What an import made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -136,12 +141,57 @@ async fn import(
     order: &PlannedOrder,
     contacts: BTreeMap<Code, Sealed<Contact>>,
 ) -> anyhow::Result<Result<Executed, Wrong>> {
-    let intention = ImportOrder { order, store: catalog.store, products: &catalog.products, contacts };
+    let standing = match catalog.is_new {
+        true => BTreeMap::new(),
+        false => standing(commands, catalog.tenant, order).await?,
+    };
+    let Catalog { store, ref products, .. } = *catalog;
+    let intention = ImportOrder { order, store, products, contacts, standing };
     let reference = order.reference.as_str();
     let partition = Partition::Tenant(catalog.tenant);
     let input = input_of(order);
     let given = commands.give(partition, ("order", reference), &input, order.placed_at, &intention).await;
     done_or_refused(given, "order_id").with_context(|| format!("importing the order {reference}"))
+}
+
+/// The prices that the offers of an order have, if it is not there yet.
+async fn standing(
+    commands: &Commands,
+    tenant: TenantId,
+    order: &PlannedOrder,
+) -> anyhow::Result<BTreeMap<OfferId, Standing>> {
+    let partition = Partition::Tenant(tenant);
+    let owner = async |scope, name: &str| owner_if_any(commands, partition, scope, name).await;
+    let mut found = BTreeMap::new();
+    if owner(Scope::OrderReference, order.reference.as_str()).await?.is_some() {
+        return Ok(found);
+    }
+    for (_, line) in &order.lines {
+        let handle = line.seller.as_str().to_lowercase();
+        let Some(vendor) = owner(Scope::VendorHandle, &handle).await?.map(VendorId) else { continue };
+        let Some(offer) = owner(Scope::Sku(vendor), line.product.as_str()).await?.map(OfferId) else {
+            continue;
+        };
+        let executor = commands.executor();
+        let (state, Version(version)) = executor.load::<Offer>(partition, offer).await?;
+        let Ok(price) = state.buyable(line.unit.currency) else { continue };
+        let before = Version(version.saturating_sub(u64::from(EVENTS_BACK)));
+        let events = executor.store().read(Offer::stream(partition, offer), before, EVENTS_BACK).await?;
+        if let Some(event) = events.iter().rfind(|event| sets(&event.event, price)) {
+            found.insert(offer, Standing { price, since: event.at });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an offer has this price by this event.
+fn sets(event: &Event, price: Price) -> bool {
+    let Event::Offer(event) = event else { return false };
+    match event {
+        offer::Event::Listed { prices, .. } => prices.contains(&price),
+        offer::Event::PriceChanged { price: set, .. } => *set == price,
+        offer::Event::Withdrawn { .. } | offer::Event::Relisted { .. } => false,
+    }
 }
 
 /// What must be the same when the order comes again, column by column. Where a row stands in its file may change.

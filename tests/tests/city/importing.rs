@@ -417,9 +417,27 @@ async fn a_product_whose_row_says_something_else_by_now_stays_as_it_is_and_new_o
 }
 
 #[tokio::test]
-async fn an_order_at_another_price_leaves_an_offers_freight_and_tax_as_they_are() {
+async fn a_price_younger_than_an_order_stands_again_after_it_and_freight_and_tax_stay_in_any_case() {
     let at = with_files(&format!("old,1,{SOUND}\n"));
     assert_eq!(import(&at, at.path("")).code, Some(0));
+    let order = async |name: &str, price: &str, day: &str| {
+        let row = SOUND.replace("1.00", price).replace("2018-03-01T00:00:00Z", day);
+        at.write("order_lines.csv", &format!("{HEADER}{name},1,{row}\n"));
+        let ended = import(&at, at.path(""));
+        assert_eq!(ended.code, Some(0), "{}", ended.complained);
+        let found = "{ offers { nodes { prices { unit { amount } freight { amount } includesTax } } }
+            orders { nodes { reference parts { lines { unitPrice { amount } } } } } }";
+        let mut found = answers(&at, found).await;
+        let orders = found["orders"]["nodes"].as_array().unwrap();
+        let placed = orders.iter().find(|order| order["reference"] == name).unwrap();
+        assert_eq!(placed["parts"][0]["lines"][0]["unitPrice"], amount(price));
+        found["offers"]["nodes"][0]["prices"].take()
+    };
+    let price = |unit: &str, freight: &str, taxed: bool| json!([{ "unit": amount(unit), "freight": amount(freight), "includesTax": taxed }]);
+    assert_eq!(order("young", "2.00", "2018-05-01T00:00:00Z").await, price("2.00", "0.00", false));
+    for (name, day) in [("late", "2018-02-01T00:00:00Z"), ("later", "2018-04-01T00:00:00Z")] {
+        assert_eq!(order(name, "1.50", day).await, price("2.00", "0.00", false), "{name}");
+    }
     {
         let (app, token) = (at_rest(&at).await, admin(&at));
         let offers = asked(&app, &token, "{ offers { nodes { id } } }").await;
@@ -432,13 +450,9 @@ async fn an_order_at_another_price_leaves_an_offers_freight_and_tax_as_they_are(
         let changed = json!({ "changeOfferPrice": { "__typename": "OfferChanged" } });
         assert_eq!(asked(&app, &token, &change).await, changed);
     }
-    let dearer = SOUND.replace("1.00", "2.00");
-    at.write("order_lines.csv", &format!("{HEADER}new,1,{dearer}\n"));
-    assert_eq!(import(&at, at.path("")).code, Some(0));
-    let prices = "{ offers { nodes { prices { unit { amount } freight { amount } includesTax } } } }";
-    let price = json!({ "unit": amount("2.00"), "freight": amount("5.00"), "includesTax": true });
-    let expected = json!({ "offers": { "nodes": [{ "prices": [price] }] } });
-    assert_eq!(answers(&at, prices).await, expected);
+    assert_eq!(order("before", "2.50", "2018-06-01T00:00:00Z").await, price("3.00", "5.00", true));
+    let soon = (SystemClock.now() + TimeDelta::days(30)).to_rfc3339();
+    assert_eq!(order("after", "4.00", &soon).await, price("4.00", "5.00", true));
 }
 
 #[tokio::test]
