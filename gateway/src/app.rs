@@ -89,11 +89,21 @@ impl Stores {
         let path = settings.data_dir.clone();
         std::fs::create_dir_all(&path)
             .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
-        let keys = KeyFile::open(&path.join(KEYS_FILE)).map_err(|error| OpenError::Keys(error.into()))?;
-        let log = SqliteStore::open(&path.join(LOG_FILE), clock).map_err(OpenError::Log)?;
-        // Asked first: a log that takes them for its own meanwhile has events when it is looked at.
-        let bound = keys.is_bound().await.map_err(OpenError::Keys)?;
-        let belong = match name_of(&log).await.map_err(OpenError::Log)? {
+        let [log_file, keys_file] = [LOG_FILE, KEYS_FILE].map(|file| path.join(file));
+        let open_keys = || KeyFile::open(&keys_file).map_err(|error| OpenError::Keys(error.into()));
+        // A refusal makes no file: it would stand in the way of the right one. Whose the keys are is asked first: a
+        // log that takes them for its own meanwhile has events when it is looked at.
+        let bound = keys_file.exists() && open_keys()?.is_bound().await.map_err(OpenError::Keys)?;
+        if bound && !log_file.exists() {
+            return Err(OpenError::OtherKeys);
+        }
+        let log = SqliteStore::open(&log_file, clock).map_err(OpenError::Log)?;
+        let name = name_of(&log).await.map_err(OpenError::Log)?;
+        if name.is_some() && !keys_file.exists() {
+            return Err(OpenError::OtherKeys);
+        }
+        let keys = open_keys()?;
+        let belong = match name {
             Some(name) => keys.belong_to(name).await.map_err(OpenError::Keys)?,
             None => !bound,
         };

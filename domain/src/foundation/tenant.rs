@@ -280,11 +280,12 @@ pub fn trading(city: &mut Workspace) -> Result<Arc<Profile>, Stop> {
     Ok(profile)
 }
 
-/// The tenant whose partition this is, unless a suspension holds its payouts.
+/// The tenant whose partition this is, unless a suspension holds its payouts or it is over.
 pub fn paying(city: &mut Workspace) -> Result<Arc<Profile>, Stop> {
     match known(city)? {
         (Stage::Suspended, _) => Err(Rejection::Suspended.into()),
-        (Stage::Provisioning | Stage::Active | Stage::Closing | Stage::Closed, profile) => Ok(profile),
+        (stage @ Stage::Closed, _) => Err(Rejection::Closed(stage).into()),
+        (Stage::Provisioning | Stage::Active | Stage::Closing, profile) => Ok(profile),
     }
 }
 

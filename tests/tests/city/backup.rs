@@ -80,17 +80,22 @@ async fn a_log_is_not_opened_with_no_keys_or_those_of_another_city() {
         sample::admin(city);
     }
     let token = ["token", "--role", "platform_admin"];
-    let keys = at.data().join("keys.db");
-    let own = fs::read(&keys).unwrap();
-    for wrong in [None, Some(fs::read(other.data().join("keys.db")).unwrap())] {
-        fs::remove_file(&keys).unwrap();
-        if let Some(wrong) = wrong {
-            fs::write(&keys, wrong).unwrap();
-        }
+    let refused = || {
         let refused = at.run(&token);
         assert_eq!(refused.code, Some(1), "{}", refused.said);
         assert!(refused.complained.contains("does not belong to this log"), "{}", refused.complained);
+    };
+    let [log, keys] = ["log.db", "keys.db"].map(|file| at.data().join(file));
+    for lost in [&keys, &log] {
+        let kept = at.path("kept");
+        fs::rename(lost, &kept).unwrap();
+        refused();
+        assert!(!lost.exists(), "nothing is put in the place of {lost:?}");
+        fs::rename(&kept, lost).unwrap();
     }
+    let own = fs::read(&keys).unwrap();
+    fs::write(&keys, fs::read(other.data().join("keys.db")).unwrap()).unwrap();
+    refused();
     fs::write(&keys, own).unwrap();
     assert_eq!(at.run(&token).code, Some(0));
 }
