@@ -20,8 +20,10 @@ use cityos_projections::{ProjectError, Projector, ReadError, ReadStore};
 use cityos_sagas::ports::Ports;
 use cityos_sagas::registry::registry;
 use cityos_sagas::{Engine, EngineError, settle};
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +32,9 @@ pub const READS_FILE: &str = "read.db";
 
 /// The file of the sandbox providers' own books.
 pub const SANDBOX_FILE: &str = "sandbox.db";
+
+/// How long an empty log is waited for at a time.
+const LOOK_FOR_EVENTS_EVERY: Duration = Duration::from_secs(60);
 
 /// How often receipts that are past keeping are looked for.
 const RECEIPTS_EVERY: TimeDelta = TimeDelta::hours(1);
@@ -120,6 +125,7 @@ impl Stores {
 pub struct App {
     schema: Schema,
     services: Arc<Services>,
+    keys: Arc<dyn KeyStore>,
 }
 
 impl App {
@@ -152,7 +158,7 @@ impl App {
         };
         let services =
             Services { executor, reads, projector, engine, sealer, positions, input_key, tokens, settings };
-        Ok(App { schema: graphql::schema(), services: Arc::new(services) })
+        Ok(App { schema: graphql::schema(), services: Arc::new(services), keys })
     }
 
     /// The API's schema.
@@ -183,12 +189,12 @@ impl App {
             let (engine, stop) = (self.services.engine.clone(), stop_engine.clone());
             tokio::spawn(async move { engine.run(stop.cancelled_owned()).await })
         };
-        let receipts = {
-            let (services, stop) = (self.services.clone(), stop_engine.clone());
+        let housekeeping = {
+            let (services, keys, stop) = (self.services.clone(), self.keys.clone(), stop_engine.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = forget_receipts(&services) => {}
+                    () = keep_house(&services, &*keys) => {}
                 }
             })
         };
@@ -196,7 +202,7 @@ impl App {
             let (projector, stop) = (self.services.projector.clone(), stop_projector.clone());
             tokio::spawn(async move { projector.run(stop.cancelled_owned()).await })
         };
-        Moving { stop_engine, stop_projector, engine, receipts, projector }
+        Moving { stop_engine, stop_projector, engine, housekeeping, projector }
     }
 }
 
@@ -205,7 +211,7 @@ pub struct Moving {
     stop_engine: CancellationToken,
     stop_projector: CancellationToken,
     engine: JoinHandle<()>,
-    receipts: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
     projector: JoinHandle<()>,
 }
 
@@ -213,7 +219,7 @@ impl Moving {
     /// Stops them in order: the sagas finish what they have begun while the read models still move, then these.
     pub async fn stop(self) {
         self.stop_engine.cancel();
-        for (what, task) in [("engine", self.engine), ("receipts", self.receipts)] {
+        for (what, task) in [("engine", self.engine), ("housekeeping", self.housekeeping)] {
             ended(what, task.await);
         }
         self.stop_projector.cancel();
@@ -234,6 +240,28 @@ pub async fn development_tokens(
 ) -> Result<DevelopmentTokens, KeyError> {
     let key = keys.secret(Secret::DevelopmentTokens).await?;
     Ok(DevelopmentTokens::new(key.bytes(), settings.development_token_hours))
+}
+
+/// What is done beside all else.
+async fn keep_house(services: &Services, keys: &dyn KeyStore) {
+    if let Err(error) = bind(&**services.executor.store(), keys).await {
+        tracing::warn!(
+            error = &error as &dyn Error,
+            "the keys do not know their log yet: the next start tells them"
+        );
+    }
+    forget_receipts(services).await;
+}
+
+/// Has the keys know their log as soon as it has an event to be known by: copies of them are then known, too.
+async fn bind(log: &dyn EventStore, keys: &dyn KeyStore) -> Result<(), OpenError> {
+    loop {
+        log.changed(Position::START, LOOK_FOR_EVENTS_EVERY).await;
+        if let Some(name) = name_of(log).await.map_err(OpenError::Log)? {
+            let belong = keys.belong_to(name).await.map_err(OpenError::Keys)?;
+            return if belong { Ok(()) } else { Err(OpenError::OtherKeys) };
+        }
+    }
 }
 
 /// Deletes receipts that are past keeping, now and then, in small pieces.

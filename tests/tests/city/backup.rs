@@ -77,7 +77,6 @@ async fn a_log_is_not_opened_with_no_keys_or_those_of_another_city() {
     for city in [&at, &other] {
         let server = city.serve(&["--sample"]);
         assert!(server.interrupt().success());
-        sample::admin(city);
     }
     let token = ["token", "--role", "platform_admin"];
     let refused = || {
