@@ -174,6 +174,8 @@ impl Reject for Rejection {
     fn field(&self) -> Option<&'static str> {
         match self {
             Rejection::Unknown | Rejection::Exists | Rejection::Archived | Rejection::HasChildren(_) => None,
+            // Only tenants lie below a subcategory, and call it that.
+            Rejection::WrongParent { wanted: Some(Level::Subcategory) } => Some("subcategory"),
             Rejection::WrongParent { .. } => Some("parent"),
             Rejection::NotACountry(_) | Rejection::SlugFixed => Some("slug"),
         }

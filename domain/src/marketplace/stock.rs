@@ -159,7 +159,10 @@ pub enum Rejection {
     },
     /// There are no such numbers of units.
     #[error("a quantity is 1 to {QUANTITY_MAX}, and no more than that are on hand")]
-    QuantityOutsideLimits,
+    QuantityOutsideLimits {
+        /// Of which input.
+        field: &'static str,
+    },
 }
 
 impl Reject for Rejection {
@@ -171,13 +174,14 @@ impl Reject for Rejection {
             Rejection::NotHeld => "STOCK_NOT_HELD",
             Rejection::NotDue(_) => "STOCK_RESERVATION_NOT_DUE",
             Rejection::BelowHeld { .. } => "STOCK_BELOW_HELD",
-            Rejection::QuantityOutsideLimits => "STOCK_QUANTITY_OUTSIDE_LIMITS",
+            Rejection::QuantityOutsideLimits { .. } => "STOCK_QUANTITY_OUTSIDE_LIMITS",
         }
     }
 
     fn field(&self) -> Option<&'static str> {
         match self {
-            Rejection::Insufficient { .. } | Rejection::QuantityOutsideLimits => Some("quantity"),
+            Rejection::Insufficient { .. } => Some("quantity"),
+            Rejection::QuantityOutsideLimits { field } => Some(field),
             Rejection::BelowHeld { .. } => Some("by"),
             Rejection::NotCounted
             | Rejection::HeldOtherwise(_)
@@ -211,11 +215,11 @@ impl Stock {
         self.claims.values().map(|claim| claim.quantity).sum()
     }
 
-    fn on_hand_after(&self, by: i64) -> Result<u32, Rejection> {
+    fn on_hand_after(&self, field: &'static str, by: i64) -> Result<u32, Rejection> {
         u32::try_from(i64::from(self.on_hand).saturating_add(by))
             .ok()
             .filter(|on_hand| *on_hand <= QUANTITY_MAX)
-            .ok_or(Rejection::QuantityOutsideLimits)
+            .ok_or(Rejection::QuantityOutsideLimits { field })
     }
 
     fn release(&self, reservation: ReservationId, cause: ReleaseCause) -> Vec<Event> {
@@ -276,10 +280,10 @@ impl Aggregate for Stock {
     fn decide(&self, command: &Command, at: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
         match command {
             Command::Receive { quantity } | Command::Return { quantity, .. } if *quantity == 0 => {
-                Err(Rejection::QuantityOutsideLimits)
+                Err(Rejection::QuantityOutsideLimits { field: "quantity" })
             }
             Command::Receive { quantity } => {
-                self.on_hand_after(i64::from(*quantity))?;
+                self.on_hand_after("quantity", i64::from(*quantity))?;
                 Ok(vec![Event::Received { quantity: *quantity }])
             }
             Command::Return { quantity, part } => {
@@ -290,7 +294,7 @@ impl Aggregate for Stock {
                 if i64::from(self.on_hand).saturating_add(*by) < i64::from(held) {
                     return Err(Rejection::BelowHeld { held });
                 }
-                self.on_hand_after(*by)?;
+                self.on_hand_after("by", *by)?;
                 Ok(unless(*by == 0, Event::Adjusted { by: *by, reason: reason.into() }))
             }
             Command::Reserve { reservation, quantity, expires_at } => {
@@ -298,7 +302,7 @@ impl Aggregate for Stock {
                 match self.claims.get(&reservation) {
                     Some(claim) if claim.quantity != wanted => Err(Rejection::HeldOtherwise(claim.quantity)),
                     Some(_) => Ok(Vec::new()),
-                    None if wanted == 0 => Err(Rejection::QuantityOutsideLimits),
+                    None if wanted == 0 => Err(Rejection::QuantityOutsideLimits { field: "quantity" }),
                     None if wanted > available => Err(Rejection::Insufficient { wanted, available }),
                     None => {
                         let expires_at = *expires_at;

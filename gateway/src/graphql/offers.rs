@@ -1,7 +1,7 @@
 //! Offers: one vendor selling one product at a price per currency, and the units there are of it.
 
 use crate::access::{Action, Own};
-use crate::graphql::answer::{Mutation, Rejection, answers, mutations};
+use crate::graphql::answer::{Mutation, answers, mutations};
 use crate::graphql::connection::{Node, filter, lists, lookups, one, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::products::Product;
@@ -315,13 +315,7 @@ mutations! {
         adjust_stock = AdjustStock(mutation, input: AdjustStockInput, expected) -> OfferResult {
             let (Id(offer), by) = (input.offer, input.by);
             let adjust = reason(&input.reason).map(|reason| AdjustStock { offer, by, reason });
-            let mut result = answer_counted(mutation, offer, adjust, expected).await?;
-            if let OfferResult::Rejection(Rejection { field: Some(field), .. }) = &mut result
-                && field == "quantity"
-            {
-                *field = "by".into();
-            }
-            Ok(result)
+            answer_counted(mutation, offer, adjust, expected).await
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tenants: their life in the city, and what they decide for themselves.
 
 use crate::access::{self, Action, Own};
-use crate::graphql::answer::{Changed, Mutation, Rejection, answers, inputs, mutations};
+use crate::graphql::answer::{Changed, Mutation, answers, inputs, mutations};
 use crate::graphql::connection::{Node, filter, find, lists, one, ordering};
 use crate::graphql::history::wait_for;
 use crate::graphql::ids::Id;
@@ -350,13 +350,7 @@ mutations! {
                 Ok(reached) => Ok(opened(mutation, id, reached).await?),
                 Err(denied) => Err(denied),
             };
-            let mut result = TenantResult::of(mutation.services, outcome);
-            if let TenantResult::Rejection(Rejection { field: Some(field), .. }) = &mut result
-                && field == "parent"
-            {
-                *field = "subcategory".into();
-            }
-            Ok(result)
+            Ok(TenantResult::of(mutation.services, outcome))
         }
 
         /// Stops a tenant's trade for now: what is under way is finished, nothing new begins, payouts are held. A key

@@ -119,18 +119,16 @@ impl Report {
         if executed.replayed {
             return;
         }
-        let mut price_changes = 0;
         for (stream, version) in &executed.versions {
             match (stream.kind, *version) {
                 (Kind::Vendor, _) => self.vendors += 1,
                 (Kind::Product, _) => self.products += 1,
                 (Kind::Offer, Version(1)) => self.offers += 1,
-                (Kind::Offer, _) => price_changes += 1,
+                (Kind::Offer, _) => self.price_changes += 1,
                 (Kind::Order, _) => self.orders += 1,
                 _ => {}
             }
         }
-        self.price_changes += price_changes;
     }
 }
 
