@@ -12,5 +12,5 @@ pub mod memory;
 pub mod sealing;
 pub mod sqlite;
 pub mod store;
-mod stored;
+pub mod stored;
 pub mod tokens;

@@ -2,12 +2,13 @@
 
 use crate::clock::Clock;
 use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
-use crate::stored::{Prepared, PreparedEvent, Stored, instant, recorded_at};
+use crate::stored::{Prepared, PreparedEvent, Stored, StoredEvent, instant, recorded_at};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -81,9 +82,9 @@ impl Log {
         Ok(Appended { position: receipt.position, versions: receipt.versions, replayed: false })
     }
 
-    fn decode(&self, index: usize) -> Result<Envelope, StoreError> {
+    fn stored(&self, index: usize) -> Stored<'_> {
         let Kept { event, recorded_at, meta } = &self.events[index];
-        let stored = Stored {
+        Stored {
             position: index as u64 + 1,
             partition: event.stream.partition.id(),
             kind: event.stream.kind.name(),
@@ -96,8 +97,13 @@ impl Log {
             recorded_at: *recorded_at,
             body: &event.body,
             meta,
-        };
-        stored.decode()
+        }
+    }
+
+    /// The places after a position.
+    fn after(&self, after: Position, limit: u32) -> Range<usize> {
+        let from = self.events.len().min(after.0 as usize);
+        from..self.events.len().min(from + limit as usize)
     }
 }
 
@@ -114,15 +120,24 @@ impl EventStore for MemoryStore {
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
         let log = self.log();
         let places = log.streams.get(&stream).map_or(&[][..], Vec::as_slice);
-        places.iter().skip(after.0 as usize).take(limit as usize).map(|index| log.decode(*index)).collect()
+        places
+            .iter()
+            .skip(after.0 as usize)
+            .take(limit as usize)
+            .map(|index| log.stored(*index).decode())
+            .collect()
     }
 
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
         let log = self.log();
-        let from = log.events.len().min(after.0 as usize);
-        let to = log.events.len().min(from + limit as usize);
-        let events = (from..to).map(|index| log.decode(index)).collect::<Result<Vec<_>, _>>()?;
+        let places = log.after(after, limit);
+        let events = places.map(|index| log.stored(index).decode()).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { scanned_to: events.last().map_or(after, |event| event.position), events })
+    }
+
+    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        let log = self.log();
+        Ok(log.after(after, limit).map(|index| log.stored(index).into()).collect())
     }
 
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {

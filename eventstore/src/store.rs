@@ -1,6 +1,7 @@
 //! The port: what every backend promises about appending, reading and waiting, and how it can fail.
 //! What the promises mean in detail is written down as tests in the contract.
 
+use crate::stored::StoredEvent;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cityos_domain::event::Event;
@@ -34,6 +35,10 @@ pub trait EventStore: Send + Sync {
     /// The whole log after `after` in commit order, at most `limit` events. An event never appears at or
     /// behind a position a page has already scanned.
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError>;
+
+    /// The same as it is stored, without understanding it: for audits, which look at the bytes, and for events that
+    /// nobody can read any more.
+    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// What a command left behind, unless it left nothing or its receipt is past keeping.
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError>;

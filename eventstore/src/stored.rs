@@ -152,6 +152,75 @@ impl Stored<'_> {
     }
 }
 
+/// An event as it lies in the log, to be kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredEvent {
+    /// Its place in the log.
+    pub position: Position,
+    /// The partition's id: nil for the platform.
+    pub partition: Uuid,
+    /// The name of the aggregate's kind.
+    pub kind: String,
+    /// The aggregate's id.
+    pub id: Uuid,
+    /// Its place in its stream.
+    pub version: Version,
+    /// Its own id.
+    pub event_id: EventId,
+    /// Kind and name, such as `order.placed`.
+    pub type_name: String,
+    /// The version of the body's shape.
+    pub schema_version: u16,
+    /// Business time, in microseconds since 1970.
+    pub at: i64,
+    /// The store's clock when it was written, in the same unit.
+    pub recorded_at: i64,
+    /// The exact text of the body.
+    pub body: String,
+    /// The exact text of what is known about the command.
+    pub meta: String,
+}
+
+impl StoredEvent {
+    /// The event, lifted to its present shape.
+    pub fn decode(&self) -> Result<Envelope, StoreError> {
+        let stored = Stored {
+            position: self.position.0,
+            partition: self.partition,
+            kind: &self.kind,
+            id: self.id,
+            version: self.version.0,
+            event_id: self.event_id.0,
+            type_name: &self.type_name,
+            schema_version: self.schema_version,
+            at: self.at,
+            recorded_at: self.recorded_at,
+            body: &self.body,
+            meta: &self.meta,
+        };
+        stored.decode()
+    }
+}
+
+impl From<Stored<'_>> for StoredEvent {
+    fn from(stored: Stored<'_>) -> Self {
+        StoredEvent {
+            position: Position(stored.position),
+            partition: stored.partition,
+            kind: stored.kind.to_owned(),
+            id: stored.id,
+            version: Version(stored.version),
+            event_id: EventId(stored.event_id),
+            type_name: stored.type_name.to_owned(),
+            schema_version: stored.schema_version,
+            at: stored.at,
+            recorded_at: stored.recorded_at,
+            body: stored.body.to_owned(),
+            meta: stored.meta.to_owned(),
+        }
+    }
+}
+
 /// The instant kept as microseconds since 1970.
 pub fn instant(micros: i64) -> Result<DateTime<Utc>, Cause> {
     DateTime::from_timestamp_micros(micros)

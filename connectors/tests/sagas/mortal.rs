@@ -7,6 +7,7 @@ use cityos_domain::ids::{CommandId, OrderId, VendorId};
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use cityos_domain::money::Money;
 use cityos_eventstore::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
+use cityos_eventstore::stored::StoredEvent;
 use cityos_sagas::ports::{PaymentProvider, PortError, Ports, TransferProvider};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -112,6 +113,11 @@ impl EventStore for Dying<dyn EventStore> {
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
         self.alive()?;
         self.inner.read_all(after, limit).await
+    }
+
+    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.alive()?;
+        self.inner.read_stored(after, limit).await
     }
 
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {

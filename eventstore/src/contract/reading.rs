@@ -39,6 +39,9 @@ pub async fn reading_goes_on_where_it_stopped(backend: &dyn Backend) {
     let middle = store.read_all(all[3].position, 2).await.expect("the log can be read");
     assert_eq!(middle.events, all[4..6]);
     assert_eq!(middle.scanned_to, all[5].position);
+    let stored = store.read_stored(all[3].position, 2).await.expect("the log can be read");
+    let understood: Result<Vec<_>, _> = stored.iter().map(|stored| stored.decode()).collect();
+    assert_eq!(understood.expect("they are of today"), middle.events);
     let of_b = store.read(b, Version(2), 2).await.expect("the stream can be read");
     assert_eq!(of_b.iter().map(text).collect::<Vec<_>>(), ["b2", "b3"]);
 }

@@ -5,6 +5,7 @@ use crate::clock::ManualClock;
 use crate::contract::{assert_streams_count_up, noon, tenant, whole_log};
 use crate::memory::MemoryStore;
 use crate::store::{EVENTS_PER_APPEND_MAX, Page, Receipt};
+use crate::stored::StoredEvent;
 use async_trait::async_trait;
 use cityos_domain::event::Event;
 use cityos_domain::ids::{OfferId, derive};
@@ -323,6 +324,10 @@ impl EventStore for Faulty {
 
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
         self.inner.read_all(after, limit).await
+    }
+
+    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.inner.read_stored(after, limit).await
     }
 
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {

@@ -10,7 +10,7 @@ pub use writer::Figures;
 use crate::clock::Clock;
 use crate::database::{self, Schema, blocking, failure};
 use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
-use crate::stored::Prepared;
+use crate::stored::{Prepared, StoredEvent};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::CommandId;
@@ -75,6 +75,10 @@ impl EventStore for SqliteStore {
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
         let events = self.readers.run(move |connection| readers::log(connection, after, limit)).await?;
         Ok(Page { scanned_to: events.last().map_or(after, |event| event.position), events })
+    }
+
+    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.readers.run(move |connection| readers::stored_log(connection, after, limit)).await
     }
 
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {

@@ -3,7 +3,7 @@
 
 use crate::database::{blocking, failure, open_reader};
 use crate::store::{Cause, InputHash, Receipt, StoreError};
-use crate::stored::{Stored, instant};
+use crate::stored::{Stored, StoredEvent, instant};
 use cityos_domain::event::Kind;
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
@@ -57,8 +57,20 @@ impl Readers {
 
 /// The log after a position.
 pub fn log(connection: &Connection, after: Position, limit: u32) -> Result<Vec<Envelope>, StoreError> {
-    let sql = format!("{EVENTS} WHERE position > ?1 ORDER BY position LIMIT ?2");
-    events(connection, &sql, params![integer(after.0), limit])
+    events(connection, &log_after(), params![integer(after.0), limit], |stored| stored.decode())
+}
+
+/// The log after a position, not understood.
+pub fn stored_log(
+    connection: &Connection,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    events(connection, &log_after(), params![integer(after.0), limit], |stored| Ok(stored.into()))
+}
+
+fn log_after() -> String {
+    format!("{EVENTS} WHERE position > ?1 ORDER BY position LIMIT ?2")
 }
 
 /// One stream after a version.
@@ -76,15 +88,21 @@ pub fn stream(
         connection,
         &sql,
         params![partition.id().as_bytes(), kind.name(), id.as_bytes(), integer(after.0), limit],
+        |stored| stored.decode(),
     )
 }
 
-fn events(connection: &Connection, sql: &str, params: impl Params) -> Result<Vec<Envelope>, StoreError> {
+fn events<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(Stored<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(failure)?;
     let mut rows = statement.query(params).map_err(failure)?;
     let mut events = Vec::new();
     while let Some(row) = rows.next().map_err(failure)? {
-        events.push(stored(row).map_err(failure)?.decode()?);
+        events.push(read(stored(row).map_err(failure)?)?);
     }
     Ok(events)
 }

@@ -1,11 +1,13 @@
 //! The command line: one file per command. Here only what they share, and which there are.
 
 mod backup;
+mod city;
 mod import;
 mod restore;
 mod schema;
 mod serve;
 mod settings;
+mod table;
 mod token;
 
 use crate::logging;

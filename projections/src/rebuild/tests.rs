@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, StreamId, Version};
 use cityos_eventstore::store::{Append, AppendError, Appended, Page, Receipt};
+use cityos_eventstore::stored::StoredEvent;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -75,6 +76,10 @@ impl EventStore for Growing<'_> {
 
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
         self.stage.store.read(stream, after, limit).await
+    }
+
+    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.stage.store.read_stored(after, limit).await
     }
 
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {

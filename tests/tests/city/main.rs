@@ -17,6 +17,7 @@ mod payouts;
 mod personal_data;
 mod program;
 mod races;
+mod runbook;
 mod sample;
 mod schema;
 mod serving;

@@ -61,11 +61,15 @@ impl Installation {
         command
     }
 
+    /// Runs a line of a shell in the folder, in which `cityos` is the program and `data` its data directory.
+    pub fn shell(&self, line: &str) -> Ended {
+        let script = format!("cityos() {{ {} \"$@\"; }}\n{line}", env!("CARGO_BIN_EXE_program"));
+        ended(Command::new("sh").current_dir(self.folder.path()).args(["-c", &script]))
+    }
+
     /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ended { code: output.status.code(), said: text(output.stdout), complained: text(output.stderr) }
+        ended(&mut self.command(arguments))
     }
 
     /// Starts the program, which says nothing, and leaves it running.
@@ -111,6 +115,12 @@ impl Installation {
         fs::create_dir_all(self.data()).unwrap();
         SqliteStore::open(&self.data().join("log.db"), Arc::new(SystemClock)).unwrap()
     }
+}
+
+fn ended(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), said: text(output.stdout), complained: text(output.stderr) }
 }
 
 /// A server that runs. It is killed when it is let go.
