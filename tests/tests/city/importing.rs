@@ -17,6 +17,7 @@ use cityos_projections::models::REGISTRY;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -715,7 +716,32 @@ const ORDERS: usize = 150;
 /// Where it is killed: so much of all events, in percent.
 const KILLED_AT: [u64; 5] = [0, 2, 25, 60, 90];
 
+/// Puts files of so many orders, made up, beside the data directory.
+pub fn write_files(at: &Installation, orders: usize) {
+    at.write("sellers.csv", SELLERS);
+    at.write("products.csv", PRODUCTS);
+    at.write("order_lines.csv", &format!("{HEADER}{}", made_up(orders)));
+}
+
+/// Starts to import the files that were put there, and leaves it running.
+pub fn start(at: &Installation) -> Child {
+    let arguments = arguments(at.path(""));
+    at.start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Imports what is missing of the files that were put there: then all orders are there, once.
+pub fn finish(at: &Installation, orders: usize) {
+    let ended = import(at, at.path(""));
+    assert_eq!(ended.code, Some(0), "{}", ended.complained);
+    let again = import(at, at.path(""));
+    assert!(again.said.contains(&format!("there already: {orders} orders")), "{}", again.said);
+}
+
 fn many_orders() -> String {
+    made_up(ORDERS)
+}
+
+fn made_up(orders: usize) -> String {
     let line = |order: usize, number: usize| {
         let product = ["lamp", "chair", "cup"][(order + number) % 3];
         let seller = ["north", "south"][(order / 2 + number) % 2];
@@ -723,12 +749,12 @@ fn many_orders() -> String {
         let cents = (order * 7 + number * 13) % 100;
         let status = ["delivered", "", "shipped", "invoiced", "canceled"][order % 5];
         let day = 1 + order % 28;
-        let hour = order / 28;
+        let (hour, minute) = (order / 28 % 24, order / 28 / 24);
         format!(
-            "order-{order:03},{number},{product},{seller},{price}.{cents:02},2.05,BRL,2018-04-{day:02}T{hour:02}:00:00Z,{status},,,\n"
+            "order-{order:03},{number},{product},{seller},{price}.{cents:02},2.05,BRL,2018-04-{day:02}T{hour:02}:{minute:02}:00Z,{status},,,\n"
         )
     };
-    (0..ORDERS).flat_map(|order| (1..=1 + order % 3).map(move |number| line(order, number))).collect()
+    (0..orders).flat_map(|order| (1..=1 + order % 3).map(move |number| line(order, number))).collect()
 }
 
 /// What must be the same at the end: every row of every read model. What is sealed is told by opening it.

@@ -10,6 +10,7 @@ mod doors;
 mod event_schemas;
 mod importing;
 mod isolation;
+mod killed;
 mod marketplace;
 mod mutations;
 mod pages;

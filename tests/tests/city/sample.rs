@@ -78,6 +78,11 @@ impl Market {
         }
     }
 
+    /// The offer of which there are only some.
+    pub fn counted(&self) -> &Value {
+        &self.offers[0]
+    }
+
     /// The input of an order of so many of the first, and one of the second.
     pub fn order(&self, quantity: u32) -> Value {
         let [counted, free] = &self.offers;

@@ -1,0 +1,311 @@
+//! The program killed a hundred times, wherever it stands: while orders are placed, shipped and delivered, while
+//! vendors are paid, while an import runs beside it and while read models are rebuilt.
+
+use crate::importing;
+use crate::program::{Installation, Server, events_after, grown_to};
+use crate::sample;
+use chrono::TimeDelta;
+use cityos_connectors::sandbox::{Done, Operation, Sandbox};
+use cityos_domain::event::Event;
+use cityos_domain::ledger::payout;
+use cityos_domain::log::{Envelope, Origin, Position};
+use cityos_domain::orders::{order, payment};
+use cityos_eventstore::clock::{Clock, ManualClock, SystemClock};
+use cityos_eventstore::store::EventStore;
+use cityos_projections::models::REGISTRY;
+use cityos_projections::rebuild;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::process::Child;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How often everything that runs is killed.
+const KILLS: usize = 100;
+
+/// At most so many events are written between the start of a round's work and the kill.
+const GROWTH_MAX: u64 = 120;
+
+/// Orders that are placed in each round.
+const ORDERS: usize = 2;
+
+/// Orders the import brings in beside the server, over all rounds.
+const IMPORTED_ORDERS: usize = 900;
+
+/// After which everything a dead process had begun is anyone's, and what follows from it is due.
+const LATER: [TimeDelta; 4] = [TimeDelta::minutes(2); 4];
+
+const POLICIES: &str = "mutation($input: ChangeTenantPoliciesInput!, $key: String!) {
+    done: changeTenantPolicies(input: $input, idempotencyKey: $key) { __typename } }";
+
+const RECEIVE_STOCK: &str = "mutation($input: ReceiveStockInput!, $key: String!) {
+    done: receiveStock(input: $input, idempotencyKey: $key) { __typename } }";
+
+const PLACE: &str = "mutation($input: PlaceOrderInput!, $key: String!) {
+    done: placeOrder(input: $input, idempotencyKey: $key) { __typename
+        ... on OrderChanged { replayed order { id parts { id } } }
+        ... on CheckoutPending { replayed } } }";
+
+const SHIP: &str = "mutation($input: ShipPartInput!, $key: String!) {
+    done: shipPart(input: $input, idempotencyKey: $key) { __typename
+        ... on OrderPartChanged { replayed part { id } } } }";
+
+const DELIVER: &str = "mutation($input: DeliverPartInput!, $key: String!) {
+    done: deliverPart(input: $input, idempotencyKey: $key) { __typename
+        ... on OrderPartChanged { replayed part { id } } } }";
+
+const ADJUST: &str = "mutation($input: PostAdjustmentInput!, $key: String!) {
+    done: postAdjustment(input: $input, idempotencyKey: $key) { __typename
+        ... on LedgerChanged { replayed } } }";
+
+const PAY: &str = "mutation($input: RunPayoutsInput!, $key: String!) {
+    done: runPayouts(input: $input, idempotencyKey: $key) { __typename
+        ... on PayoutRunStarted { replayed } } }";
+
+/// A mutation that was asked for, and what was answered.
+struct Asked {
+    document: &'static str,
+    variables: Value,
+    answer: Option<Value>,
+}
+
+impl Asked {
+    /// The answer of a mutation that was done.
+    fn acknowledged(&self) -> Option<&Value> {
+        let refused = ["Rejection", "VersionConflict", "IdempotencyKeyReused"];
+        self.answer.as_ref().filter(|answer| !refused.contains(&answer["__typename"].as_str().unwrap_or_default()))
+    }
+}
+
+/// What is asked of the sample city in every round.
+struct Buyers {
+    market: sample::Market,
+    vendors: Vec<Value>,
+    asked: Vec<Asked>,
+    to_ship: Vec<Value>,
+    to_deliver: Vec<Value>,
+}
+
+impl Buyers {
+    async fn of(server: &Server, token: &str) -> Self {
+        let market = sample::Market::of(server, token).await;
+        let policies = json!({ "holdDays": 0, "capture": "AT_SHIPMENT", "payoutMinimums": [],
+            "authorisationHours": 168, "reservationMinutes": 15 });
+        let policies = json!({ "input": policies, "key": "policies" });
+        assert_eq!(server.ask(token, POLICIES, policies).await["done"]["__typename"], "TenantChanged");
+        let stock = json!({ "input": { "offer": market.counted(), "quantity": 2 * KILLS * ORDERS }, "key": "stock" });
+        assert_eq!(server.ask(token, RECEIVE_STOCK, stock).await["done"]["__typename"], "OfferChanged");
+        let vendors = server.ask(token, "{ vendors { nodes { id } } }", json!({})).await;
+        let vendors = vendors["vendors"]["nodes"].as_array().expect("a list of vendors").clone();
+        let vendors = vendors.iter().map(|vendor| vendor["id"].clone()).collect();
+        Buyers { market, vendors, asked: Vec::new(), to_ship: Vec::new(), to_deliver: Vec::new() }
+    }
+
+    /// What is asked for in this round.
+    fn work(&mut self, round: usize) -> Vec<(&'static str, Value)> {
+        let key = |what: &str, number: usize| format!("{what} {number} of round {round}");
+        let mut work = Vec::new();
+        for number in 0..ORDERS {
+            work.push((PLACE, json!({ "input": self.market.order(1), "key": key("order", number) })));
+        }
+        let amount = json!({ "amount": "25.00", "currency": "SAR" });
+        let adjustment = json!({ "vendor": self.vendors[round % self.vendors.len()], "amount": amount,
+            "against": "ADJUSTMENTS", "reason": format!("round {round}") });
+        work.push((ADJUST, json!({ "input": adjustment, "key": key("adjustment", 0) })));
+        work.push((PAY, json!({ "input": { "reason": format!("round {round}") }, "key": key("payouts", 0) })));
+        for (number, part) in self.to_ship.drain(..).enumerate() {
+            work.push((SHIP, json!({ "input": { "part": part }, "key": key("shipment", number) })));
+        }
+        for (number, part) in self.to_deliver.drain(..).enumerate() {
+            work.push((DELIVER, json!({ "input": { "part": part }, "key": key("delivery", number) })));
+        }
+        work
+    }
+
+    /// Takes down what was answered: parts that were sold are shipped next, those that were shipped delivered.
+    fn heard(&mut self, asked: Asked) {
+        if let Some(answer) = asked.acknowledged() {
+            let parts = answer["order"]["parts"].as_array().into_iter().flatten();
+            self.to_ship.extend(parts.map(|part| part["id"].clone()));
+            if asked.document == SHIP {
+                self.to_deliver.push(answer["part"]["id"].clone());
+            }
+        }
+        self.asked.push(asked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_and_nothing_is_there_by_half() {
+    let at = Installation::new();
+    importing::write_files(&at, IMPORTED_ORDERS);
+    let mut server = at.serve(&["--sample"]);
+    let token = sample::admin(&at);
+    sample::settled(&at, &server, &token).await;
+    let mut buyers = Buyers::of(&server, &token).await;
+    let log = at.log();
+    let mut helped_over: BTreeMap<&str, usize> = BTreeMap::new();
+    for round in 0..KILLS {
+        let beside: Vec<(&str, Child)> = match round % 3 {
+            0 => vec![],
+            1 => vec![("import", importing::start(&at))],
+            _ => vec![("rebuild", at.start(&["projection", "rebuild", "--all"]))],
+        };
+        let before = log.head().await.unwrap();
+        let posts: Vec<_> = buyers
+            .work(round)
+            .into_iter()
+            .map(|(document, variables)| {
+                let post = tokio::spawn(server.post(&token, document, variables.clone()));
+                (document, variables, post)
+            })
+            .collect();
+        // Chance decides where it is killed: no two runs of this test are the same.
+        let growth = 1 + Uuid::new_v4().as_u64_pair().0 % GROWTH_MAX;
+        let all_heard = async {
+            while !posts.iter().all(|(_, _, post)| post.is_finished()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = all_heard => {}
+            () = grown_to(&log, Position(before.0 + growth)) => {}
+        }
+        server.kill();
+        for (what, mut process) in beside {
+            if process.try_wait().unwrap().is_none() {
+                *helped_over.entry(what).or_default() += 1;
+            }
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+        for (document, variables, post) in posts {
+            let answer = post.await.unwrap().ok().filter(|answer| answer.get("errors").is_none());
+            let answer = answer.map(|mut answer| answer["data"]["done"].take());
+            buyers.heard(Asked { document, variables, answer });
+        }
+        server = at.serve(&[]);
+    }
+    assert_eq!(helped_over.len(), 1, "neither an import nor a rebuild was ever killed: {helped_over:?}");
+
+    importing::finish(&at, IMPORTED_ORDERS);
+    let mut repeated = 0;
+    for asked in &buyers.asked {
+        let again = server.ask(&token, asked.document, asked.variables.clone()).await["done"].take();
+        if let Some(first) = asked.acknowledged() {
+            repeated += 1;
+            assert_eq!(again["replayed"], true, "{first} was acknowledged, and then {again}");
+            assert_eq!(again["order"]["id"], first["order"]["id"]);
+        }
+    }
+    assert!(repeated > KILLS, "only {repeated} commands were acknowledged");
+    assert!(server.interrupt().success());
+
+    let clock = ManualClock::at(SystemClock.now());
+    let city = at.open(Arc::new(clock.clone())).await;
+    city.settle().await.unwrap();
+    for time in LATER {
+        clock.advance(time);
+        city.settle().await.unwrap();
+    }
+    let services = city.services();
+    for model in REGISTRY {
+        let rebuilt = rebuild(&log, &services.reads, *model, |_| ()).await.unwrap();
+        assert_eq!(rebuilt.before, rebuilt.now, "{}", model.name());
+    }
+    drop(city);
+    every_command_is_there_once_and_whole(&Connection::open(at.data().join("log.db")).unwrap());
+    let events = events_after(&log, Position::START).await;
+    let books = Sandbox::open(&at.data().join("sandbox.db"), Arc::new(SystemClock)).unwrap();
+    let placed = decided(&events);
+    let authorised = books.done(Operation::Authorise).await.unwrap();
+    assert_eq!(subjects(&authorised).len(), authorised.len(), "an order was authorised twice");
+    assert!(placed.iter().all(|order| authorised.iter().any(|done| done.subject.ends_with(&order.to_string()))));
+    assert_eq!(captured(&events), sum(&books.done(Operation::Capture).await.unwrap()));
+    let transfers = books.done(Operation::Transfer).await.unwrap();
+    let (payouts, paid) = paid(&events);
+    assert_eq!((transfers.len(), sum(&transfers)), (payouts, paid));
+    assert!(payouts > KILLS / 10, "hardly anyone was paid: {payouts}");
+}
+
+/// Positions without a gap; the events of each command beside each other, and exactly those its receipt tells of.
+fn every_command_is_there_once_and_whole(log: &Connection) {
+    let (count, last): (i64, i64) =
+        log.query_row("SELECT count(*), max(position) FROM events", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(count, last, "there is a gap");
+    let mut of_commands: HashMap<(Uuid, Uuid), Vec<(i64, String, Uuid, i64)>> = HashMap::new();
+    let mut statement =
+        log.prepare("SELECT position, partition, kind, id, version, meta FROM events ORDER BY position").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let meta: Value = serde_json::from_str(&row.get::<_, String>(5).unwrap()).unwrap();
+        let command: Uuid = meta["command"].as_str().unwrap().parse().unwrap();
+        let id = |column| Uuid::from_bytes(row.get(column).unwrap());
+        let written = (row.get(0).unwrap(), row.get(2).unwrap(), id(3), row.get(4).unwrap());
+        of_commands.entry((id(1), command)).or_default().push(written);
+    }
+    let mut statement = log.prepare("SELECT partition, command, position, versions FROM receipts").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let id = |column| Uuid::from_bytes(row.get(column).unwrap());
+        let (position, versions): (i64, String) = (row.get(2).unwrap(), row.get(3).unwrap());
+        let versions: Vec<(String, Uuid, i64)> = serde_json::from_str(&versions).unwrap();
+        let events = of_commands.remove(&(id(0), id(1))).unwrap_or_default();
+        let reached: BTreeMap<_, _> = events.iter().map(|(_, kind, id, version)| ((kind.clone(), *id), *version)).collect();
+        let told: BTreeMap<_, _> = versions.into_iter().map(|(kind, id, version)| ((kind, id), version)).collect();
+        assert_eq!(reached, told, "a command is there by half");
+        if let (Some((first, ..)), Some((last, ..))) = (events.first(), events.last()) {
+            assert_eq!((last - first + 1, *last), (events.len() as i64, position), "a command is there twice");
+        }
+    }
+    assert!(of_commands.is_empty(), "events without a receipt: {of_commands:?}");
+}
+
+/// The orders that were placed; all that were asked for are decided.
+fn decided(events: &[Envelope]) -> BTreeSet<Uuid> {
+    let (mut asked, mut placed) = (BTreeSet::new(), BTreeSet::new());
+    for event in events.iter().filter(|event| event.meta.origin != Origin::Import) {
+        let Event::Order(happened) = &event.event else { continue };
+        match happened {
+            order::Event::Requested { .. } => asked.insert(event.stream.id),
+            order::Event::Placed { .. } => asked.remove(&event.stream.id) && placed.insert(event.stream.id),
+            order::Event::Declined { .. } => asked.remove(&event.stream.id),
+        };
+    }
+    assert_eq!(asked, BTreeSet::new(), "undecided orders");
+    placed
+}
+
+/// What was captured in minor units, as the log has it.
+fn captured(events: &[Envelope]) -> i64 {
+    let live = events.iter().filter(|event| event.meta.origin != Origin::Import);
+    let captures = live.filter_map(|event| match &event.event {
+        Event::Payment(payment::Event::Captured { minor, .. }) => Some(*minor),
+        _ => None,
+    });
+    captures.sum()
+}
+
+/// How many payouts were made, and for how much in minor units, as the log has it.
+fn paid(events: &[Envelope]) -> (usize, i64) {
+    let mut claimed = HashMap::new();
+    let mut paid = Vec::new();
+    for event in events {
+        let Event::Payout(happened) = &event.event else { continue };
+        if let payout::Event::Claimed { amount, .. } = happened {
+            claimed.insert(event.stream, amount.minor);
+        } else if let payout::Event::Paid { .. } = happened {
+            paid.push(claimed[&event.stream]);
+        }
+    }
+    (paid.len(), paid.iter().sum())
+}
+
+fn subjects(done: &[Done]) -> BTreeSet<&str> {
+    done.iter().map(|done| done.subject.as_str()).collect()
+}
+
+fn sum(done: &[Done]) -> i64 {
+    done.iter().filter_map(|done| done.minor).sum()
+}
