@@ -74,7 +74,9 @@ impl Asked {
     /// The answer of a mutation that was done.
     fn acknowledged(&self) -> Option<&Value> {
         let refused = ["Rejection", "VersionConflict", "IdempotencyKeyReused"];
-        self.answer.as_ref().filter(|answer| !refused.contains(&answer["__typename"].as_str().unwrap_or_default()))
+        self.answer
+            .as_ref()
+            .filter(|answer| !refused.contains(&answer["__typename"].as_str().unwrap_or_default()))
     }
 }
 
@@ -94,7 +96,8 @@ impl Buyers {
             "authorisationHours": 168, "reservationMinutes": 15 });
         let policies = json!({ "input": policies, "key": "policies" });
         assert_eq!(server.ask(token, POLICIES, policies).await["done"]["__typename"], "TenantChanged");
-        let stock = json!({ "input": { "offer": market.counted(), "quantity": 2 * KILLS * ORDERS }, "key": "stock" });
+        let stock =
+            json!({ "input": { "offer": market.counted(), "quantity": 2 * KILLS * ORDERS }, "key": "stock" });
         assert_eq!(server.ask(token, RECEIVE_STOCK, stock).await["done"]["__typename"], "OfferChanged");
         let vendors = server.ask(token, "{ vendors { nodes { id } } }", json!({})).await;
         let vendors = vendors["vendors"]["nodes"].as_array().expect("a list of vendors").clone();
@@ -113,7 +116,10 @@ impl Buyers {
         let adjustment = json!({ "vendor": self.vendors[round % self.vendors.len()], "amount": amount,
             "against": "ADJUSTMENTS", "reason": format!("round {round}") });
         work.push((ADJUST, json!({ "input": adjustment, "key": key("adjustment", 0) })));
-        work.push((PAY, json!({ "input": { "reason": format!("round {round}") }, "key": key("payouts", 0) })));
+        work.push((
+            PAY,
+            json!({ "input": { "reason": format!("round {round}") }, "key": key("payouts", 0) }),
+        ));
         for (number, part) in self.to_ship.drain(..).enumerate() {
             work.push((SHIP, json!({ "input": { "part": part }, "key": key("shipment", number) })));
         }
@@ -137,7 +143,8 @@ impl Buyers {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_and_nothing_is_there_by_half() {
+async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_and_nothing_is_there_by_half()
+{
     let at = Installation::new();
     importing::write_files(&at, IMPORTED_ORDERS);
     let mut server = at.serve(&["--sample"]);
@@ -221,7 +228,9 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
     let placed = decided(&events);
     let authorised = books.done(Operation::Authorise).await.unwrap();
     assert_eq!(subjects(&authorised).len(), authorised.len(), "an order was authorised twice");
-    assert!(placed.iter().all(|order| authorised.iter().any(|done| done.subject.ends_with(&order.to_string()))));
+    assert!(
+        placed.iter().all(|order| authorised.iter().any(|done| done.subject.ends_with(&order.to_string())))
+    );
     assert_eq!(captured(&events), sum(&books.done(Operation::Capture).await.unwrap()));
     let transfers = books.done(Operation::Transfer).await.unwrap();
     let (payouts, paid) = paid(&events);
@@ -231,12 +240,14 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
 
 /// Positions without a gap; the events of each command beside each other, and exactly those its receipt tells of.
 fn every_command_is_there_once_and_whole(log: &Connection) {
-    let (count, last): (i64, i64) =
-        log.query_row("SELECT count(*), max(position) FROM events", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let (count, last): (i64, i64) = log
+        .query_row("SELECT count(*), max(position) FROM events", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert_eq!(count, last, "there is a gap");
     let mut of_commands: HashMap<(Uuid, Uuid), Vec<(i64, String, Uuid, i64)>> = HashMap::new();
-    let mut statement =
-        log.prepare("SELECT position, partition, kind, id, version, meta FROM events ORDER BY position").unwrap();
+    let mut statement = log
+        .prepare("SELECT position, partition, kind, id, version, meta FROM events ORDER BY position")
+        .unwrap();
     let mut rows = statement.query([]).unwrap();
     while let Some(row) = rows.next().unwrap() {
         let meta: Value = serde_json::from_str(&row.get::<_, String>(5).unwrap()).unwrap();
@@ -252,11 +263,17 @@ fn every_command_is_there_once_and_whole(log: &Connection) {
         let (position, versions): (i64, String) = (row.get(2).unwrap(), row.get(3).unwrap());
         let versions: Vec<(String, Uuid, i64)> = serde_json::from_str(&versions).unwrap();
         let events = of_commands.remove(&(id(0), id(1))).unwrap_or_default();
-        let reached: BTreeMap<_, _> = events.iter().map(|(_, kind, id, version)| ((kind.clone(), *id), *version)).collect();
-        let told: BTreeMap<_, _> = versions.into_iter().map(|(kind, id, version)| ((kind, id), version)).collect();
+        let reached: BTreeMap<_, _> =
+            events.iter().map(|(_, kind, id, version)| ((kind.clone(), *id), *version)).collect();
+        let told: BTreeMap<_, _> =
+            versions.into_iter().map(|(kind, id, version)| ((kind, id), version)).collect();
         assert_eq!(reached, told, "a command is there by half");
         if let (Some((first, ..)), Some((last, ..))) = (events.first(), events.last()) {
-            assert_eq!((last - first + 1, *last), (events.len() as i64, position), "a command is there twice");
+            assert_eq!(
+                (last - first + 1, *last),
+                (events.len() as i64, position),
+                "a command is there twice"
+            );
         }
     }
     assert!(of_commands.is_empty(), "events without a receipt: {of_commands:?}");

@@ -6,6 +6,7 @@ mod backup;
 mod batching;
 mod commission;
 mod contacts;
+mod disks;
 mod doors;
 mod event_schemas;
 mod importing;

@@ -10,7 +10,7 @@ use cityos_gateway::settings::Settings;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,49 @@ const READ_LIMIT: u32 = 1_000;
 /// A folder with a data directory in it, and the program to use on it.
 pub struct Installation {
     folder: TempDir,
+    disk: Option<Disk>,
+}
+
+/// A file system in memory, in a mount namespace of its own: there as long as the process that holds it.
+struct Disk {
+    holder: Child,
+}
+
+impl Disk {
+    fn mount(place: &Path, bytes: u64) -> Self {
+        let mount = format!(
+            "mount -t tmpfs -o size={bytes} cityos '{}' && echo mounted && exec cat",
+            place.display()
+        );
+        let mut holder = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("util-linux is installed");
+        let mut said = String::new();
+        BufReader::new(holder.stdout.take().expect("it is piped")).read_line(&mut said).unwrap();
+        assert_eq!(
+            said, "mounted\n",
+            "a disk of its own needs user namespaces: `unshare --user --mount` must be allowed"
+        );
+        Disk { holder }
+    }
+
+    fn command(&self, folder: &Path, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        let (holder, folder) = (self.holder.id().to_string(), folder.display());
+        command.args(["--target", &holder, "--user", "--mount", "--preserve-credentials"]);
+        command.arg(format!("--wdns={folder}")).arg("--").arg(program);
+        command
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(self.holder.kill());
+        drop(self.holder.wait());
+    }
 }
 
 /// How a run of the program ended.
@@ -36,7 +79,38 @@ pub struct Ended {
 
 impl Installation {
     pub fn new() -> Self {
-        Installation { folder: tempfile::tempdir().unwrap() }
+        Installation { folder: tempfile::tempdir().unwrap(), disk: None }
+    }
+
+    /// With a data directory that is a disk of its own, of so many bytes. Only the program sees what is on it.
+    pub fn on_disk_of(bytes: u64) -> Self {
+        let mut at = Installation::new();
+        fs::create_dir(at.data()).unwrap();
+        at.disk = Some(Disk::mount(&at.data(), bytes));
+        at
+    }
+
+    /// Takes what room is left on its disk.
+    pub fn fill_disk(&self) {
+        let filled = self.elsewhere("sh", &["-c", "cat /dev/zero > data/filler"]).output().unwrap();
+        let complaint = String::from_utf8(filled.stderr).unwrap();
+        assert!(complaint.contains("No space left on device"), "{complaint}");
+    }
+
+    /// Gives that room back.
+    pub fn make_room(&self) {
+        assert!(self.elsewhere("rm", &["data/filler"]).status().unwrap().success());
+    }
+
+    /// Everything on its disk: names and contents, as checksums.
+    pub fn listing(&self) -> String {
+        let listed = self.elsewhere("sh", &["-c", "cd data && sha256sum *"]).output().unwrap();
+        String::from_utf8(listed.stdout).unwrap()
+    }
+
+    /// Has its disk take no writes any more. Nothing on it may be open.
+    pub fn make_read_only(&self) {
+        assert!(self.elsewhere("mount", &["-o", "remount,ro", "data"]).status().unwrap().success());
     }
 
     pub fn data(&self) -> PathBuf {
@@ -56,8 +130,18 @@ impl Installation {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_program"));
-        command.current_dir(self.folder.path()).args(["--data-dir", "data"]).args(arguments);
+        let mut command = self.elsewhere(env!("CARGO_BIN_EXE_program"), &["--data-dir", "data"]);
+        command.args(arguments);
+        command
+    }
+
+    /// A program in the folder, which sees the disk where there is one.
+    fn elsewhere(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = match &self.disk {
+            None => Command::new(program),
+            Some(disk) => disk.command(self.folder.path(), program),
+        };
+        command.current_dir(self.folder.path()).args(arguments);
         command
     }
 

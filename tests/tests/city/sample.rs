@@ -86,9 +86,17 @@ impl Market {
     /// The input of an order of so many of the first, and one of the second.
     pub fn order(&self, quantity: u32) -> Value {
         let [counted, free] = &self.offers;
-        json!({
-            "store": self.store, "customer": self.customer, "currency": "SAR",
-            "lines": [{ "offer": counted, "quantity": quantity }, { "offer": free, "quantity": 1 }],
-        })
+        self.order_of_lines(
+            json!([{ "offer": counted, "quantity": quantity }, { "offer": free, "quantity": 1 }]),
+        )
+    }
+
+    /// The input of an order of what there is any number of.
+    pub fn order_of_plenty(&self) -> Value {
+        self.order_of_lines(json!([{ "offer": self.offers[1], "quantity": 1 }]))
+    }
+
+    fn order_of_lines(&self, lines: Value) -> Value {
+        json!({ "store": self.store, "customer": self.customer, "currency": "SAR", "lines": lines })
     }
 }
