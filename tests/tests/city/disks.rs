@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// The size of the disk, in bytes: a sample city and a few hundred orders more.
-const DISK: u64 = 24 << 20;
+pub const DISK: u64 = 24 << 20;
 
 /// How many orders are placed at most before one is not taken any more.
 const ORDERS_MAX: usize = 2_000;
@@ -82,7 +82,7 @@ async fn a_disk_that_takes_no_writes_is_named_by_whatever_would_write_and_nothin
 }
 
 /// Returns once every run is over.
-async fn settled(server: &Server, token: &str) {
+pub async fn settled(server: &Server, token: &str) {
     let begun = Instant::now();
     let runs = "{ running: sagaRuns(filter: { state: RUNNING }) { totalCount }
         waiting: sagaRuns(filter: { state: WAITING }) { totalCount } all: sagaRuns { totalCount } }";
@@ -97,7 +97,7 @@ async fn settled(server: &Server, token: &str) {
     }
 }
 
-async fn place(server: &Server, token: &str, market: &Market, number: usize) -> Value {
+pub async fn place(server: &Server, token: &str, market: &Market, number: usize) -> Value {
     let order = json!({ "input": market.order_of_plenty(), "key": format!("order {number}") });
     server.post(token, PLACE_ORDER, order).await.unwrap()
 }

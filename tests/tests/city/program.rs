@@ -92,14 +92,14 @@ impl Installation {
 
     /// Takes what room is left on its disk.
     pub fn fill_disk(&self) {
-        let filled = self.elsewhere("sh", &["-c", "cat /dev/zero > data/filler"]).output().unwrap();
+        let filled = self.elsewhere("sh", &["-c", "cat /dev/zero > data/old.backup"]).output().unwrap();
         let complaint = String::from_utf8(filled.stderr).unwrap();
         assert!(complaint.contains("No space left on device"), "{complaint}");
     }
 
     /// Gives that room back.
     pub fn make_room(&self) {
-        assert!(self.elsewhere("rm", &["data/filler"]).status().unwrap().success());
+        assert!(self.elsewhere("rm", &["data/old.backup"]).status().unwrap().success());
     }
 
     /// Everything on its disk: names and contents, as checksums.
@@ -148,7 +148,7 @@ impl Installation {
     /// Runs a line of a shell in the folder, in which `cityos` is the program and `data` its data directory.
     pub fn shell(&self, line: &str) -> Ended {
         let script = format!("cityos() {{ {} \"$@\"; }}\n{line}", env!("CARGO_BIN_EXE_program"));
-        ended(Command::new("sh").current_dir(self.folder.path()).args(["-c", &script]))
+        ended(&mut self.elsewhere("sh", &["-c", &script]))
     }
 
     /// Runs the program to its end.

@@ -4,7 +4,9 @@
 //! either channel. There `…` is any text, a line of it any lines, and `<name>` a word that is the same wherever it
 //! stands in the page: what printed it first says which. White space is any white space.
 
+use crate::disks::{self, DISK};
 use crate::program::Installation;
+use crate::sample::{self, Market};
 use regex::{Captures, Regex};
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -112,4 +114,20 @@ fn back_up_and_restore() {
     let city = Installation::new();
     let _server = city.serve(&["--sample"]);
     Page::titled("Back up and restore").to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_is_full_or_read_only() {
+    let city = Installation::on_disk_of(DISK);
+    let server = city.serve(&["--sample"]);
+    let token = sample::admin(&city);
+    disks::settled(&server, &token).await;
+    let market = Market::of(&server, &token).await;
+    city.fill_disk();
+    let mut number = 0;
+    while disks::place(&server, &token, &market, number).await.get("errors").is_none() {
+        number += 1;
+    }
+    Page::titled("The disk is full, or read-only").to_its_end(&city);
+    assert_eq!(disks::place(&server, &token, &market, number).await.get("errors"), None);
 }
