@@ -14,6 +14,7 @@ pub mod upcast;
 pub mod workspace;
 
 pub mod commission;
+pub mod drill;
 pub mod foundation;
 pub mod ledger;
 pub mod marketplace;

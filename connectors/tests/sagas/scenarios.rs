@@ -391,7 +391,7 @@ async fn of_two_sagas_that_open_an_account_at_once_one_links_it_and_the_other_cl
 
         for (saga, outcome) in [(early, Outcome::Completed), (late, Outcome::Compensated)] {
             let (_, last) = world.history(saga).await.pop().unwrap();
-            assert_eq!(last, Run::Ended { outcome }, "{saga}, where {late} is late");
+            assert_eq!(last, Run::ended(outcome), "{saga}, where {late} is late");
         }
         assert_eq!(world.sandbox.done(Operation::OpenAccount).await.unwrap().len(), 2);
         assert_nothing_hangs(&world, &format!("{late} is late")).await;
