@@ -79,9 +79,7 @@ impl Measure {
             }
             Measure::Skip { .. } if run.direction == Direction::Back => Err(Rejection::LearnsNothing),
             Measure::Skip { step, learned } => {
-                let mut memo = run.memo.as_object().cloned().unwrap_or_default();
-                memo.extend(learned.clone());
-                Ok(Event::Skipped { step: step.clone(), memo: Some(memo.into()) })
+                Ok(Event::Skipped { step: step.clone(), memo: Some(run.knowing(learned)) })
             }
             Measure::Abandon => Ok(Event::Ended {
                 outcome: Outcome::Abandoned,

@@ -5,7 +5,7 @@ use crate::aggregate::Aggregate;
 use crate::ids::EventId;
 use crate::log::Version;
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// A run.
@@ -191,6 +191,13 @@ impl Run {
     pub fn step(&self) -> &str {
         let (step, _) = &self.steps[self.current().expect("a live run has a next step")];
         &step.name
+    }
+
+    /// The memo with what was learned beside, or instead of, what is known under the same names.
+    pub fn knowing(&self, learned: &Map<String, Value>) -> Value {
+        let mut memo = self.memo.as_object().cloned().unwrap_or_default();
+        memo.extend(learned.clone());
+        memo.into()
     }
 
     pub(super) fn marked_as(&self, wanted: Mark) -> Vec<String> {

@@ -2,12 +2,21 @@
 
 use super::{History, id};
 use chrono::TimeDelta;
-use cityos_domain::ids::{RunId, VendorId};
+use cityos_domain::drill::{self, Failing, Step};
+use cityos_domain::ids::{DrillId, RunId, VendorId};
 use cityos_domain::log::{Partition, Version};
 use cityos_domain::saga_run::{Direction, Event as E, FailureKind, Outcome, PlannedStep, Way};
 use serde_json::json;
 
 pub(super) fn end_in_every_way(history: &mut History, own: Partition) {
+    let failing = vec![Failing {
+        step: Step::Reserve,
+        direction: Direction::Back,
+        kind: FailureKind::Permanent,
+        attempts: 1,
+    }];
+    history.happens(own, id::<DrillId>("drill"), drill::Event::Started { failing });
+
     let completed = started(history, own, "completed run");
     attempted(history, own, completed, "first", Direction::Forward, 1);
     history.happens(own, completed, E::Done { step: "first".into(), memo: json!({"found": 1}) });
