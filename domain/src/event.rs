@@ -113,6 +113,8 @@ aggregates! {
     Ledger = "ledger": crate::ledger::month::Event;
     /// A payout.
     Payout = "payout": crate::ledger::payout::Event;
+    /// Something that goes wrong on purpose.
+    Drill = "drill": crate::drill::Event;
     /// A run of a saga.
     SagaRun = "saga_run": crate::saga_run::Event;
 }

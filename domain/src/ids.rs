@@ -66,6 +66,8 @@ ids! {
     PayoutId;
     /// A ledger transaction.
     TransactionId;
+    /// Something that goes wrong on purpose, to practise on.
+    DrillId;
     /// One run of a saga.
     RunId;
     /// A command. Derived from partition, actor, mutation and idempotency key.

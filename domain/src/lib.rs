@@ -15,6 +15,7 @@ pub mod workspace;
 
 pub mod audit;
 pub mod commission;
+pub mod drill;
 pub mod foundation;
 pub mod ledger;
 pub mod marketplace;

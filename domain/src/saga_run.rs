@@ -3,6 +3,7 @@
 //! survive a crash, and the rules of turning back, parking and ending.
 
 pub mod intervention;
+pub mod outlook;
 pub mod progress;
 
 use crate::aggregate::Aggregate;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use intervention::{Intervention, Measure};
+pub use intervention::{InterveneAll, Intervention, Measure};
+pub use outlook::Outlook;
 pub use progress::{Mark, Next, Run, SagaRun, Stand, Task, Wait};
 
 /// Whether a run can go back from a step.
@@ -237,12 +239,28 @@ pub enum Event {
     Skipped {
         /// The step.
         step: String,
+        /// What the run knows now, where the operator told it something.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memo: Option<Value>,
     },
     /// The run is over.
     Ended {
         /// How.
         outcome: Outcome,
+        /// The steps that were done and not undone, where the run was given up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stays: Vec<String>,
+        /// The steps of which it is not known whether they were done, where the run was given up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        may_stay: Vec<String>,
     },
+}
+
+impl Event {
+    /// The end of a run that came to it by itself.
+    pub fn ended(outcome: Outcome) -> Self {
+        Event::Ended { outcome, stays: Vec::new(), may_stay: Vec::new() }
+    }
 }
 
 /// Why a run says no.
@@ -275,6 +293,17 @@ pub enum Rejection {
     /// Only what failed for good can be skipped.
     #[error("only the step at which a run is parked can be skipped")]
     NotParked,
+    /// The run is parked somewhere else than its operator believes.
+    #[error("the run is parked at step `{at}`, not at `{asked}`")]
+    OtherStep {
+        /// The step the operator named.
+        asked: String,
+        /// Where it is parked.
+        at: String,
+    },
+    /// What a step would have learned is told to a run that goes back.
+    #[error("the run goes back: it learns nothing from a step")]
+    LearnsNothing,
     /// It can no longer go back.
     #[error("step `{0}` is, or may have been, done, and there is no way back from it")]
     PastReturn(String),
@@ -295,6 +324,8 @@ impl Reject for Rejection {
             Rejection::Parked => "SAGA_RUN_PARKED",
             Rejection::GoesOn => "SAGA_RUN_GOES_ON",
             Rejection::NotParked => "SAGA_RUN_NOT_PARKED",
+            Rejection::OtherStep { .. } => "SAGA_RUN_OTHER_STEP",
+            Rejection::LearnsNothing => "SAGA_RUN_LEARNS_NOTHING",
             Rejection::PastReturn(_) => "SAGA_RUN_PAST_RETURN",
             Rejection::GoesBack => "SAGA_RUN_GOES_BACK",
         }
@@ -376,7 +407,7 @@ impl Aggregate for SagaRun {
                     Ok(vec![Event::Parked { reason: reason.clone() }])
                 }
             },
-            Command::Intervene(intervention) => Ok(self.conclude(vec![intervention.decide(run)?])),
+            Command::Intervene(intervention) => Ok(self.conclude(vec![intervention.measure.decide(run)?])),
         }
     }
 
@@ -430,8 +461,11 @@ impl Aggregate for SagaRun {
             },
             Event::Parked { .. } => Run { stand: Stand::Parked, ..run },
             Event::Retried {} => Run { stand: Stand::Ready, failures: 0, ..run },
-            Event::Skipped { step } => run.marked(step, Mark::Skipped),
-            Event::Ended { outcome } => return SagaRun::Ended(*outcome),
+            Event::Skipped { step, memo } => {
+                let memo = memo.clone().unwrap_or_else(|| run.memo.clone());
+                Run { memo, ..run.marked(step, Mark::Skipped) }
+            }
+            Event::Ended { outcome, .. } => return SagaRun::Ended(*outcome),
         }))
     }
 }

@@ -213,6 +213,12 @@ impl Workspace {
         ids.iter().map(|id| self.see::<A>(*id)).collect()
     }
 
+    /// The version an aggregate was seen at, whatever this decision did to it since.
+    pub fn version<A: Aggregate>(&self, id: A::Id) -> Option<Version> {
+        let stream = A::stream(self.partition, id);
+        self.streams.get(&stream).filter(|_| self.seen.contains(&stream)).map(|loaded| loaded.version)
+    }
+
     /// Gives `command` to an aggregate and takes down what happens.
     pub fn send<A: Aggregate>(&mut self, id: A::Id, command: &A::Command) -> Result<(), Stop> {
         let state = self.see::<A>(id)?;

@@ -91,6 +91,7 @@ actions! {
     Payout                   "payout"                   Tenant   SELLERS;
     SagaRuns                 "sagaRuns"                 Tenant   ADMINS;
     SagaRun                  "sagaRun"                  Tenant   ADMINS;
+    SagaRunRepairs           "sagaRunRepairs"           Tenant   ADMINS;
     DueTimers                "dueTimers"                Tenant   ADMINS;
     TenantDays               "tenantDays"               Tenant   ADMINS;
     MarketplaceTotals        "marketplaceTotals"        Tenant   ADMINS;
@@ -150,7 +151,25 @@ actions! {
     PostAdjustment           "postAdjustment"           Tenant   ADMINS;
     RequestPayout            "requestPayout"            Tenant   SELLERS;
     RunPayouts               "runPayouts"               Tenant   ADMINS;
+    RetrySagaRun             "retrySagaRun"             Tenant   ADMINS;
+    CompensateSagaRun        "compensateSagaRun"        Tenant   ADMINS;
+    SkipSagaRunStep          "skipSagaRunStep"          Tenant   ADMINS;
+    AbandonSagaRun           "abandonSagaRun"           Tenant   ADMINS;
+    RepairSagaRuns           "repairSagaRuns"           Tenant   ADMINS;
 }
+
+/// What is about runs and timers: the city has its own, too.
+const OF_RUNS: &[Action] = &[
+    Action::SagaRuns,
+    Action::SagaRun,
+    Action::SagaRunRepairs,
+    Action::DueTimers,
+    Action::RetrySagaRun,
+    Action::CompensateSagaRun,
+    Action::SkipSagaRunStep,
+    Action::AbandonSagaRun,
+    Action::RepairSagaRuns,
+];
 
 /// A caller who may do what they ask for, and where.
 #[derive(Clone, Debug)]
@@ -212,9 +231,7 @@ pub fn admit(context: &RequestContext, action: Action) -> Result<Admitted, Refus
         (Platform, _) => Partition::Platform,
         (Tenant, Some(tenant)) => Partition::Tenant(tenant),
         // An admin of the city without a tenant looks after the city's own runs and timers.
-        (Tenant, None) if matches!(action, Action::SagaRuns | Action::SagaRun | Action::DueTimers) => {
-            Partition::Platform
-        }
+        (Tenant, None) if OF_RUNS.contains(&action) => Partition::Platform,
         (Tenant, None) => return Err(Refusal::NoTenant),
     };
     let own = own(&caller, action);

@@ -40,6 +40,11 @@ impl Context {
         &self.task.step
     }
 
+    /// Its number in that direction, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.task.attempt
+    }
+
     /// Whether it is taken or undone.
     pub fn direction(&self) -> Direction {
         self.task.direction

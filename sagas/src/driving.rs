@@ -73,26 +73,20 @@ impl<'e> Visit<'e> {
                     Ok(false)
                 }
             }
-            Next::Take(task) => match self.known(run) {
+            Next::Take(task) => match self.engine.registry().driver(run) {
                 Ok(saga) => self.take(saga, run, version, task).await,
                 Err(reason) => self.record(version, "park", Tells::Park { reason }).await,
             },
             Next::Lost(task) => {
                 let lost = Failure::unknown("WORKER_LOST", "the attempt's outcome was not recorded in time");
                 // A run that this program does not know is due again at once, and parked then.
-                let tells = match self.known(run) {
+                let tells = match self.engine.registry().driver(run) {
                     Ok(saga) => self.failed(saga, task, lost),
                     Err(_) => fail(task, lost, Some(now)),
                 };
                 self.record(version, "lost", tells).await
             }
         }
-    }
-
-    fn known(&self, run: &Run) -> Result<&'e dyn AnySaga, String> {
-        let saga = self.engine.registry().find(&run.saga);
-        let saga = saga.ok_or_else(|| format!("this program has no saga `{}`", run.saga))?;
-        saga.knows(run).map(|()| saga)
     }
 
     async fn has_moved(&self, wait: &Wait) -> Result<bool, EngineError> {

@@ -6,6 +6,7 @@ mod driving;
 pub mod engine;
 pub mod ports;
 pub mod registry;
+pub mod repair;
 #[cfg(any(test, feature = "rehearsal"))]
 pub mod rehearsal;
 pub mod saga;
@@ -15,6 +16,7 @@ mod wakes;
 
 pub mod capture;
 pub mod checkout;
+pub mod drill;
 pub mod payment_release;
 pub mod payout;
 pub mod payout_account;

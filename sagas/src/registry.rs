@@ -3,6 +3,7 @@
 use crate::capture::Capture;
 use crate::checkout::Checkout;
 use crate::context::Context;
+use crate::drill::DrillSaga;
 use crate::payment_release::PaymentRelease;
 use crate::payout::PayoutSaga;
 use crate::payout_account::PayoutAccount;
@@ -31,6 +32,7 @@ pub fn sagas() -> Vec<Box<dyn AnySaga>> {
         Erased::<Capture>::boxed(),
         Erased::<PaymentRelease>::boxed(),
         Erased::<PayoutSaga>::boxed(),
+        Erased::<DrillSaga>::boxed(),
     ]
 }
 
@@ -61,6 +63,12 @@ impl Registry {
     /// The saga of this name.
     pub fn find(&self, name: &str) -> Option<&dyn AnySaga> {
         self.iter().find(|saga| saga.name() == name)
+    }
+
+    /// The saga that can drive this run, or why none here can.
+    pub fn driver(&self, run: &Run) -> Result<&dyn AnySaga, String> {
+        let saga = self.find(&run.saga).ok_or_else(|| format!("this program has no saga `{}`", run.saga))?;
+        saga.knows(run).map(|()| saga)
     }
 }
 

@@ -109,7 +109,11 @@ fn kind_of(field: &str, way: &[String]) -> &'static str {
     match (field, last) {
         ("orderPart", "id") => VendorOrderId::WHAT,
         ("productCategory", "id") => ProductCategoryId::WHAT,
-        ("sagaRun", "id") => RunId::WHAT,
+        (
+            "sagaRun" | "sagaRuns" | "sagaRunRepairs" | "retrySagaRun" | "compensateSagaRun"
+            | "skipSagaRunStep" | "abandonSagaRun" | "repairSagaRuns",
+            "id",
+        ) => RunId::WHAT,
         ("commissionRules", "id") => RuleId::WHAT,
         (name, "id") => of_name(name),
         ("productCategories" | "createProductCategory", "parent") => ProductCategoryId::WHAT,

@@ -74,7 +74,7 @@ fn end_after(event: &saga_run::Event) -> Option<End> {
     if matches!(event, saga_run::Event::Parked { .. }) {
         return Some(End::Parked);
     }
-    let saga_run::Event::Ended { outcome } = event else { return None };
+    let saga_run::Event::Ended { outcome, .. } = event else { return None };
     match outcome {
         Outcome::Completed => Some(End::Completed),
         Outcome::Compensated => Some(End::Compensated),

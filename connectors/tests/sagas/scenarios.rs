@@ -5,6 +5,7 @@ use crate::mortal::{Mortality, When};
 use crate::world::{World, meta};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use cityos_connectors::sandbox::{Chance, Fault, Operation};
+use cityos_domain::drill::{Failing, Step};
 use cityos_domain::event::Event;
 use cityos_domain::foundation::place::ArchivePlace;
 use cityos_domain::foundation::tenant::{self, CaptureMoment, PayoutSchedule, Policies, Tenant};
@@ -24,10 +25,11 @@ use cityos_domain::orders::shipping::{DeliverPart, ShipPart};
 use cityos_domain::orders::vendor_order::CancelCause;
 use cityos_domain::orders::{payment, vendor_order};
 use cityos_domain::rehearsal::id;
-use cityos_domain::saga_run::{Event as Run, FailureKind, Measure, Outcome, PlannedStep};
+use cityos_domain::saga_run::{Direction, Event as Run, FailureKind, Measure, Outcome, PlannedStep};
 use cityos_domain::text::Code;
 use cityos_domain::workspace::Decided;
 use cityos_sagas::registry::{AnySaga, sagas};
+use cityos_sagas::rehearsal::drills::drill;
 use cityos_sagas::rehearsal::market::{
     approval, currency, introduction, of_city, opened, order, part, partition, proof, reason, registration,
     request, seller, stocked, tell, tenant, vendor, wish,
@@ -38,7 +40,7 @@ use cityos_sagas::rehearsal::tenants::{closings, subcategory};
 use cityos_sagas::rehearsal::{Act, End, Rehearsal};
 use cityos_sagas::saga::{Failure, Policy, Progress};
 use cityos_sagas::{Context, settle};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -391,7 +393,7 @@ async fn of_two_sagas_that_open_an_account_at_once_one_links_it_and_the_other_cl
 
         for (saga, outcome) in [(early, Outcome::Completed), (late, Outcome::Compensated)] {
             let (_, last) = world.history(saga).await.pop().unwrap();
-            assert_eq!(last, Run::Ended { outcome }, "{saga}, where {late} is late");
+            assert_eq!(last, Run::ended(outcome), "{saga}, where {late} is late");
         }
         assert_eq!(world.sandbox.done(Operation::OpenAccount).await.unwrap().len(), 2);
         assert_nothing_hangs(&world, &format!("{late} is late")).await;
@@ -531,6 +533,111 @@ async fn a_run_planned_by_another_version_or_of_an_unknown_saga_is_parked_and_no
         assert!(matches!(history.last(), Some((_, Run::Parked { .. }))), "{history:?}");
         assert!(!world.log().await.iter().any(|it| matches!(it.event, Event::Tenant(_))));
     }
+}
+
+#[tokio::test]
+async fn d42_what_cannot_be_undone_because_its_saga_is_unknown_is_not_taken_for_undone() {
+    let failing = |step, direction, kind| Failing { step, direction, kind, attempts: 2 };
+    let script = vec![
+        failing(Step::Commit, Direction::Forward, FailureKind::Permanent),
+        failing(Step::Reserve, Direction::Back, FailureKind::Transient),
+    ];
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    life.play("setting", &opened(), 0).await.unwrap();
+    life.play("drill", &[drill(script)], 0).await.unwrap();
+    settle(&life.engine).await.unwrap();
+    drop(life);
+    world.clock.advance(TimeDelta::minutes(1));
+    let others = || sagas().into_iter().filter(|saga| saga.name() != "drill").collect();
+    world.life(others()).await.settle().await;
+    let history = world.history("drill").await;
+    assert!(matches!(history.last(), Some((_, Run::Parked { .. }))), "{history:?}");
+    assert!(!history.iter().any(|(_, event)| matches!(event, Run::Undone { .. } | Run::Ended { .. })));
+
+    // Who has the saga goes on with it as soon as an operator says so.
+    let life = world.life(sagas()).await;
+    let [(partition, run)] = world.runs("drill", Position::START).await[..] else { panic!("one run") };
+    life.intervene(partition, run, Measure::Retry).await;
+    life.settle().await;
+    let history = world.history("drill").await;
+    assert_eq!(history.last().unwrap().1, Run::ended(Outcome::Compensated));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d43_a_repeated_wish_starts_no_second_run_and_an_answer_after_the_end_changes_nothing() {
+    let world = World::new();
+    let slow = Arc::new(world.life(sagas()).await);
+    slow.play("setting", &earned(), 0).await.unwrap();
+    world.sandbox.faults().cue(Operation::Transfer, Fault::Late(TimeDelta::minutes(10)));
+    for _ in 0..2 {
+        slow.play("asked", &ask_for_payout()[..1], 0).await.unwrap();
+    }
+    let [(partition, run)] = world.runs("payout", Position::START).await[..] else { panic!("one run") };
+    let (stop, _) = watch::channel(());
+    let worker = slow.work(&stop);
+    let attempted = |log: &[Envelope]| {
+        log.iter()
+            .any(|it| matches!(&it.event, Event::SagaRun(Run::Attempted { step, .. }) if step == "transfer"))
+    };
+    world.until(attempted).await;
+    world.clock.advance(TimeDelta::seconds(40));
+    let quick = world.life(sagas()).await;
+    quick.engine.drive_due().await.unwrap();
+    quick.intervene(partition, run, Measure::Abandon).await;
+
+    world.clock.advance(TimeDelta::minutes(10));
+    stop.send(()).unwrap();
+    worker.await.unwrap();
+    quick.settle().await;
+    let stays = vec!["answer".into(), "claim".into()];
+    let given_up =
+        Run::Ended { outcome: Outcome::Abandoned, stays, may_stay: vec!["transfer".into()] };
+    assert_eq!(world.history("payout").await.last().unwrap().1, given_up);
+    // It was made after all: that is what `may_stay` means.
+    assert_eq!(world.sandbox.done(Operation::Transfer).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_transfer_made_by_hand_is_told_to_the_payout_which_then_settles_its_books() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    life.play("setting", &earned(), 0).await.unwrap();
+    for _ in 0..6 {
+        world.sandbox.faults().cue(Operation::Transfer, Fault::Unavailable("MAINTENANCE".into()));
+    }
+    life.play("asked", &ask_for_payout(), 0).await.unwrap();
+    let [(partition, run)] = world.runs("payout", Position::START).await[..] else { panic!("one run") };
+    let learned = Map::from_iter([("transfer".to_owned(), json!("bank-4711"))]);
+    life.intervene(partition, run, Measure::Skip { step: "transfer".into(), learned }).await;
+    life.settle().await;
+    let paid = world.payouts().await;
+    let [.., (_, payout::Event::Submitted { reference, .. }), (_, payout::Event::Paid { .. })] = &paid[..]
+    else {
+        panic!("{paid:?}")
+    };
+    assert_eq!(reference, "bank-4711");
+    assert!(world.sandbox.done(Operation::Transfer).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_payout_whose_transfer_is_skipped_without_a_reference_parks_again_and_settles_nothing() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    life.play("setting", &earned(), 0).await.unwrap();
+    for _ in 0..6 {
+        world.sandbox.faults().cue(Operation::Transfer, Fault::Unavailable("MAINTENANCE".into()));
+    }
+    life.play("asked", &ask_for_payout(), 0).await.unwrap();
+    let [(partition, run)] = world.runs("payout", Position::START).await[..] else { panic!("one run") };
+    life.intervene(partition, run, Measure::Skip { step: "transfer".into(), learned: Map::new() }).await;
+    life.settle().await;
+    let history = world.history("payout").await;
+    let [.., (_, Run::Failed { step, code, .. }), (_, Run::Parked { .. })] = &history[..] else {
+        panic!("{history:?}")
+    };
+    assert_eq!((&step[..], &code[..]), ("submit", "TRANSFER_UNKNOWN"));
+    assert!(matches!(world.payouts().await.last(), Some((_, payout::Event::Claimed { .. }))));
 }
 
 #[tokio::test]

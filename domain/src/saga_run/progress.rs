@@ -5,7 +5,7 @@ use crate::aggregate::Aggregate;
 use crate::ids::EventId;
 use crate::log::Version;
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// A run.
@@ -154,7 +154,7 @@ impl SagaRun {
                 Direction::Forward => Outcome::Completed,
                 Direction::Back => Outcome::Compensated,
             };
-            events.push(Event::Ended { outcome });
+            events.push(Event::ended(outcome));
         }
         events
     }
@@ -179,9 +179,34 @@ impl Run {
         undone.map(|(step, _)| step.name.as_str()).collect()
     }
 
-    pub(super) fn task(&self, attempt: u32) -> Task {
+    /// The same, unless there is no way back any more; whether somebody may turn the run just now is not asked.
+    pub fn way_back(&self) -> Result<Vec<&str>, Rejection> {
+        match (self.direction, self.past_return()) {
+            (Direction::Forward, Some(step)) => Err(Rejection::PastReturn(step.into())),
+            (Direction::Forward, None) | (Direction::Back, _) => Ok(self.to_undo()),
+        }
+    }
+
+    /// The step that comes next, or is under way.
+    pub fn step(&self) -> &str {
         let (step, _) = &self.steps[self.current().expect("a live run has a next step")];
-        Task { step: step.name.clone(), direction: self.direction, attempt, failures: self.failures }
+        &step.name
+    }
+
+    /// The memo with what was learned beside, or instead of, what is known under the same names.
+    pub fn knowing(&self, learned: &Map<String, Value>) -> Value {
+        let mut memo = self.memo.as_object().cloned().unwrap_or_default();
+        memo.extend(learned.clone());
+        memo.into()
+    }
+
+    pub(super) fn marked_as(&self, wanted: Mark) -> Vec<String> {
+        let steps = self.steps.iter().filter(|(_, mark)| *mark == wanted);
+        steps.map(|(step, _)| step.name.clone()).collect()
+    }
+
+    pub(super) fn task(&self, attempt: u32) -> Task {
+        Task { step: self.step().into(), direction: self.direction, attempt, failures: self.failures }
     }
 
     /// The step there is no way back from, if the run has passed one or may have.

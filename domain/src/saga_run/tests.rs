@@ -7,7 +7,7 @@ use crate::rehearsal::scene::reason;
 use crate::rehearsal::{City, id};
 use crate::workspace::{Stop, Tell};
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Map, json};
 
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 
@@ -83,7 +83,21 @@ impl Rehearsed {
     }
 
     fn intervene(&mut self, measure: Measure) -> Result<Vec<Event>, String> {
-        self.tell(Command::Intervene(Intervention { measure, reason: reason() }))
+        let foreseen = self.state().outlook(&measure).map_err(|rejection| rejection.code().to_owned());
+        let events = self.tell(Command::Intervene(Intervention { measure, reason: reason() }));
+        let outcome = self.state();
+        match (&foreseen, &events) {
+            (Err(foreseen), Err(code)) => assert_eq!(foreseen, code),
+            (Ok(Outlook::Ends { outcome: ended, .. }), Ok(_)) => assert_eq!(outcome, SagaRun::Ended(*ended)),
+            (Ok(Outlook::Goes { step }), Ok(_)) => assert_eq!(step, self.live().step()),
+            (Ok(Outlook::Undoes { steps }), Ok(_)) => assert_eq!(*steps, self.live().to_undo()),
+            (foreseen, events) => panic!("{foreseen:?} was foreseen, and then {events:?}"),
+        }
+        events
+    }
+
+    fn skip(&mut self, step: &str) -> Result<Vec<Event>, String> {
+        self.intervene(Measure::Skip { step: step.into(), learned: Map::new() })
     }
 }
 
@@ -99,7 +113,7 @@ fn a_run_whose_steps_are_done_is_completed_and_refuses_everything_after() {
     }
     let Task { step, attempt, .. } = run.task();
     let events = run.done().unwrap();
-    assert_eq!(events.last(), Some(&Event::Ended { outcome: Outcome::Completed }));
+    assert_eq!(events.last(), Some(&Event::ended(Outcome::Completed)));
     assert_eq!(run.state().next(run.city.now()), Next::Nothing);
     for command in [
         Command::Done { step: step.clone(), attempt, memo: json!({}) },
@@ -156,7 +170,7 @@ fn a_failed_step_turns_the_run_and_what_was_done_is_undone_newest_first() {
     assert_eq!(run.live().to_undo(), ["b", "a"]);
     assert_eq!(run.undone().unwrap(), [Event::Undone { step: "b".into() }]);
     let last = run.undone().unwrap();
-    let ended = Event::Ended { outcome: Outcome::Compensated };
+    let ended = Event::ended(Outcome::Compensated);
     assert_eq!(last, [Event::Undone { step: "a".into() }, ended]);
 }
 
@@ -164,7 +178,7 @@ fn a_failed_step_turns_the_run_and_what_was_done_is_undone_newest_first() {
 fn a_run_that_has_done_nothing_yet_is_over_as_soon_as_it_turns() {
     let mut run = Rehearsed::started();
     let events = run.fail(FailureKind::Permanent, None);
-    assert_eq!(events[1..], [turned(), Event::Ended { outcome: Outcome::Compensated }]);
+    assert_eq!(events[1..], [turned(), Event::ended(Outcome::Compensated)]);
 }
 
 #[test]
@@ -224,19 +238,20 @@ fn a_step_without_any_way_back_parks_even_when_refused_and_can_then_be_given_up_
     let events = run.fail(FailureKind::Permanent, None);
     assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
     let events = run.intervene(Measure::Compensate).unwrap();
-    assert_eq!(events.last(), Some(&Event::Ended { outcome: Outcome::Compensated }));
+    assert_eq!(events.last(), Some(&Event::ended(Outcome::Compensated)));
 }
 
 #[test]
 fn a_failed_undo_parks_and_an_operator_may_have_it_tried_again_or_answer_for_it() {
-    for (measure, ends) in [(Measure::Retry, false), (Measure::Skip, true)] {
+    let skip = Measure::Skip { step: "reserve".into(), learned: Map::new() };
+    for (measure, ends) in [(Measure::Retry, false), (skip, true)] {
         let mut run = Rehearsed::started();
         run.done().unwrap();
         run.fail(FailureKind::Permanent, None);
         let events = run.fail(FailureKind::Transient, None);
         assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
         let events = run.intervene(measure).unwrap();
-        assert_eq!(events.last() == Some(&Event::Ended { outcome: Outcome::Compensated }), ends);
+        assert_eq!(events.last() == Some(&Event::ended(Outcome::Compensated)), ends);
         assert_eq!(run.state().next(run.city.now()) == Next::Nothing, ends);
     }
 }
@@ -301,23 +316,73 @@ fn operators_do_not_disturb_a_run_that_goes_on() {
     run.attempt().unwrap();
     assert_eq!(run.intervene(Measure::Abandon), Err("SAGA_RUN_TAKEN".into()));
     run.fail(FailureKind::Transient, Some(TimeDelta::minutes(5)));
-    assert_eq!(run.intervene(Measure::Skip), Err("SAGA_RUN_NOT_PARKED".into()));
+    assert_eq!(run.skip("reserve"), Err("SAGA_RUN_NOT_PARKED".into()));
+    assert!(run.intervene(Measure::Abandon).is_ok());
+}
+
+#[test]
+fn a_run_that_is_given_up_says_which_effects_stay_and_which_may() {
+    let mut run = Rehearsed::started();
+    run.done().unwrap();
+    run.attempt().unwrap();
+    run.fail(FailureKind::Unknown, None);
     let events = run.intervene(Measure::Abandon).unwrap();
-    assert_eq!(events, [Event::Ended { outcome: Outcome::Abandoned }]);
+    let (stays, may_stay) = (vec!["reserve".into()], vec!["pay".into()]);
+    assert_eq!(events, [Event::Ended { outcome: Outcome::Abandoned, stays, may_stay }]);
+    assert_eq!(run.intervene(Measure::Retry), Err("SAGA_RUN_ENDED".into()));
+}
+
+#[test]
+fn a_step_is_skipped_only_by_its_name_and_what_it_would_have_learned_may_be_told() {
+    let mut run = Rehearsed::started();
+    run.done().unwrap();
+    run.fail(FailureKind::Unknown, None);
+    assert_eq!(run.skip("record"), Err("SAGA_RUN_OTHER_STEP".into()), "seen before it came to `pay`");
+    let learned = Map::from_iter([("paid".to_owned(), json!("by hand"))]);
+    let events = run.intervene(Measure::Skip { step: "pay".into(), learned: learned.clone() }).unwrap();
+    assert_eq!(events, [Event::Skipped { step: "pay".into(), memo: Some(json!({ "paid": "by hand" })) }]);
+    assert_eq!(run.live().memo, json!({ "paid": "by hand" }));
+
+    let mut back = Rehearsed::started();
+    back.done().unwrap();
+    back.fail(FailureKind::Permanent, None);
+    back.fail(FailureKind::Permanent, None);
+    let told = Measure::Skip { step: "reserve".into(), learned };
+    assert_eq!(back.intervene(told), Err("SAGA_RUN_LEARNS_NOTHING".into()));
+    assert!(back.skip("reserve").is_ok());
+}
+
+#[test]
+fn of_several_runs_those_that_moved_or_say_no_keep_no_other_from_being_helped() {
+    let mut rehearsed = Rehearsed::started();
+    let started = rehearsed.city.log()[0].event.clone();
+    let parked = Event::Parked { reason: "unknown plan".into() };
+    for run in ["second", "moved"] {
+        let started = Event::of(&started).unwrap().clone();
+        rehearsed.city.given::<SagaRun>(id(run), [started, parked.clone()]);
+    }
+    let seen = |run: &str, version| (id::<RunId>(run), Version(version));
+    let runs = vec![seen("run", 1), seen("moved", 1), seen("nobody's", 0), seen("second", 2)];
+    let intervention = Intervention { measure: Measure::Abandon, reason: reason() };
+    rehearsed.city.when(&InterveneAll { runs, intervention }).unwrap();
+    let state = |run: &str| rehearsed.city.state::<SagaRun>(id(run));
+    assert_eq!(state("second"), SagaRun::Ended(Outcome::Abandoned));
+    assert!(matches!((state("run"), state("moved")), (SagaRun::Live(_), SagaRun::Live(_))));
+    assert_eq!(state("nobody's"), SagaRun::Absent);
 }
 
 #[test]
 fn a_skipped_pivot_is_passed_and_a_skipped_step_is_not_undone() {
     let mut run = Rehearsed::of(&[("a", Way::Back), ("b", Way::Back)]);
     run.tell(Command::Park { reason: "unknown plan".into() }).unwrap();
-    run.intervene(Measure::Skip).unwrap();
+    run.skip("a").unwrap();
     let events = run.fail(FailureKind::Permanent, None);
-    assert_eq!(events[1..], [turned(), Event::Ended { outcome: Outcome::Compensated }]);
+    assert_eq!(events[1..], [turned(), Event::ended(Outcome::Compensated)]);
 
     let mut run = Rehearsed::started();
     run.done().unwrap();
     run.fail(FailureKind::Unknown, None);
-    run.intervene(Measure::Skip).unwrap();
+    run.skip("pay").unwrap();
     run.fail(FailureKind::Permanent, None);
     assert_eq!(run.intervene(Measure::Compensate), Err("SAGA_RUN_PAST_RETURN".into()));
 }

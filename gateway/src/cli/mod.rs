@@ -4,6 +4,7 @@ mod backup;
 mod city;
 mod import;
 mod restore;
+mod saga;
 mod schema;
 mod serve;
 mod settings;
@@ -54,6 +55,8 @@ enum Command {
     Backup(With<backup::Backup>),
     /// Puts a backup into an empty data directory.
     Restore(With<restore::Restore>),
+    /// Runs of sagas: which there are, what happened to them, and what an operator can do about them.
+    Saga(With<saga::Saga>),
     /// Prints the table of settings and what they are now.
     Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
@@ -88,6 +91,7 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Backup(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Restore(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Saga(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
         Command::Schema(with) => with.run(options, |it, _| it.run()),
     }

@@ -13,6 +13,7 @@ use cityos_domain::foundation::tenant::UnlessClosed;
 use cityos_domain::ids::{CommandId, TenantId, derive};
 use cityos_domain::log::{Actor, Meta, Origin, Partition, Position, StreamId, Version};
 use cityos_domain::rejection::Rejected;
+use cityos_domain::text::Reason;
 use cityos_domain::workspace::Intention;
 use cityos_eventstore::executor::{Command, ExecuteError, Executed};
 use cityos_eventstore::keys::Key;
@@ -151,6 +152,13 @@ impl<'a> Mutation<'a> {
         let command = command_id(partition, &self.meta.actor, self.action, &self.key);
         let meta = Meta { command, ..self.meta.clone() };
         let key = self.key.clone();
+        Mutation { admitted, key, meta, ..*self }
+    }
+
+    /// The same, for a reason that stands in the log with it.
+    pub fn because(&self, reason: &Reason) -> Self {
+        let meta = Meta { reason: Some(reason.into()), ..self.meta.clone() };
+        let (admitted, key) = (self.admitted.clone(), self.key.clone());
         Mutation { admitted, key, meta, ..*self }
     }
 

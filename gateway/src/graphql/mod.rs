@@ -24,7 +24,9 @@ mod position;
 mod product_categories;
 mod products;
 pub mod refusal;
-mod saga_runs;
+mod saga_repairs;
+pub mod saga_runs;
+mod saga_timeline;
 mod sealing;
 pub mod services;
 pub mod session;
@@ -111,6 +113,7 @@ struct MoneyQueries(
 struct OperationQueries(
     saga_runs::SagaRunList,
     saga_runs::SagaRunLookup,
+    saga_repairs::SagaRunRepairsQuery,
     saga_runs::DueTimerList,
     statistics::TenantDayList,
     statistics::MarketplaceTotalsQuery,
@@ -118,7 +121,13 @@ struct OperationQueries(
 
 /// Everything that can be done.
 #[derive(Default, MergedObject)]
-pub struct Mutation(session::TokenMutation, CityMutations, MarketplaceMutations, PurchaseMutations);
+pub struct Mutation(
+    session::TokenMutation,
+    CityMutations,
+    MarketplaceMutations,
+    PurchaseMutations,
+    saga_repairs::SagaRunMutations,
+);
 
 /// To the city and its tenants.
 #[derive(Default, MergedObject)]

@@ -4,17 +4,21 @@ use crate::access::{Action, Own};
 use crate::graphql::connection::{Node, filter, for_admins, lists, lookups, ordering};
 use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
-use crate::graphql::services::Scope;
-use async_graphql::{Enum, Object, SimpleObject};
+use crate::graphql::saga_timeline::{Entry, SagaCompensationPreview};
+use crate::graphql::services::{Scope, services, take_rows};
+use async_graphql::{Context, Enum, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::{OfferId, PaymentId, RunId, VendorOrderId};
+use cityos_domain::log::Version;
 use cityos_domain::saga_run;
 use cityos_projections::Filter;
 use cityos_projections::models::due_timers::{self, DueTimers, Timer};
 use cityos_projections::models::saga_runs::{self, SagaRuns};
+use cityos_sagas::repair::timeline::Told;
+use serde_json::Value;
 
 /// Where a run stands.
-#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Enum, clap::ValueEnum)]
 #[graphql(name = "SagaRunState", remote = "saga_runs::RunState")]
 pub enum RunState {
     /// At work, or about to be.
@@ -64,6 +68,7 @@ pub struct SagaStep {
 
 /// A run of a saga.
 pub struct SagaRun {
+    scope: Scope,
     row: saga_runs::SagaRun,
 }
 
@@ -74,8 +79,18 @@ impl Node for SagaRun {
         for_admins(own, saga_runs::SagaRun::id())
     }
 
-    fn show(_: Scope, row: saga_runs::SagaRun) -> Self {
-        SagaRun { row }
+    fn show(scope: Scope, row: saga_runs::SagaRun) -> Self {
+        SagaRun { scope, row }
+    }
+}
+
+impl SagaRun {
+    /// What the log tells of it, as far as the row has come.
+    async fn told(&self, ctx: &Context<'_>) -> Result<Told, Refusal> {
+        let (engine, seen) = (&services(ctx).engine, Some(Version(self.row.version)));
+        let told = engine.tell_run(self.scope.partition, self.row.id, seen).await;
+        let told = told.map_err(Refusal::internal)?;
+        told.ok_or_else(|| Refusal::internal("a run that is shown is not in the log"))
     }
 }
 
@@ -86,7 +101,7 @@ impl SagaRun {
         self.row.id.into()
     }
 
-    /// The version of its stream: it tells two looks at it apart. No `expectedVersion` means it.
+    /// The version of its stream: what `expectedVersion` means.
     async fn version(&self) -> u64 {
         self.row.version
     }
@@ -151,15 +166,44 @@ impl SagaRun {
     async fn updated_at(&self) -> DateTime<Utc> {
         self.row.updated_at
     }
+
+    /// What it was started with.
+    async fn input(&self, ctx: &Context<'_>) -> Result<Json<Value>, Refusal> {
+        Ok(Json(self.told(ctx).await?.run.input))
+    }
+
+    /// What its steps learned.
+    async fn memo(&self, ctx: &Context<'_>) -> Result<Json<Value>, Refusal> {
+        Ok(Json(self.told(ctx).await?.run.memo))
+    }
+
+    /// What happened to it, in order.
+    async fn timeline(&self, ctx: &Context<'_>) -> Result<Vec<Entry>, Refusal> {
+        let timeline = self.told(ctx).await?.timeline;
+        take_rows(ctx, timeline.len())?;
+        Ok(timeline.into_iter().map(Entry::from).collect())
+    }
+
+    /// What it would undo if it turned back now, as far as it has not; nothing where it is over.
+    async fn compensation_preview(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<SagaCompensationPreview>, Refusal> {
+        Ok(SagaCompensationPreview::of(&self.told(ctx).await?))
+    }
 }
 
 filter! {
     /// Which runs.
     SagaRunFilter for SagaRuns {
+        /// Only this one.
+        id: Id<RunId> => |id: Id<RunId>| saga_runs::SagaRun::id().is(id.0);
         /// Of this saga.
         saga: String => |saga| saga_runs::SagaRun::saga().is(saga);
         /// Standing there.
         state: RunState => |state: RunState| saga_runs::SagaRun::state().is(state.into());
+        /// Of which this went wrong last: an error code.
+        error_code: String => |code| saga_runs::SagaRun::error_code().is(Some(code));
         /// Started at this moment or later.
         started_from: DateTime<Utc> => |from| saga_runs::SagaRun::started_at().from(from);
         /// Started before this moment.

@@ -2,18 +2,27 @@
 
 use super::{History, id};
 use chrono::TimeDelta;
-use cityos_domain::ids::{RunId, VendorId};
+use cityos_domain::drill::{self, Failing, Step};
+use cityos_domain::ids::{DrillId, RunId, VendorId};
 use cityos_domain::log::{Partition, Version};
 use cityos_domain::saga_run::{Direction, Event as E, FailureKind, Outcome, PlannedStep, Way};
 use serde_json::json;
 
 pub(super) fn end_in_every_way(history: &mut History, own: Partition) {
+    let failing = vec![Failing {
+        step: Step::Reserve,
+        direction: Direction::Back,
+        kind: FailureKind::Permanent,
+        attempts: 1,
+    }];
+    history.happens(own, id::<DrillId>("drill"), drill::Event::Started { failing });
+
     let completed = started(history, own, "completed run");
     attempted(history, own, completed, "first", Direction::Forward, 1);
     history.happens(own, completed, E::Done { step: "first".into(), memo: json!({"found": 1}) });
     attempted(history, own, completed, "second", Direction::Forward, 1);
     history.happens(own, completed, E::Done { step: "second".into(), memo: json!({}) });
-    history.happens(own, completed, E::Ended { outcome: Outcome::Completed });
+    history.happens(own, completed, E::ended(Outcome::Completed));
 
     let compensated = started(history, own, "compensated run");
     attempted(history, own, compensated, "first", Direction::Forward, 1);
@@ -26,7 +35,7 @@ pub(super) fn end_in_every_way(history: &mut History, own: Partition) {
     history.happens(own, compensated, turned);
     attempted(history, own, compensated, "first", Direction::Back, 1);
     history.happens(own, compensated, E::Undone { step: "first".into() });
-    history.happens(own, compensated, E::Ended { outcome: Outcome::Compensated });
+    history.happens(own, compensated, E::ended(Outcome::Compensated));
 
     let abandoned = started(history, own, "abandoned run");
     waits(history, own, abandoned);
@@ -34,8 +43,9 @@ pub(super) fn end_in_every_way(history: &mut History, own: Partition) {
     history.happens(own, abandoned, E::Parked { reason: "the pivot may have happened".into() });
     history.happens(own, abandoned, E::Retried {});
     history.happens(own, abandoned, E::Parked { reason: "it may have happened again".into() });
-    history.happens(own, abandoned, E::Skipped { step: "first".into() });
-    history.happens(own, abandoned, E::Ended { outcome: Outcome::Abandoned });
+    history.happens(own, abandoned, E::Skipped { step: "first".into(), memo: Some(json!({"found": 2})) });
+    let (outcome, stays, may_stay) = (Outcome::Abandoned, vec!["first".into()], vec!["second".into()]);
+    history.happens(own, abandoned, E::Ended { outcome, stays, may_stay });
 
     let waiting = started(history, own, "waiting run");
     waits(history, own, waiting);

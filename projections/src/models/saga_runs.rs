@@ -49,6 +49,8 @@ table! {
             state: RunState,
             /// When it was started.
             started_at: DateTime<Utc>,
+            /// The stable code of what went wrong last.
+            error_code: Option<String>,
         }
         plain {
             /// The kind of the stream it waits for.
@@ -67,8 +69,6 @@ table! {
             attempts: u32,
             /// When it goes on by itself, where it is not at work.
             next_at: Option<DateTime<Utc>>,
-            /// The stable code of what went wrong last.
-            error_code: Option<String>,
             /// What went wrong last.
             error: Option<String>,
             /// Why it went back or was parked.
@@ -135,7 +135,9 @@ impl ReadModel for SagaRuns {
             E::Attempted { step, direction, attempt, .. } => {
                 (run.step, run.direction, run.attempts) = (Some(step.clone()), *direction, *attempt);
             }
-            E::Done { step, .. } | E::Undone { step } | E::Skipped { step } => run.step = Some(step.clone()),
+            E::Done { step, .. } | E::Undone { step } | E::Skipped { step, .. } => {
+                run.step = Some(step.clone());
+            }
             E::Failed { step, direction, attempt, code, error, retry_at, .. } => {
                 (run.step, run.direction, run.attempts) = (Some(step.clone()), *direction, *attempt);
                 (run.error_code, run.error) = (Some(code.clone()), Some(error.clone()));
@@ -156,7 +158,7 @@ impl ReadModel for SagaRuns {
             E::Parked { reason } => {
                 (run.state, run.reason) = (RunState::Parked, Some(reason.clone()));
             }
-            E::Ended { outcome } => {
+            E::Ended { outcome, .. } => {
                 run.state = match outcome {
                     Outcome::Completed => RunState::Completed,
                     Outcome::Compensated => RunState::Compensated,

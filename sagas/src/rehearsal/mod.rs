@@ -1,6 +1,7 @@
 //! Situations in which sagas are tried out. Each saga names its own; whoever plays them makes every step fail, lose
 //! its answer, happen twice, or die half-way, and looks whether the end is the same.
 
+pub mod drills;
 pub mod market;
 pub mod orders;
 pub mod payouts;

@@ -19,6 +19,8 @@ mod payouts;
 mod personal_data;
 mod program;
 mod races;
+mod repair;
+mod repair_api;
 mod runbook;
 mod sample;
 mod schema;

@@ -1,0 +1,226 @@
+//! `cityos saga retry`, `compensate`, `skip` and `abandon`: on one run, or on all that are selected and counted.
+
+use super::selection::{Selection, run_of};
+use super::{SOME_REFUSED, Tenants};
+use crate::cli::city::{self, Operator};
+use crate::cli::say;
+use crate::cli::table::table;
+use crate::settings::Settings;
+use anyhow::{Context, bail};
+use cityos_domain::ids::RunId;
+use cityos_domain::log::Partition;
+use cityos_domain::rejection::Rejected;
+use cityos_domain::saga_run::{Intervention, Measure};
+use cityos_domain::text::Reason;
+use cityos_sagas::Engine;
+use cityos_sagas::repair::{Planned, RUNS_MAX, Taken};
+use clap::Args;
+use serde_json::{Map, json};
+use std::process::ExitCode;
+
+/// Has the step at which a run failed, or waits, tried again now. A step that calls the outside world asks there first
+/// whether it was done before.
+#[derive(Args)]
+pub struct Retry {
+    #[command(flatten)]
+    aim: Aim,
+}
+
+/// Has a run go back and undo what it did, the newest first. Refused where a step that cannot be undone is, or may have
+/// been, done.
+#[derive(Args)]
+pub struct Compensate {
+    #[command(flatten)]
+    aim: Aim,
+}
+
+/// Takes the step at which a run is parked for done, or on the way back for undone, without the run doing it. Refused
+/// where the run is parked at another step.
+#[derive(Args)]
+pub struct Skip {
+    /// The step.
+    step: String,
+    #[command(flatten)]
+    aim: Aim,
+    /// What the step would have learned, as a JSON object: it is put into the memo, for the steps that follow.
+    #[arg(long, value_name = "JSON")]
+    learned: Option<String>,
+}
+
+/// Gives a run up as it stands: what it did stays done. The log says which steps that are.
+#[derive(Args)]
+pub struct Abandon {
+    #[command(flatten)]
+    aim: Aim,
+}
+
+/// At which runs, why, and by whom.
+#[derive(Args)]
+struct Aim {
+    /// The run: its id. Without one, all runs that are selected.
+    run: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
+    /// How many runs are selected: nothing is done if it is another number by now.
+    #[arg(long, value_name = "COUNT")]
+    confirm: Option<u64>,
+    /// Why, for the log.
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    reason: Option<String>,
+    /// Prints what would come of it, and does nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    operator: Operator,
+    /// Prints a JSON object for each run.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Retry {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        self.aim.take(Measure::Retry, settings).await
+    }
+}
+
+impl Compensate {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        self.aim.take(Measure::Compensate, settings).await
+    }
+}
+
+impl Skip {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        let learned = match &self.learned {
+            Some(text) => serde_json::from_str(text).context("--learned must be a JSON object")?,
+            None => Map::new(),
+        };
+        self.aim.take(Measure::Skip { step: self.step, learned }, settings).await
+    }
+}
+
+impl Abandon {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        self.aim.take(Measure::Abandon, settings).await
+    }
+}
+
+impl Aim {
+    async fn take(self, measure: Measure, settings: Settings) -> anyhow::Result<ExitCode> {
+        let reason = self.reason.as_deref().map(|text| Reason::parse("--reason", text)).transpose()?;
+        let actor = self.operator.actor()?;
+        let app = city::open(settings).await?;
+        let services = app.services();
+        let engine = &services.engine;
+        let in_bulk = self.run.is_none();
+        let runs: Vec<(Partition, RunId)> = match &self.run {
+            Some(_) if !self.selection.is_empty() => bail!("name a run, or say which are meant, not both"),
+            Some(id) => vec![run_of(&services.reads, id).await?],
+            None if self.selection.is_empty() => {
+                bail!("name a run, or say which are meant: --state, --saga, --cause, --older-than, --tenant")
+            }
+            None => {
+                let now = services.executor.clock().now();
+                let query = self.selection.query(&services.executor, now).await?;
+                let found = engine.find_runs(query).await?;
+                if found.count > RUNS_MAX as u64 {
+                    bail!("{} runs are found, and {RUNS_MAX} can be helped at once: select fewer", found.count);
+                }
+                found.runs.into_iter().map(|(partition, run)| (partition, run.id)).collect()
+            }
+        };
+        let tenants = Tenants::of(&services.reads, runs.iter().map(|(partition, _)| *partition)).await?;
+        let plans = planned(engine, &runs, &measure).await?;
+        let report = Report { tenants, json: self.json };
+        let Some(reason) = reason.filter(|_| !self.dry_run) else {
+            let refused = plans.iter().filter(|planned| planned.outlook.is_err()).count();
+            let rows = plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done")));
+            report.print(rows)?;
+            report.sum_up(&format!("Nothing was done: of {} {} would be refused.\n", count(plans.len()), refused))?;
+            return Ok(ended(refused));
+        };
+        if in_bulk && self.confirm != Some(plans.len() as u64) {
+            report.print(plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done"))))?;
+            let found = count(plans.len());
+            match self.confirm {
+                Some(confirmed) => bail!("{found} found, not the {confirmed} confirmed: nothing was done"),
+                None => bail!("{found} found: nothing was done; --confirm {} does it", plans.len()),
+            }
+        }
+        let taken = engine.carry_out(plans, &Intervention { measure, reason }, &actor).await?;
+        let refused = taken.iter().filter(|taken| taken.done.is_err()).count();
+        let rows = taken.iter().map(|Taken { planned, done }| {
+            (planned, done.as_ref().map(|before| if *before { "done before" } else { "done" }))
+        });
+        report.print(rows)?;
+        report.sum_up(&format!("{} done, {refused} refused.\n", taken.len() - refused))?;
+        Ok(ended(refused))
+    }
+}
+
+fn ended(refused: usize) -> ExitCode {
+    if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) }
+}
+
+fn count(runs: usize) -> String {
+    if runs == 1 { "1 run".into() } else { format!("{runs} runs") }
+}
+
+async fn planned(
+    engine: &Engine,
+    runs: &[(Partition, RunId)],
+    measure: &Measure,
+) -> anyhow::Result<Vec<Planned>> {
+    let mut plans = Vec::with_capacity(runs.len());
+    for (partition, run) in runs {
+        plans.push(engine.plan(*partition, *run, measure).await?);
+    }
+    Ok(plans)
+}
+
+/// How it is told what becomes of runs.
+struct Report {
+    tenants: Tenants,
+    json: bool,
+}
+
+impl Report {
+    fn print<'a>(
+        &self,
+        runs: impl Iterator<Item = (&'a Planned, Result<&'static str, &'a Rejected>)>,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            for (planned, is) in runs {
+                let line = json!({
+                    "run": planned.run, "tenant": self.tenants.slug(planned.partition),
+                    "outcome": is.unwrap_or("refused"), "then": is.is_ok().then(|| then(planned)),
+                    "code": is.err().map(|rejected| &rejected.code),
+                    "message": is.err().map(|rejected| &rejected.message),
+                });
+                say(&format!("{line}\n"))?;
+            }
+            return Ok(());
+        }
+        let rows = runs.map(|(planned, is)| {
+            let (outcome, then) = match is {
+                Ok(outcome) => (outcome, then(planned)),
+                Err(rejected) => ("refused", rejected.to_string()),
+            };
+            [planned.run.to_string(), self.tenants.shown(planned.partition), outcome.into(), then]
+        });
+        say(&table(["run", "tenant", "outcome", "then"], rows))
+    }
+
+    fn sum_up(&self, text: &str) -> anyhow::Result<()> {
+        if self.json { Ok(()) } else { say(text) }
+    }
+}
+
+/// What comes of a measure that is taken.
+fn then(planned: &Planned) -> String {
+    let outlook = planned.outlook.as_ref().map_or_else(|rejected| rejected.to_string(), ToString::to_string);
+    match &planned.stranger {
+        Some(why) => format!("{outlook}; {why}: this program would park it"),
+        None => outlook,
+    }
+}
