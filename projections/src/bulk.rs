@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Events read at a time.
-const PAGE_EVENTS: u32 = 2_000;
+/// The most events read at a time.
+const PAGE_EVENTS_MAX: u64 = 2_000;
 
 /// How many pages are read ahead, and how many each folder may have waiting.
 const PAGES_AHEAD: usize = 4;
@@ -22,11 +22,11 @@ const PAGES_AHEAD: usize = 4;
 /// The most folders.
 const FOLDERS_MAX: usize = 8;
 
-/// How many rows all folders together keep between two checkpoints.
-const ROWS_KEPT_MAX: usize = 300_000;
-
 /// How many events are folded between two checkpoints, where nothing else is said.
 pub const CHECKPOINT_EVENTS: u64 = 100_000;
+
+/// How many rows all folders together keep over a checkpoint, for each event that lies between two.
+const ROWS_KEPT_AN_EVENT: u64 = 3;
 
 /// Where the rows go.
 pub(crate) trait Target: Send + Sync + 'static {
@@ -94,8 +94,9 @@ impl Bulk<'_> {
         pages: mpsc::Sender<Arc<Page>>,
     ) -> Result<(), RepairError> {
         let mut at = from;
+        let limit = self.checkpoint_events.clamp(1, PAGE_EVENTS_MAX) as u32;
         while at < until {
-            let page = cut(self.store.read_all(at, PAGE_EVENTS).await?, until);
+            let page = cut(self.store.read_all(at, limit).await?, until);
             if page.scanned_to == at {
                 break;
             }
@@ -113,7 +114,7 @@ impl Bulk<'_> {
         mut pages: mpsc::Receiver<Arc<Page>>,
         progress: &mut (dyn FnMut(Position) + Send),
     ) -> Result<(Position, Vec<Frozen>), RepairError> {
-        let mut folders = Folders::start(self.model, &self.target, from == Position::START);
+        let mut folders = Folders::start(self, from == Position::START);
         let mut writer = Writer { bulk: self, written: from, writing: None, poisoned: Vec::new() };
         let (mut at, mut events) = (from, 0);
         while let Some(page) = pages.recv().await {
@@ -192,13 +193,15 @@ struct Folder {
 }
 
 impl Folders {
-    fn start(model: &'static dyn AnyModel, target: &Arc<dyn Target>, fresh: bool) -> Self {
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(FOLDERS_MAX);
+    fn start(bulk: &Bulk<'_>, fresh: bool) -> Self {
+        let model = bulk.model;
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(FOLDERS_MAX) as u64;
+        let keep = (bulk.checkpoint_events * ROWS_KEPT_AN_EVENT / count) as usize;
         let folder = |index| {
-            let folding = model.folding(Share { index: index as u64, of: count as u64 }, fresh);
+            let folding = model.folding(Share { index, of: count }, fresh);
             let (work, todo) = mpsc::channel(PAGES_AHEAD);
-            let target = target.clone();
-            let thread = spawn_blocking(move || do_all(model, folding, &*target, todo, ROWS_KEPT_MAX / count));
+            let target = bulk.target.clone();
+            let thread = spawn_blocking(move || do_all(model, folding, &*target, todo, keep));
             Folder { work, thread }
         };
         Folders((0..count).map(folder).collect())

@@ -7,7 +7,7 @@ use crate::sqlite;
 use cityos_domain::log::Position;
 
 /// The most differences that are told one by one.
-pub const DIFFERENCES_TOLD_MAX: usize = 20;
+pub const DIFFERENCES_TOLD_MAX: usize = 10;
 
 /// What a table holds, in one number: equal tables have equal digests, on every database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -89,7 +89,7 @@ pub(crate) fn size(conn: &Connection, table: &Table) -> Result<(u64, u64), ReadE
     let rows: i64 =
         conn.query_row(&format!("SELECT count(*) FROM \"{name}\""), [], |row| row.get(0))?;
     let bytes: i64 = conn.query_row(
-        "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate
+        "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = TRUE
          AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ? AND type IN ('table', 'index'))",
         [name],
         |row| row.get(0),
