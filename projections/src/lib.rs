@@ -2,7 +2,12 @@
 //! Nothing here decides anything, and nothing here is the only copy of anything: it can all be rebuilt.
 
 mod apply;
+mod builds;
+mod bulk;
+mod claim;
+mod compare;
 mod fields;
+mod folding;
 #[cfg(any(test, feature = "history"))]
 pub mod history;
 pub mod model;
@@ -14,15 +19,25 @@ mod reads;
 mod rebuild;
 #[cfg(test)]
 mod rehearsal;
+mod repair;
 pub mod replay;
 pub mod row;
 mod sqlite;
+mod status;
+mod verify;
 
+pub use builds::{RolledBack, SizedTable, Table, TableState, drop_table, roll_back, sized_tables, tables};
+pub use bulk::CHECKPOINT_EVENTS;
+pub use claim::{ClaimError, Holder};
+pub use compare::{ChangedColumn, Comparison, DIFFERENCES_TOLD_MAX, Difference, Digest, digest};
 pub use model::{AnyModel, Keys, ReadModel, Unfit};
-pub use poison::{Frozen, frozen, retry_frozen};
+pub use poison::{Frozen, Retried, frozen, frozen_among, retry_frozen};
 pub use projector::{ProjectError, Projector};
 pub use query::{Cursor, Filter, PAGE_ROWS_MAX, Page, Query, Sort, by_keys};
 pub use reads::{ReadError, ReadStore};
-pub use rebuild::{Digest, RebuildError, Rebuilt, digest, rebuild};
+pub use rebuild::{Progress, Rebuilt, rebuild};
+pub use repair::{RepairError, key_parts, key_text};
 pub use replay::replay;
 pub use row::{Column, Row, Value};
+pub use status::{FROZEN_TOLD_MAX, FrozenSince, Standing, frozen_rows_of, status};
+pub use verify::{Verified, verify};

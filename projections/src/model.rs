@@ -1,6 +1,7 @@
 //! What a read model is: which rows an event touches, and what each of them becomes. Pure; the runtime does
 //! all I/O, in bulk.
 
+use crate::folding::{self, Folding, Share};
 use crate::row::{ColumnSpec, Field, Row, RowKey, Unreadable, Value};
 use cityos_domain::log::{Envelope, Partition};
 use std::fmt::Write as _;
@@ -117,6 +118,9 @@ pub trait AnyModel: Send + Sync {
 
     /// Folds `events`, in log order, into the row. A panic of the fold is caught and reported as poison.
     fn fold(&self, row: Option<&StoredRow>, key: &StoredKey, events: &[&Envelope]) -> Folded;
+
+    /// Folds one share of the keys over a long stretch of the log: from its start (`fresh`), or on stored rows.
+    fn folding(&self, share: Share, fresh: bool) -> Box<dyn Folding>;
 }
 
 /// Gives a [`ReadModel`] its [`AnyModel`] form.
@@ -179,6 +183,10 @@ impl<M: ReadModel> AnyModel for Erased<M> {
             },
         }
     }
+
+    fn folding(&self, share: Share, fresh: bool) -> Box<dyn Folding> {
+        folding::of(self, share, fresh)
+    }
 }
 
 fn fold<M: ReadModel>(
@@ -200,7 +208,7 @@ fn fold<M: ReadModel>(
 }
 
 /// What `work` gives, or what it said when it panicked.
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Unfit> {
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Unfit> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let said = panic.downcast_ref::<&str>().copied().map(str::to_owned);
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());

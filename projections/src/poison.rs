@@ -2,15 +2,19 @@
 //! why. Such a row stays at its last good version, and the later events of its key wait.
 
 use crate::apply::by_key;
-use crate::model::{AnyModel, Folded, StoredKey, StoredRow};
+use crate::bulk::cut;
+use crate::claim::claim;
+use crate::model::{AnyModel, Erased, Folded, KeyOf, ReadModel, StoredKey, StoredRow};
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
-use crate::row::Value;
-use crate::sqlite;
+use crate::repair::{RepairError, belong_together};
+use crate::row::{Field, RowKey, Value};
+use crate::sqlite::{self, Build};
 use cityos_domain::ids::EventId;
-use cityos_domain::log::{Envelope, Position};
-use cityos_eventstore::store::EventStore;
-use std::collections::HashMap;
+use cityos_domain::log::{Envelope, Partition, Position};
+use cityos_eventstore::store::{EventStore, Page};
+use rusqlite::Connection;
+use std::collections::{HashMap, HashSet};
 
 /// How often a retry follows a projector that moves on before it gives up.
 const CHASES_MAX: u32 = 100;
@@ -39,55 +43,151 @@ pub async fn frozen(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<V
     reads.read(move |conn| sqlite::frozen(conn, &sqlite::live_build(conn, model)?)).await
 }
 
-/// Folds the frozen rows of a model anew, from the start of the log. Those that every event fits now are live
-/// again; how many that were. May be repeated, and done while a projector runs.
+/// Which of these rows of a model, named by partition and key, are frozen: one statement for all of them.
+pub async fn frozen_among<M: ReadModel>(
+    reads: &ReadStore,
+    wanted: impl IntoIterator<Item = (Partition, KeyOf<M>)>,
+) -> Result<HashSet<(Partition, KeyOf<M>)>, ReadError> {
+    let stored = |(partition, key): &(Partition, KeyOf<M>)| {
+        let mut values = vec![partition.id().into_value()];
+        values.extend(key.clone().into_values());
+        values
+    };
+    let wanted: HashMap<StoredKey, _> =
+        wanted.into_iter().map(|place| (stored(&place), place)).collect();
+    let keys: Vec<_> = wanted.keys().cloned().collect();
+    let found = reads.read(move |conn| sqlite::frozen_live(conn, &Erased::<M>::new(), &keys)).await?;
+    Ok(wanted.into_iter().filter(|(key, _)| found.contains(key)).map(|(_, place)| place).collect())
+}
+
+/// What came of a retry.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Retried {
+    /// How many rows every event fits now: they are live again.
+    pub healed: usize,
+    /// The others, each with the event that does not fit now. It may be a later one than before.
+    pub frozen: Vec<Frozen>,
+}
+
+/// Folds the frozen rows of a model anew, from the start of the log. Each goes as far as its events fit, whatever
+/// becomes of the others. May be repeated, and done while a projector runs.
 pub async fn retry_frozen(
     store: &dyn EventStore,
     reads: &ReadStore,
     model: &'static dyn AnyModel,
-) -> Result<usize, ProjectError> {
-    let mut rows: HashMap<StoredKey, Option<StoredRow>> =
-        frozen(reads, model).await?.into_iter().map(|frozen| (frozen.key, None)).collect();
+) -> Result<Retried, RepairError> {
+    let _claim = claim(reads, model, "retried")?;
+    belong_together(store, reads).await?;
+    let (build, frozen) = reads
+        .read(move |conn| {
+            let Some(build) = sqlite::live_build_if_any(conn, model)? else { return Ok(None) };
+            let frozen = sqlite::frozen(conn, &build)?;
+            Ok(Some((build, frozen)))
+        })
+        .await?
+        .ok_or(RepairError::NoTable(model.name()))?;
+    let mut rows: HashMap<StoredKey, Retrying> =
+        frozen.into_iter().map(|frozen| (frozen.key, Retrying::default())).collect();
     let mut at = Position::START;
     for _ in 0..CHASES_MAX {
         if rows.is_empty() {
-            return Ok(0);
+            break;
         }
-        let build = reads.read(move |conn| sqlite::live_build(conn, model)).await?;
+        // The projector moves on meanwhile, but not beyond the log: the page that holds the place where it is, is
+        // folded as far as that, in the transaction that thaws.
         while at < build.position {
-            let page = store.read_all(at, PAGE_EVENTS_MAX).await?;
-            let events = page.events.iter().filter(|event| event.position <= build.position);
-            for (key, events) in by_key(model, events)? {
-                // A key that still has an event that does not fit is not put back: it stays frozen.
-                if let Some(row) = rows.remove(&key)
-                    && let Folded { row, poison: None } = model.fold(row.as_ref(), &key, &events)
-                {
-                    rows.insert(key, row);
-                }
+            let page = cut(store.read_all(at, PAGE_EVENTS_MAX).await?, build.position);
+            if page.scanned_to == at {
+                return Err(ProjectError::AheadOfLog.into());
             }
-            at = page.scanned_to.min(build.position);
+            fold(model, &mut rows, &page)?;
+            at = page.scanned_to;
         }
-        let healed = rows.clone();
-        let written: Result<_, ReadError> = reads
+        let next = store.read_all(at, PAGE_EVENTS_MAX).await?;
+        let (mut then, number, scanned_to) = (rows.clone(), build.number, next.scanned_to);
+        let ahead = next.clone();
+        let written = reads
             .write(move |conn| {
-                if sqlite::live_build(conn, model)? != build {
+                let build = sqlite::build(conn, model, number)?;
+                if build.position > scanned_to {
                     return Ok(None);
                 }
-                for (key, row) in &healed {
-                    match row {
-                        Some(row) => sqlite::upsert(conn, &build, model, &[(key, row)])?,
-                        None => sqlite::delete(conn, &build, model, &[key])?,
-                    }
-                    sqlite::thaw(conn, &build, key)?;
-                }
-                Ok(Some(healed.len()))
+                fold(model, &mut then, &cut(ahead, build.position))?;
+                Ok::<_, RepairError>(Some(put_back(conn, &build, model, then)?))
             })
-            .await;
-        if let Some(healed) = written? {
-            return Ok(healed);
+            .await?;
+        if let Some(retried) = written {
+            return Ok(retried);
+        }
+        fold(model, &mut rows, &next)?;
+        at = scanned_to;
+    }
+    match rows.is_empty() {
+        true => Ok(Retried { healed: 0, frozen: Vec::new() }),
+        false => Err(RepairError::Outrun(model.name())),
+    }
+}
+
+/// A row on its way through the log, and what it stopped at.
+#[derive(Clone, Default)]
+struct Retrying {
+    row: Option<StoredRow>,
+    stopped: Option<Frozen>,
+}
+
+/// Folds what of the page touches the rows into those that have not stopped.
+fn fold(
+    model: &dyn AnyModel,
+    rows: &mut HashMap<StoredKey, Retrying>,
+    page: &Page,
+) -> Result<(), ReadError> {
+    for (key, events) in by_key(model, &page.events)? {
+        let Some(retrying) = rows.get_mut(&key).filter(|retrying| retrying.stopped.is_none()) else {
+            continue;
+        };
+        let Folded { row, poison } = model.fold(retrying.row.as_ref(), &key, &events);
+        retrying.row = row;
+        retrying.stopped =
+            poison.map(|(at, unfit)| Frozen::at(key.clone(), events[at], unfit.to_string()));
+    }
+    Ok(())
+}
+
+/// Writes the rows, each for itself: one that is refused stays as it is, and frozen.
+fn put_back(
+    conn: &Connection,
+    build: &Build,
+    model: &dyn AnyModel,
+    rows: HashMap<StoredKey, Retrying>,
+) -> Result<Retried, ReadError> {
+    let mut retried = Retried { healed: 0, frozen: Vec::new() };
+    let before: HashMap<_, _> =
+        sqlite::frozen(conn, build)?.into_iter().map(|frozen| (frozen.key.clone(), frozen)).collect();
+    for (key, Retrying { row, stopped }) in rows {
+        let written = match &row {
+            Some(row) => sqlite::upsert(conn, build, model, &[(&key, row)]),
+            None => sqlite::delete(conn, build, model, &[&key]),
+        };
+        let frozen = match written {
+            Err(ReadError::Database(error)) if sqlite::is_refusal(&error) => {
+                let refused = format!("the write was refused: {error}");
+                before.get(&key).cloned().map(|frozen| Frozen { error: refused, ..frozen })
+            }
+            written => written.map(|()| stopped)?,
+        };
+        match frozen {
+            Some(frozen) => {
+                sqlite::freeze(conn, build, &frozen)?;
+                retried.frozen.push(frozen);
+            }
+            None => {
+                sqlite::thaw(conn, build, &key)?;
+                retried.healed += 1;
+            }
         }
     }
-    Ok(0)
+    retried.frozen.sort_by(|left, right| left.key.cmp(&right.key));
+    Ok(retried)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::apply::apply;
 use crate::model::AnyModel;
 use crate::poison::Frozen;
 use crate::reads::{ReadError, ReadStore};
-use crate::sqlite;
+use crate::sqlite::{self, Place};
 use cityos_domain::log::Position;
 use cityos_eventstore::store::{EventStore, Page, StoreError, name_of};
 use std::collections::BTreeSet;
@@ -61,8 +61,8 @@ pub struct Projector {
     reads: ReadStore,
     models: &'static [&'static dyn AnyModel],
     page_events: u32,
-    /// How far each model has come, as far as this process knows.
-    positions: Arc<watch::Sender<Vec<Position>>>,
+    /// Where each model stands, as far as this process knows.
+    places: Arc<watch::Sender<Vec<Place>>>,
 }
 
 impl Projector {
@@ -82,17 +82,17 @@ impl Projector {
                     return Err(ProjectError::OtherLog);
                 }
                 models.iter().try_for_each(|model| sqlite::prepare(conn, *model))?;
-                Ok(sqlite::positions(conn, models)?)
+                Ok(sqlite::places(conn, models)?)
             })
             .await;
-        let positions = prepared?;
+        let places = prepared?;
         // The head is read last: another process may be writing, and moving the models on, meanwhile.
         let head = store.head().await?;
-        if positions.iter().any(|position| *position > head) {
+        if places.iter().any(|place| place.position > head) {
             return Err(ProjectError::AheadOfLog);
         }
-        let positions = Arc::new(watch::Sender::new(positions));
-        Ok(Projector { store, reads, models, page_events: PAGE_EVENTS_MAX, positions })
+        let places = Arc::new(watch::Sender::new(places));
+        Ok(Projector { store, reads, models, page_events: PAGE_EVENTS_MAX, places })
     }
 
     /// With pages of at most `events`.
@@ -103,7 +103,7 @@ impl Projector {
 
     /// How far every model has come, as far as this process knows.
     pub fn position(&self) -> Position {
-        least(&self.positions.borrow())
+        least(&self.places.borrow())
     }
 
     /// Goes on until there is nothing more in the log, and says how far that was.
@@ -112,20 +112,22 @@ impl Projector {
         Ok(self.position())
     }
 
-    /// Reads one page for each place at which models stand, and writes it. `false`: there was none.
+    /// Reads one page for each position at which models stand, and writes it. `false`: there was none, and nobody else
+    /// has moved the models either, on or back.
     pub async fn step(&self) -> Result<bool, ProjectError> {
-        // Models that are behind (a new fingerprint) do not hold up those at the head: each place gets its
-        // page, and who comes up to another's place shares its pages from there on.
-        let places: BTreeSet<Position> = self.positions.borrow().iter().copied().collect();
+        // Models that are behind (a new fingerprint) do not hold up those at the head: each position gets its
+        // page, and who comes up to another's shares its pages from there on.
+        let positions: BTreeSet<Position> =
+            self.places.borrow().iter().map(|place| place.position).collect();
         let mut moved = false;
-        for from in places {
+        for from in positions {
             let page = self.store.read_all(from, self.page_events).await?;
             if page.scanned_to > from {
                 self.write(from, page).await?;
                 moved = true;
             }
         }
-        Ok(moved)
+        Ok(moved || self.look().await?)
     }
 
     async fn write(&self, from: Position, page: Page) -> Result<(), ReadError> {
@@ -145,14 +147,14 @@ impl Projector {
                         }
                     }
                 }
-                Ok((sqlite::positions(conn, models)?, frozen))
+                Ok((sqlite::places(conn, models)?, frozen))
             })
             .await;
-        let (positions, frozen) = written?;
+        let (places, frozen) = written?;
         for (model, Frozen { key, position, event, error }) in frozen {
             tracing::error!(model, ?key, position = position.0, %event, error, "a row is frozen");
         }
-        self.learn(&positions);
+        self.learn(&places);
         Ok(())
     }
 
@@ -189,37 +191,45 @@ impl Projector {
     /// here or in another process, who moves them.
     pub async fn reached(&self, position: Position, at_most: Duration) -> Result<bool, ReadError> {
         let deadline = Instant::now() + at_most;
-        let mut positions = self.positions.subscribe();
+        let mut places = self.places.subscribe();
         loop {
-            if least(&positions.borrow_and_update()) >= position {
+            if least(&places.borrow_and_update()) >= position {
                 return Ok(true);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(false);
             }
-            if timeout(left.min(REACHED_POLL), positions.changed()).await.is_err() {
-                let models = self.models;
-                let found = self.reads.read(move |conn| sqlite::positions(conn, models)).await?;
-                self.learn(&found);
+            if timeout(left.min(REACHED_POLL), places.changed()).await.is_err() {
+                self.look().await?;
             }
         }
     }
 
-    /// Positions may be learned late and out of order, but no model ever goes back.
-    fn learn(&self, positions: &[Position]) {
-        self.positions.send_if_modified(|known| {
+    /// Finds out where the models stand, and whether that was news.
+    async fn look(&self) -> Result<bool, ReadError> {
+        let models = self.models;
+        let found = self.reads.read(move |conn| sqlite::places(conn, models)).await?;
+        Ok(self.learn(&found))
+    }
+
+    /// Places may be learned late and out of order, but no build ever goes back. Another build of a model may be
+    /// anywhere.
+    fn learn(&self, places: &[Place]) -> bool {
+        self.places.send_if_modified(|known| {
             let before = known.clone();
-            for (known, found) in known.iter_mut().zip(positions) {
-                *known = (*known).max(*found);
+            for (known, found) in known.iter_mut().zip(places) {
+                if known.build != found.build || known.position < found.position {
+                    *known = *found;
+                }
             }
             *known != before
-        });
+        })
     }
 }
 
-fn least(positions: &[Position]) -> Position {
-    positions.iter().min().copied().unwrap_or(Position::START)
+fn least(places: &[Place]) -> Position {
+    places.iter().map(|place| place.position).min().unwrap_or(Position::START)
 }
 
 #[cfg(test)]

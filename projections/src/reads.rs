@@ -1,9 +1,9 @@
 //! The database of the read models: one file, one writer connection, a few readers. Everything in it can be
 //! rebuilt from the log, so it is not flushed with every commit.
 
-use crate::model::Unfit;
+use crate::model::{AnyModel, Unfit};
 use crate::row::Unreadable;
-use crate::sqlite;
+use crate::sqlite::{self, Scratch, Snapshot};
 use cityos_domain::log::Position;
 use cityos_eventstore::store::StoreError;
 use rusqlite::Connection;
@@ -44,6 +44,9 @@ pub enum ReadError {
     /// A filter names too many values.
     #[error("a filter names more than {max} values", max = crate::query::IN_VALUES_MAX)]
     TooManyValues,
+    /// Somebody else has moved the table meanwhile.
+    #[error("the table was moved by somebody else")]
+    Overtaken,
     /// The thread that did the work is gone.
     #[error("the work was stopped")]
     Stopped,
@@ -63,6 +66,11 @@ struct Shared {
 }
 
 impl ReadStore {
+    /// Opens the database at `path` if there is one.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, ReadError> {
+        if path.exists() { ReadStore::open(path).map(Some) } else { Ok(None) }
+    }
+
     /// Opens the database at `path`, or makes it. Several processes may have it open.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let write_statements = Arc::new(AtomicU64::new(0));
@@ -87,6 +95,13 @@ impl ReadStore {
         self.0.write_statements.load(Ordering::Relaxed)
     }
 
+    /// A file beside the database, of this name behind the database's own.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        let mut file = self.0.path.clone().into_os_string();
+        file.push(format!(".{name}"));
+        file.into()
+    }
+
     /// Does `work` with a connection to read with. A panic of it goes on in the caller, and costs the connection.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
@@ -94,22 +109,30 @@ impl ReadStore {
     ) -> Result<T, ReadError> {
         // The work keeps its place until it is done, also where whoever asked has gone away.
         let permit = self.0.readers.clone().acquire_owned().await.map_err(|_| ReadError::Stopped)?;
-        let shared = self.0.clone();
+        let reads = self.clone();
         let blocking = move || {
             let _permit = permit;
-            let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let conn = match idle {
-                Some(conn) => conn,
-                None => sqlite::open_reader(&shared.path, &shared.read_statements)?,
-            };
-            let answer = work(&conn);
-            shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-            answer
+            reads.read_here(work)
         };
         tokio::task::spawn_blocking(blocking).await.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(ReadError::Stopped),
         })
+    }
+
+    /// The same on this thread, which it blocks, and beside those that wait for their turn.
+    pub(crate) fn read_here<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => sqlite::open_reader(&self.0.path, &self.0.read_statements)?,
+        };
+        let answer = work(&conn);
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+        answer
     }
 
     /// Does `work` in one transaction that no other process writes beside: all of it, or, on an error or a panic,
@@ -118,17 +141,33 @@ impl ReadStore {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let shared = self.0.clone();
-        let blocking = move || {
-            // A panic rolled its transaction back: the connection behind a poisoned lock is fit for use.
-            let mut writer = shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = writer
-                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-                .map_err(ReadError::from)?;
-            let done = work(&transaction)?;
-            transaction.commit().map_err(ReadError::from)?;
-            Ok(done)
-        };
-        tokio::task::spawn_blocking(blocking).await.map_err(|_| ReadError::Stopped)?
+        let reads = self.clone();
+        tokio::task::spawn_blocking(move || reads.write_here(work)).await.map_err(|_| ReadError::Stopped)?
+    }
+
+    /// The same on this thread, which it blocks.
+    pub(crate) fn write_here<T, E: From<ReadError>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // A panic rolled its transaction back: the connection behind a poisoned lock is fit for use.
+        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = writer
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(ReadError::from)?;
+        let done = work(&transaction)?;
+        transaction.commit().map_err(ReadError::from)?;
+        Ok(done)
+    }
+
+    /// What is there now, and stays as it is for whoever looks at it. Taken within a write, it is what no other
+    /// write has changed since.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        sqlite::open_snapshot(&self.0.path, &self.0.read_statements)
+    }
+
+    /// A table that nobody else sees, and that is gone with it.
+    pub(crate) fn scratch(&self, model: &'static dyn AnyModel) -> Result<Scratch, ReadError> {
+        sqlite::open_scratch(&self.0.path, &self.0.read_statements, model)
     }
 }

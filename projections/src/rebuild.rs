@@ -1,178 +1,238 @@
-//! Builds a model anew beside its live table, and switches to it in one transaction. An unfinished build is
-//! gone on with, by whoever comes; a rebuild stops at an event that does not fit. It publishes nothing and
-//! commands nobody.
+//! Builds a model anew beside its live table, and switches to it in one transaction. An unfinished build is gone on with by
+//! whoever comes next; a rebuild stops at an event that does not fit. It publishes nothing and commands nobody.
 
 use crate::apply::apply;
-use crate::model::AnyModel;
-use crate::poison::Frozen;
-use crate::projector::PAGE_EVENTS_MAX;
+use crate::bulk::{Bulk, Poison, Target, WriteError, cut};
+use crate::claim::claim;
+use crate::compare::{Comparing, Comparison};
+use crate::folding::Changes;
+use crate::model::{AnyModel, StoredKey, StoredRow};
+use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
-use crate::row::Value;
-use crate::sqlite::{self, Build};
+use crate::repair::{RepairError, belong_together};
+use crate::sqlite::{self, Build, Snapshot};
 use cityos_domain::log::Position;
-use cityos_eventstore::store::{EventStore, StoreError};
+use cityos_eventstore::store::EventStore;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// How often a rebuild goes after a live table that moves on before it gives up.
 const CHASES_MAX: u32 = 1_000;
 
-/// What a table holds, in one number: equal tables have equal digests, on every database.
+/// How far a rebuild is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Digest {
-    /// How far the table has come.
-    pub position: Position,
-    /// How many rows it has.
-    pub rows: u64,
-    /// Over all values, in key order.
-    pub hash: blake3::Hash,
-}
-
-impl Digest {
-    /// Whether both tables hold the same rows, wherever they have come to.
-    pub fn same_rows(&self, other: &Digest) -> bool {
-        self.hash == other.hash && self.rows == other.rows
-    }
-}
-
-/// How a rebuild ended. Tables that have come to the same position should hold the same rows; what was live may
-/// have been behind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Rebuilt {
-    /// What was live before.
-    pub before: Digest,
-    /// What is live now.
-    pub now: Digest,
-}
-
-/// Why a rebuild did not end. What was built so far stays for the next attempt, and the live table as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum RebuildError {
-    /// The log could not be read.
-    #[error("the log could not be read")]
-    Log(#[from] StoreError),
-    /// The read models could not be written.
-    #[error("the read models could not be written")]
-    Reads(#[from] ReadError),
-    /// An event does not fit.
-    #[error("the event at {} does not fit the row {key:?}: {error}", position.0)]
-    Poisoned {
-        /// The row's key: the partition's id, then the key columns.
-        key: Vec<Value>,
-        /// Where the event is.
-        position: Position,
-        /// Why it does not fit.
-        error: String,
+pub enum Progress {
+    /// It folds.
+    Folding {
+        /// Where it began: not at the start of the log where it goes on with what another has left.
+        from: Position,
+        /// How far it has come.
+        at: Position,
+        /// How far it has to come, as things stand.
+        to: Position,
     },
-    /// The live table moves on faster than the new one.
-    #[error("the live table could not be caught up with")]
-    Outrun,
+    /// The new table and the live one are compared.
+    Comparing,
+    /// The indexes are made.
+    Indexing,
 }
 
-impl From<Frozen> for RebuildError {
-    fn from(Frozen { key, position, error, .. }: Frozen) -> Self {
-        RebuildError::Poisoned { key, position, error }
-    }
+/// How a rebuild ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rebuilt {
+    /// Where it began: not at the start of the log where it went on with what another had left.
+    pub from: Position,
+    /// How far the table that is live now had come when it became so.
+    pub to: Position,
+    /// What was live before, beside the new table when both had come to the same position. `None`: what was live had
+    /// nothing yet, or was behind what another rebuild had left.
+    pub compared: Option<Comparison>,
 }
 
-/// The digest of the live table.
-pub async fn digest(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<Digest, ReadError> {
-    reads
-        .read(move |conn| {
-            // One transaction: the table and its position are seen at the same moment.
-            let snapshot = conn.unchecked_transaction()?;
-            digest_of(&snapshot, model, &sqlite::live_build(&snapshot, model)?)
-        })
-        .await
-}
-
-fn digest_of(conn: &rusqlite::Connection, model: &dyn AnyModel, build: &Build) -> Result<Digest, ReadError> {
-    let mut hasher = blake3::Hasher::new();
-    let mut rows = 0;
-    sqlite::scan(conn, build, model, |row| {
-        rows += 1;
-        for value in row {
-            let (tag, bytes) = canonical(&value);
-            hasher.update(&[tag]).update(&(bytes.len() as u64).to_be_bytes()).update(&bytes);
-        }
-    })?;
-    Ok(Digest { position: build.position, rows, hash: hasher.finalize() })
-}
-
-fn canonical(value: &Value) -> (u8, Vec<u8>) {
-    match value {
-        Value::Null => (0, Vec::new()),
-        Value::Bool(yes) => (1, vec![u8::from(*yes)]),
-        Value::Integer(number) => (2, number.to_be_bytes().into()),
-        Value::Text(text) => (3, text.as_bytes().into()),
-        Value::Uuid(id) => (4, id.as_bytes().into()),
-        Value::Instant(at) => (5, at.timestamp_micros().to_be_bytes().into()),
-        Value::Date(date) => (6, date.to_string().into_bytes()),
-    }
-}
-
-/// Rebuilds a model from the whole log and switches to the result; the table before it is kept until the next
-/// rebuild. `progress` is told after each page how far it has come. Where it was broken off, the next call
-/// goes on.
+/// Rebuilds a model from the whole log and switches to the result, whether or not that is what was live; the table
+/// before it is kept. Where it is broken off, the next call goes on from the last checkpoint, of which there is one
+/// after every so many events.
 pub async fn rebuild(
     store: &dyn EventStore,
     reads: &ReadStore,
     model: &'static dyn AnyModel,
-    progress: impl FnMut(Position),
-) -> Result<Rebuilt, RebuildError> {
-    rebuild_in_pages(store, reads, model, PAGE_EVENTS_MAX, progress).await
-}
-
-async fn rebuild_in_pages(
-    store: &dyn EventStore,
-    reads: &ReadStore,
-    model: &'static dyn AnyModel,
-    page_events: u32,
-    mut progress: impl FnMut(Position),
-) -> Result<Rebuilt, RebuildError> {
+    checkpoint_events: u64,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Rebuilt, RepairError> {
+    let _claim = claim(reads, model, "rebuilt")?;
+    belong_together(store, reads).await?;
     let begun: Result<_, ReadError> = reads
         .write(move |conn| {
             sqlite::prepare(conn, model)?;
-            sqlite::discard_stale_builds(conn, model)?;
             sqlite::next_build(conn, model)
         })
         .await;
-    let mut build = begun?;
-    for _ in 0..CHASES_MAX {
-        loop {
-            let page = store.read_all(build.position, page_events).await?;
-            if page.scanned_to == build.position {
-                break;
-            }
-            let number = build.number;
-            build = reads
-                .write(move |conn| {
-                    let mut poisoned = Vec::new();
-                    let next = sqlite::build(conn, model, number)?;
-                    apply(conn, model, &next, &page, &mut poisoned)?;
-                    match poisoned.pop() {
-                        Some(row) => Err(RebuildError::from(row)),
-                        None => Ok(sqlite::build(conn, model, number)?),
-                    }
-                })
-                .await?;
-            progress(build.position);
+    let begun = begun?;
+    let (from, number) = (begun.position, begun.number);
+    let work = Work { store, reads, model, number };
+    let bulk = Bulk {
+        store,
+        model,
+        target: Arc::new(Built { reads: reads.clone(), model, number }),
+        poison: Poison::Stops,
+        checkpoint_events,
+    };
+
+    let live = work.live().await?.position;
+    let mut compared = None;
+    let mut at = from;
+    if live > Position::START && live >= at {
+        let tell = &mut |at| progress(Progress::Folding { from, at, to: live });
+        if bulk.fold(at, live, tell).await?.0 < live {
+            return Err(ProjectError::AheadOfLog.into());
         }
-        let number = build.number;
-        let switched: Result<_, ReadError> = reads
+        let snapshot = work.meet().await?;
+        progress(Progress::Comparing);
+        compared = Some(work.compare(snapshot).await?);
+        at = work.next().await?.position;
+    }
+    let head = store.head().await?;
+    bulk.fold(at, head, &mut |at| progress(Progress::Folding { from, at, to: head })).await?;
+    progress(Progress::Indexing);
+    work.index().await?;
+    let to = work.switch().await?;
+    Ok(Rebuilt { from, to, compared })
+}
+
+/// The build that is filled.
+struct Built {
+    reads: ReadStore,
+    model: &'static dyn AnyModel,
+    number: i64,
+}
+
+impl Target for Built {
+    fn load(&self, keys: &[StoredKey]) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
+        self.reads.read_here(|conn| {
+            sqlite::load(conn, &sqlite::build(conn, self.model, self.number)?, self.model, keys)
+        })
+    }
+
+    fn write(&self, changes: &[Changes], from: Position, to: Position) -> Result<(), WriteError> {
+        self.reads.write_here(|conn| {
+            let build = Build { position: from, ..sqlite::build(conn, self.model, self.number)? };
+            if !sqlite::advance(conn, &build, to)? {
+                return Err(ReadError::Overtaken.into());
+            }
+            sqlite::write_changes(conn, self.model, &build, changes)
+        })
+    }
+}
+
+/// What is done once the bulk of it is folded.
+struct Work<'a> {
+    store: &'a dyn EventStore,
+    reads: &'a ReadStore,
+    model: &'static dyn AnyModel,
+    number: i64,
+}
+
+impl Work<'_> {
+    async fn live(&self) -> Result<Build, ReadError> {
+        let model = self.model;
+        self.reads.read(move |conn| sqlite::live_build(conn, model)).await
+    }
+
+    async fn next(&self) -> Result<Build, ReadError> {
+        let (model, number) = (self.model, self.number);
+        self.reads.read(move |conn| sqlite::build(conn, model, number)).await
+    }
+
+    /// Brings the new table to where the live one is, and takes a look at both before either goes on.
+    async fn meet(&self) -> Result<Snapshot, RepairError> {
+        for _ in 0..CHASES_MAX {
+            if self.chase(|live| live.position).await?
+                && let Some(snapshot) = self.met().await?
+            {
+                return Ok(snapshot);
+            }
+        }
+        Err(RepairError::Outrun(self.model.name()))
+    }
+
+    async fn met(&self) -> Result<Option<Snapshot>, ReadError> {
+        let (model, number, reads) = (self.model, self.number, self.reads.clone());
+        self.reads
+            .write(move |conn| {
+                let met = sqlite::live_build(conn, model)?.position
+                    == sqlite::build(conn, model, number)?.position;
+                met.then(|| reads.snapshot()).transpose()
+            })
+            .await
+    }
+
+    /// Folds one more page, as far as `until` says, and tells whether the new table has come to where the live one is.
+    async fn chase(
+        &self,
+        until: impl FnOnce(&Build) -> Position + Send + 'static,
+    ) -> Result<bool, RepairError> {
+        let (model, number) = (self.model, self.number);
+        let page = self.store.read_all(self.next().await?.position, PAGE_EVENTS_MAX).await?;
+        self.reads
             .write(move |conn| {
                 let (live, next) = (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
-                // Someone who rebuilt with us may have switched already.
-                if live.number < number && !sqlite::switch(conn, model, &next)? {
-                    return Ok(None);
+                let mut poisoned = Vec::new();
+                apply(conn, model, &next, &cut(page, until(&live)), &mut poisoned)?;
+                match poisoned.pop() {
+                    Some(row) => Err(RepairError::poisoned(model, row)),
+                    None => Ok(sqlite::build(conn, model, number)?.position >= live.position),
                 }
-                let (before, now) = (digest_of(conn, model, &live)?, digest_of(conn, model, &next)?);
-                Ok(Some(Rebuilt { before, now }))
             })
-            .await;
-        if let Some(rebuilt) = switched? {
-            return Ok(rebuilt);
-        }
+            .await
     }
-    Err(RebuildError::Outrun)
+
+    async fn compare(&self, snapshot: Snapshot) -> Result<Comparison, RepairError> {
+        let (model, number) = (self.model, self.number);
+        let compare = move || {
+            let conn = snapshot.conn();
+            let (live, next) = (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
+            let mut comparing = Comparing::at(live.position, model);
+            sqlite::scan_both(conn, model, &live, &next, |table, log| comparing.see(table, log))?;
+            Ok(comparing.end())
+        };
+        tokio::task::spawn_blocking(compare).await.map_err(|_| ReadError::Stopped)?
+    }
+
+    /// Each index in a transaction of its own: whoever moves the read models gets in between.
+    async fn index(&self) -> Result<(), ReadError> {
+        for index in sqlite::indexes(self.model, &self.next().await?) {
+            let made: Result<(), ReadError> =
+                self.reads.write(move |conn| Ok(conn.execute_batch(&index)?)).await;
+            made?;
+        }
+        Ok(())
+    }
+
+    /// Makes the new table the live one as soon as it is not behind it, and says where that was.
+    async fn switch(&self) -> Result<Position, RepairError> {
+        let (model, number) = (self.model, self.number);
+        for _ in 0..CHASES_MAX {
+            if !self.chase(|_| Position(u64::MAX)).await? {
+                continue;
+            }
+            let switched: Result<_, ReadError> = self
+                .reads
+                .write(move |conn| {
+                    let (live, next) =
+                        (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
+                    if live.position > next.position {
+                        return Ok(None);
+                    }
+                    sqlite::switch(conn, model, &next)?;
+                    Ok(Some(next.position))
+                })
+                .await;
+            if let Some(position) = switched? {
+                return Ok(position);
+            }
+        }
+        Err(RepairError::Outrun(model.name()))
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,20 @@
 use crate::history::History;
 use crate::models::REGISTRY;
 use crate::projector::Projector;
-use crate::reads::ReadStore;
-use crate::{AnyModel, digest};
+use crate::reads::{ReadError, ReadStore};
+use crate::sqlite;
+use crate::{AnyModel, Rebuilt, digest, rebuild};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use cityos_domain::ids::CommandId;
+use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use cityos_eventstore::clock::ManualClock;
 use cityos_eventstore::memory::MemoryStore;
+use cityos_eventstore::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
+use cityos_eventstore::stored::StoredEvent;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A log, and a read database beside it.
@@ -55,6 +64,33 @@ impl Stage {
         ReadStore::open(&self.directory.path().join("read.db")).unwrap()
     }
 
+    /// A rebuild with few events between two checkpoints.
+    pub(crate) async fn rebuild(&self, model: &'static dyn AnyModel) -> Rebuilt {
+        rebuild(&*self.store, &self.reads, model, 20, |_| {}).await.unwrap()
+    }
+
+    /// Carries out SQL of someone who has no business there. `TABLE` stands for the live table of `model`.
+    pub(crate) async fn tamper(&self, model: &'static dyn AnyModel, sql: &'static str) -> usize {
+        let tampered: Result<_, ReadError> = self
+            .reads
+            .write(move |conn| {
+                let table = sqlite::live_build(conn, model)?.table();
+                Ok(conn.execute(&sql.replace("TABLE", &format!("\"{table}\"")), [])?)
+            })
+            .await;
+        tampered.unwrap()
+    }
+
+    /// The names of everything in the database.
+    pub(crate) async fn schema(&self) -> Vec<String> {
+        let names = self.reads.read(|conn| {
+            let mut statement = conn.prepare("SELECT name FROM sqlite_schema ORDER BY name")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        });
+        names.await.unwrap()
+    }
+
     /// The digests of all registered models.
     pub(crate) async fn digests(&self) -> Vec<(&'static str, crate::Digest)> {
         let mut digests = Vec::new();
@@ -62,5 +98,59 @@ impl Stage {
             digests.push((model.name(), digest(&self.reads, *model).await.unwrap()));
         }
         digests
+    }
+}
+
+/// A log that can be told what to do instead of reading on: after so many pages the reader meets what `then` says.
+pub(crate) struct Meddled<'s, F> {
+    pub(crate) store: &'s MemoryStore,
+    pub(crate) pages: AtomicUsize,
+    pub(crate) then: F,
+}
+
+impl<'s, F> Meddled<'s, F> {
+    pub(crate) fn after(pages: usize, store: &'s MemoryStore, then: F) -> Self {
+        Meddled { store, pages: AtomicUsize::new(pages), then }
+    }
+}
+
+#[async_trait]
+impl<F, R> EventStore for Meddled<'_, F>
+where
+    F: Fn(Page) -> R + Send + Sync,
+    R: Future<Output = Result<Page, StoreError>> + Send,
+{
+    async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
+        let page = self.store.read_all(after, limit).await?;
+        let left = self.pages.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() { Ok(page) } else { (self.then)(page).await }
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.store.append(append).await
+    }
+
+    async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
+        self.store.read(stream, after, limit).await
+    }
+
+    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.store.read_stored(after, limit).await
+    }
+
+    async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {
+        self.store.receipt(partition, command).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.store.head().await
+    }
+
+    async fn changed(&self, after: Position, at_most: Duration) {
+        self.store.changed(after, at_most).await;
+    }
+
+    async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
+        self.store.forget_receipts(before, at_most).await
     }
 }

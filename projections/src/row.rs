@@ -1,9 +1,9 @@
 //! Rows: typed columns declared once with [`table!`], and the few kinds of values every database has
 //! natively.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::hash::Hash;
 use std::marker::PhantomData;
 use uuid::Uuid;
@@ -25,6 +25,20 @@ pub enum Value {
     Instant(DateTime<Utc>),
     /// A local date.
     Date(NaiveDate),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("nothing"),
+            Value::Bool(yes) => write!(f, "{yes}"),
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Text(text) => f.write_str(text),
+            Value::Uuid(id) => write!(f, "{id}"),
+            Value::Instant(at) => f.write_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            Value::Date(date) => write!(f, "{date}"),
+        }
+    }
 }
 
 /// What a column holds.

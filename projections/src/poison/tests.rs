@@ -4,8 +4,8 @@ use super::*;
 use crate::history::{self, id};
 use crate::model::{Erased, Keys, ReadModel, Unfit};
 use crate::query::Query;
-use crate::rebuild::{RebuildError, rebuild};
-use crate::rehearsal::Stage;
+use crate::rebuild::rebuild;
+use crate::rehearsal::{Meddled, Stage};
 use crate::row::table;
 use cityos_domain::event::Event;
 use cityos_domain::ids::OfferId;
@@ -33,18 +33,34 @@ table! {
 /// One model for each test, each of which can be made to choke on adjustments of the stock.
 struct Counts<const N: usize>;
 
-static CHOKES: [AtomicBool; 3] = [AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false)];
+static CHOKES: [AtomicBool; 7] = [const { AtomicBool::new(false) }; 7];
 
 type Projected = Counts<0>;
 type Rebuilt = Counts<1>;
 type Refused = Counts<2>;
+type Unlisted = Counts<3>;
+type Healed = Counts<4>;
+type Outrun = Counts<5>;
+type Compared = Counts<6>;
 
 const PROJECTED: &[&dyn AnyModel] = &[&Erased::<Projected>::new()];
 const REBUILT: &[&dyn AnyModel] = &[&Erased::<Rebuilt>::new()];
 const REFUSED: &[&dyn AnyModel] = &[&Erased::<Refused>::new()];
+const UNLISTED: &[&dyn AnyModel] = &[&Erased::<Unlisted>::new()];
+const RETRIED: &[&dyn AnyModel] = &[&Erased::<Healed>::new()];
+const OUTRUN: &[&dyn AnyModel] = &[&Erased::<Outrun>::new()];
+const COMPARED: &[&dyn AnyModel] = &[&Erased::<Compared>::new()];
 
 impl<const N: usize> ReadModel for Counts<N> {
-    const NAME: &'static str = ["projected_counts", "rebuilt_counts", "refused_counts"][N];
+    const NAME: &'static str = [
+        "projected_counts",
+        "rebuilt_counts",
+        "refused_counts",
+        "unlisted_counts",
+        "retried_counts",
+        "outrun_counts",
+        "compared_counts",
+    ][N];
     const VERSION: u32 = 1;
     type Row = Count;
 
@@ -102,14 +118,20 @@ async fn a_panic_freezes_its_row_alone_until_the_retry_that_it_fits() {
 
     stage.restart();
     stage.projector_of(PROJECTED).await.catch_up().await.unwrap();
-    assert_eq!(retry_frozen(&*stage.store, &stage.reads, PROJECTED[0]).await.unwrap(), 0);
+    let retried = retry_frozen(&*stage.store, &stage.reads, PROJECTED[0]).await.unwrap();
+    assert_eq!((retried.healed, retried.frozen.len()), (0, 2));
     assert_eq!(super::frozen(&stage.reads, PROJECTED[0]).await.unwrap().len(), 2, "it still does not fit");
 
     CHOKES[0].store(false, Ordering::Relaxed);
-    assert_eq!(retry_frozen(&*stage.store, &stage.reads, PROJECTED[0]).await.unwrap(), 2);
+    let retried = retry_frozen(&*stage.store, &stage.reads, PROJECTED[0]).await.unwrap();
+    assert_eq!(retried, Retried { healed: 2, frozen: Vec::new() });
     assert!(super::frozen(&stage.reads, PROJECTED[0]).await.unwrap().is_empty());
     let vase = counted::<Projected>(&stage, "vase offer").await.unwrap();
     assert_eq!(vase[0], stock_events(&stage, "vase offer"));
+    let verified = crate::verify(&*stage.store, &stage.reads, PROJECTED[0], |_| {}).await.unwrap();
+    assert!(verified.is_sound(), "{verified:?}");
+    let rebuilt = stage.rebuild(PROJECTED[0]).await;
+    assert!(rebuilt.compared.unwrap().is_identical());
 }
 
 #[tokio::test]
@@ -118,12 +140,18 @@ async fn a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is() {
     stage.projector_of(REBUILT).await.catch_up().await.unwrap();
     let live = crate::digest(&stage.reads, REBUILT[0]).await.unwrap();
     CHOKES[1].store(true, Ordering::Relaxed);
-    let stopped = rebuild(&*stage.store, &stage.reads, REBUILT[0], |_| {}).await;
-    assert!(matches!(stopped, Err(RebuildError::Poisoned { .. })), "{stopped:?}");
+    for checkpoint in [1, 20, 100_000] {
+        let stopped = rebuild(&*stage.store, &stage.reads, REBUILT[0], checkpoint, |_| {}).await;
+        let Err(RepairError::Poisoned { key, event, position, error }) = stopped else { panic!("{stopped:?}") };
+        let vase = id::<OfferId>("vase offer");
+        assert!(key.ends_with(&format!("id={}", vase.0)) && error.contains("adjustments are poison"), "{key}: {error}");
+        let own = stage.history.events().iter().find(|own| own.id == event).unwrap();
+        assert!(own.position == position && matches!(own.event, Event::Stock(stock::Event::Adjusted { .. })));
+    }
     assert_eq!(crate::digest(&stage.reads, REBUILT[0]).await.unwrap(), live);
     CHOKES[1].store(false, Ordering::Relaxed);
-    let rebuilt = rebuild(&*stage.store, &stage.reads, REBUILT[0], |_| {}).await.unwrap();
-    assert_eq!(rebuilt.now, live);
+    let rebuilt = stage.rebuild(REBUILT[0]).await;
+    assert_eq!(rebuilt.compared.unwrap().log, live);
 }
 
 #[tokio::test]
@@ -195,4 +223,106 @@ async fn a_model_that_cannot_tell_its_rows_is_named_with_the_event() {
     };
     assert_eq!((model, position), ("wavering_counts", Position(1)));
     assert_eq!(source, Unfit::Panicked("this is no stock".into()));
+}
+
+#[tokio::test]
+async fn a_frozen_row_that_cannot_be_listed_holds_the_model_up_instead_of_being_forgotten() {
+    let stage = Stage::set().await;
+    let projector = stage.projector_of(UNLISTED).await.with_pages_of(3);
+    CHOKES[3].store(true, Ordering::Relaxed);
+    stage
+        .tamper(UNLISTED[0], "CREATE TRIGGER full BEFORE INSERT ON frozen BEGIN SELECT RAISE(FAIL, 'no room'); END")
+        .await;
+    let stopped = projector.catch_up().await;
+    assert!(matches!(stopped, Err(ProjectError::Reads(ReadError::Database(_)))), "{stopped:?}");
+    let stopped = projector.position();
+    let first = stage.history.events().iter().find(|event| {
+        matches!(event.event, Event::Stock(stock::Event::Adjusted { .. }))
+    });
+    assert!(stopped < first.unwrap().position, "the checkpoint is not beyond what was not listed");
+    stage.tamper(UNLISTED[0], "DROP TRIGGER full").await;
+    projector.catch_up().await.unwrap();
+    assert_eq!(super::frozen(&stage.reads, UNLISTED[0]).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn of_several_rows_that_are_retried_one_that_is_refused_stays_frozen_and_the_others_heal() {
+    let stage = Stage::set().await;
+    CHOKES[4].store(true, Ordering::Relaxed);
+    stage.projector_of(RETRIED).await.catch_up().await.unwrap();
+    CHOKES[4].store(false, Ordering::Relaxed);
+    let frozen = super::frozen(&stage.reads, RETRIED[0]).await.unwrap();
+    let Value::Uuid(partition) = frozen[0].key[0] else { panic!("{frozen:?}") };
+    let refuse: Result<(), ReadError> = stage
+        .reads
+        .write(move |conn| {
+            let table = sqlite::live_build(conn, RETRIED[0])?.table();
+            Ok(conn.execute_batch(&format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON \"{table}\" WHEN NEW.partition = x'{}'
+                 BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+                partition.simple()
+            ))?)
+        })
+        .await;
+    refuse.unwrap();
+    let retried = retry_frozen(&*stage.store, &stage.reads, RETRIED[0]).await.unwrap();
+    assert_eq!((retried.healed, retried.frozen.len()), (1, 1));
+    assert_eq!(retried.frozen[0].key, frozen[0].key);
+    assert!(retried.frozen[0].error.contains("not this one"), "{retried:?}");
+    assert_eq!(super::frozen(&stage.reads, RETRIED[0]).await.unwrap(), retried.frozen);
+    stage.tamper(RETRIED[0], "DROP TRIGGER refuse").await;
+    assert_eq!(retry_frozen(&*stage.store, &stage.reads, RETRIED[0]).await.unwrap().healed, 1);
+    assert!(crate::verify(&*stage.store, &stage.reads, RETRIED[0], |_| {}).await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn a_retry_that_cannot_follow_a_model_that_moves_on_says_so_and_thaws_nothing() {
+    let stage = Stage::empty();
+    let projector = stage.projector_of(OUTRUN).await.with_pages_of(1);
+    CHOKES[5].store(true, Ordering::Relaxed);
+    let count = stage.history.events().len();
+    stage.history.write(&*stage.store, 0, count - 1).await;
+    projector.catch_up().await.unwrap();
+    CHOKES[5].store(false, Ordering::Relaxed);
+    let moved = AtomicBool::new(false);
+    let log = Meddled::after(2, &stage.store, async |page: Page| {
+        // The model sees what the retry does not get to see.
+        if !moved.swap(true, Ordering::SeqCst) {
+            stage.history.write(&*stage.store, count - 1, count).await;
+            projector.catch_up().await.unwrap();
+        }
+        let nothing = page.events.first().map_or(page.scanned_to, |event| Position(event.position.0 - 1));
+        Ok(Page { events: Vec::new(), scanned_to: nothing })
+    });
+    let given_up = retry_frozen(&log, &stage.reads, OUTRUN[0]).await;
+    assert!(matches!(given_up, Err(RepairError::Outrun("outrun_counts"))), "{given_up:?}");
+    assert_eq!(super::frozen(&stage.reads, OUTRUN[0]).await.unwrap().len(), 2);
+    assert_eq!(retry_frozen(&*stage.store, &stage.reads, OUTRUN[0]).await.unwrap().healed, 2);
+}
+
+#[tokio::test]
+async fn frozen_rows_are_told_beside_a_table_that_is_as_far_as_it_fits_the_log() {
+    let stage = Stage::set().await;
+    CHOKES[6].store(true, Ordering::Relaxed);
+    stage.projector_of(COMPARED).await.with_pages_of(3).catch_up().await.unwrap();
+    let verified = crate::verify(&*stage.store, &stage.reads, COMPARED[0], |_| {}).await.unwrap();
+    assert!(verified.compared.is_identical() && !verified.is_sound(), "{verified:?}");
+    assert_eq!(verified.frozen.len(), 2);
+
+    let standing = crate::status(&*stage.store, Some(&stage.reads), COMPARED).await.unwrap().remove(0);
+    assert_eq!((standing.lag(), standing.frozen_count), (0, 2));
+    let [first, _] = &standing.frozen[..] else { panic!("{standing:?}") };
+    let event = stage.history.events().iter().find(|event| event.id == first.row.event).unwrap();
+    assert_eq!(first.row.position, event.position);
+    assert!(first.since.is_some());
+
+    let keys = ["vase offer", "lamp offer"].map(|name| (history::partition("souk"), id::<OfferId>(name)));
+    let stale = frozen_among::<Compared>(&stage.reads, keys).await.unwrap();
+    assert_eq!(stale, HashSet::from([keys[0]]));
+    let of_souk = crate::frozen_rows_of(&*stage.store, &stage.reads, COMPARED, keys[0].0).await.unwrap();
+    assert_eq!(of_souk.len(), 1, "no other tenant's");
+
+    CHOKES[6].store(false, Ordering::Relaxed);
+    let verified = crate::verify(&*stage.store, &stage.reads, COMPARED[0], |_| {}).await.unwrap();
+    assert_eq!(verified.compared.changed, 2, "they fit now, and wait to be retried");
 }

@@ -7,7 +7,7 @@ use crate::models::vendors::{Vendor, Vendors};
 use crate::query::{Query, by_keys};
 use crate::rehearsal::Stage;
 use crate::replay::replay;
-use crate::{history, rebuild};
+use crate::history;
 use cityos_eventstore::clock::ManualClock;
 use cityos_eventstore::memory::MemoryStore;
 use tokio::sync::oneshot;
@@ -35,9 +35,9 @@ async fn rebuilt_equals_grown_for_every_model_whatever_the_pages_and_restarts() 
         }
         stage.projector().await.catch_up().await.unwrap();
         for model in REGISTRY {
-            let rebuilt = rebuild(&*stage.store, &stage.reads, *model, |_| {}).await.unwrap();
-            assert_eq!(rebuilt.before, rebuilt.now, "{} (seed {seed})", model.name());
-            assert!(rebuilt.now.rows > 0, "{}", model.name());
+            let compared = stage.rebuild(*model).await.compared.unwrap();
+            assert!(compared.is_identical(), "{} (seed {seed}): {compared:?}", model.name());
+            assert!(compared.log.rows > 0, "{}", model.name());
         }
     }
 }
@@ -81,9 +81,9 @@ async fn a_model_that_is_new_starts_at_the_beginning_and_holds_up_no_other() {
     assert_eq!(all.position(), Position::START);
     let head = stage.store.head().await.unwrap();
     all.step().await.unwrap();
-    let positions = all.positions.borrow().clone();
-    assert_eq!(positions[0], Position(10));
-    assert!(positions[1..].iter().all(|position| *position == head));
+    let places = all.places.borrow().clone();
+    assert_eq!(places[0].position, Position(10));
+    assert!(places[1..].iter().all(|place| place.position == head));
     assert_eq!(all.catch_up().await.unwrap(), head);
 }
 

@@ -1,106 +1,67 @@
-//! Rebuilds that are broken off, run twice or run at once end in the same table.
+//! Rebuilds that are broken off, meet a live table that moves, or meet each other end in the same table, or say why not.
 
 use super::*;
+use crate::claim::ClaimError;
 use crate::models::REGISTRY;
-use crate::projector::Projector;
-use crate::rehearsal::Stage;
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use cityos_domain::ids::CommandId;
-use cityos_domain::log::{Envelope, Partition, StreamId, Version};
-use cityos_eventstore::store::{Append, AppendError, Appended, Page, Receipt};
-use cityos_eventstore::stored::StoredEvent;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use crate::models::vendors::Vendors;
+use crate::query::Query;
+use crate::rehearsal::{Meddled, Stage};
+use crate::{Difference, digest};
+use cityos_eventstore::store::{Page, StoreError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::watch;
 
-async fn half_built(stage: &Stage, model: &'static dyn AnyModel, pages: usize) {
-    // The first pages as a rebuild writes them: what is left of one that is killed then.
-    let mut seen = 0;
-    for _ in 0..pages {
-        let page = stage.store.read_all(Position(seen), 20).await.unwrap();
-        seen = page.scanned_to.0;
-        let built: Result<_, ReadError> = stage
-            .reads
-            .write(move |conn| {
-                let next = sqlite::next_build(conn, model)?;
-                let mut poisoned = Vec::new();
-                apply(conn, model, &next, &page, &mut poisoned)?;
-                assert!(poisoned.is_empty());
-                Ok(())
-            })
-            .await;
-        built.unwrap();
-    }
+async fn broken(_: Page) -> Result<Page, StoreError> {
+    Err(StoreError::Busy)
 }
 
 #[tokio::test]
-async fn a_rebuild_that_was_broken_off_is_gone_on_with() {
+async fn a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_and_ends_with_the_same_rows() {
     let mut stage = Stage::set().await;
     stage.projector().await.catch_up().await.unwrap();
-    for model in REGISTRY {
-        half_built(&stage, *model, 5).await;
-    }
-    stage.restart();
-    for model in REGISTRY {
-        let mut told = Vec::new();
-        let rebuilt = rebuild(&*stage.store, &stage.reads, *model, |at| told.push(at)).await.unwrap();
-        assert_eq!(rebuilt.before, rebuilt.now, "{}", model.name());
-        assert_eq!(told, [rebuilt.now.position], "one more page was enough");
-    }
-}
-
-/// A log that grows, and the live tables with it, when someone has just read to its end.
-struct Growing<'s> {
-    stage: &'s Stage,
-    projector: Projector,
-    written: AtomicUsize,
-}
-
-#[async_trait]
-impl EventStore for Growing<'_> {
-    async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
-        let page = self.stage.store.read_all(after, limit).await?;
-        let (count, history) = (self.stage.history.events().len(), &self.stage.history);
-        let written = self.written.load(Ordering::Relaxed);
-        if page.events.is_empty() && written < count {
-            history.write(&*self.stage.store, written, count).await;
-            self.projector.catch_up().await.unwrap();
-            self.written.store(count, Ordering::Relaxed);
+    let grown = stage.digests().await;
+    for (model, (_, grown)) in REGISTRY.iter().zip(grown) {
+        // The first page is looked at for the log's name.
+        for pages in [2, 5, 6] {
+            let log = Meddled::after(pages, &stage.store, broken);
+            let broken = rebuild(&log, &stage.reads, *model, 20, |_| {}).await;
+            assert!(matches!(broken, Err(RepairError::Project(ProjectError::Log(_)))), "{broken:?}");
+            assert_eq!(digest(&stage.reads, *model).await.unwrap(), grown, "the live table stays");
+            stage.restart();
         }
-        Ok(page)
-    }
-
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.stage.store.append(append).await
-    }
-
-    async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
-        self.stage.store.read(stream, after, limit).await
-    }
-
-    async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        self.stage.store.read_stored(after, limit).await
-    }
-
-    async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {
-        self.stage.store.receipt(partition, command).await
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        self.stage.store.head().await
-    }
-
-    async fn changed(&self, after: Position, at_most: Duration) {
-        self.stage.store.changed(after, at_most).await;
-    }
-
-    async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
-        self.stage.store.forget_receipts(before, at_most).await
+        let rebuilt = stage.rebuild(*model).await;
+        assert!(rebuilt.from >= Position(160), "{} began at {:?}", model.name(), rebuilt.from);
+        let compared = rebuilt.compared.unwrap();
+        assert!(compared.is_identical(), "{}: {compared:?}", model.name());
+        assert_eq!(compared.log, grown);
+        assert_eq!(digest(&stage.reads, *model).await.unwrap(), grown);
     }
 }
 
 #[tokio::test]
-async fn a_rebuild_goes_after_a_live_table_that_moves_on_and_never_switches_back() {
+async fn a_rebuild_whose_rows_cannot_be_written_says_so_and_leaves_the_live_table_as_it_is() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let model = REGISTRY[0];
+    let grown = digest(&stage.reads, model).await.unwrap();
+    stage
+        .tamper(
+            model,
+            "CREATE TRIGGER refuse BEFORE UPDATE ON builds WHEN NEW.build = 2 AND NEW.position > 100
+             BEGIN SELECT RAISE(FAIL, 'not so far'); END",
+        )
+        .await;
+    let failed = rebuild(&*stage.store, &stage.reads, model, 20, |_| {}).await;
+    assert!(matches!(failed, Err(RepairError::Project(ProjectError::Reads(_)))), "{failed:?}");
+    assert_eq!(digest(&stage.reads, model).await.unwrap(), grown);
+    stage.tamper(model, "DROP TRIGGER refuse").await;
+    let rebuilt = stage.rebuild(model).await;
+    assert_eq!(rebuilt.from, Position(100));
+    assert!(rebuilt.compared.unwrap().is_identical());
+}
+
+#[tokio::test]
+async fn a_rebuild_meets_a_live_table_that_moves_on_and_compares_the_two_at_the_same_position() {
     for model in REGISTRY {
         let stage = Stage::empty();
         let count = stage.history.events().len();
@@ -108,77 +69,119 @@ async fn a_rebuild_goes_after_a_live_table_that_moves_on_and_never_switches_back
         stage.history.write(&*stage.store, 0, half).await;
         let projector = stage.projector().await.with_pages_of(50);
         projector.catch_up().await.unwrap();
-        let growing = Growing { stage: &stage, projector, written: AtomicUsize::new(half) };
-        let mut told = Vec::new();
-        let rebuilt =
-            rebuild_in_pages(&growing, &stage.reads, *model, 20, |at| told.push(at.0 as usize)).await;
-        let rebuilt = rebuilt.unwrap();
-        assert_eq!(rebuilt.now.position, Position(count as u64));
-        assert_eq!(rebuilt.before, rebuilt.now, "{}", model.name());
-        assert_eq!(told.len(), half.div_ceil(20) + (count - half).div_ceil(20));
-        assert!(told.contains(&half));
+        let grown = AtomicBool::new(false);
+        // When the rebuild has all but come to where the live table was, the log and that table grow.
+        let log = Meddled::after(half / 20 - 1, &stage.store, async |page| {
+            if !grown.swap(true, Ordering::SeqCst) {
+                stage.history.write(&*stage.store, half, count).await;
+                projector.catch_up().await.unwrap();
+            }
+            Ok(page)
+        });
+        let rebuilt = rebuild(&log, &stage.reads, *model, 20, |_| {}).await.unwrap();
+        assert_eq!(rebuilt.to, Position(count as u64));
+        let compared = rebuilt.compared.unwrap();
+        assert_eq!(compared.table.position, Position(count as u64), "{}", model.name());
+        assert!(compared.is_identical(), "{}", model.name());
     }
 }
 
 #[tokio::test]
-async fn rebuilding_twice_and_at_once_while_a_projector_runs_ends_with_the_same_rows() {
+async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on_from_there() {
     let stage = Stage::set().await;
-    let projector = stage.projector().await.with_pages_of(9);
-    let model = REGISTRY[REGISTRY.len() - 1];
-    let there = stage.reopened();
-    let (grown, one, other) = tokio::join!(
-        projector.catch_up(),
-        rebuild(&*stage.store, &stage.reads, model, |_| {}),
-        rebuild(&*stage.store, &there, model, |_| {}),
-    );
-    grown.unwrap();
-    let rows = [one.unwrap().now, other.unwrap().now];
-    assert!(rows[0].same_rows(&rows[1]));
+    let projector = stage.projector().await;
+    for model in REGISTRY {
+        let rebuilt = stage.rebuild(*model).await;
+        assert_eq!(rebuilt.compared, None);
+        assert_eq!(rebuilt.to, stage.store.head().await.unwrap());
+    }
+    let built = stage.digests().await;
+    let before = stage.reads.statements_written();
     projector.catch_up().await.unwrap();
-    let again = rebuild(&*stage.store, &stage.reads, model, |_| {}).await.unwrap();
-    assert!(again.before.same_rows(&rows[0]));
-    assert!(again.now.same_rows(&rows[0]));
+    assert_eq!(stage.digests().await, built);
+    let written = stage.reads.statements_written() - before;
+    assert!(written < 5 * REGISTRY.len() as u64, "{written} statements for nothing to do");
 }
 
 #[tokio::test]
-async fn rows_that_do_not_belong_are_told_apart_and_gone_after_the_rebuild() {
+async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_first() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let (model, there) = (REGISTRY[0], stage.reopened());
+    let asked = AtomicUsize::new(0);
+    let log = Meddled::after(1, &stage.store, async |page| {
+        for reads in [&stage.reads, &there] {
+            let second = rebuild(&*stage.store, reads, model, 20, |_| {}).await;
+            let Err(RepairError::Claim(ClaimError::Taken { model: name, holder: Some(holder) })) = second
+            else {
+                panic!("{second:?}")
+            };
+            assert_eq!((name, holder.pid), (model.name(), std::process::id()));
+            let refusal = ClaimError::Taken { model: name, holder: Some(holder) }.to_string();
+            assert!(refusal.starts_with("places is being rebuilt by process "), "{refusal}");
+        }
+        asked.fetch_add(1, Ordering::SeqCst);
+        stage.rebuild(REGISTRY[1]).await;
+        Ok(page)
+    });
+    assert!(rebuild(&log, &stage.reads, model, 20, |_| {}).await.unwrap().compared.unwrap().is_identical());
+    assert!(asked.load(Ordering::SeqCst) > 0);
+    assert!(stage.rebuild(model).await.compared.unwrap().is_identical(), "and then it is anyone's");
+}
+
+#[tokio::test]
+async fn rows_that_are_not_as_the_log_has_them_are_told_and_gone_after_the_rebuild() {
     let stage = Stage::set().await;
     stage.projector().await.catch_up().await.unwrap();
     let model = REGISTRY[0];
     let good = digest(&stage.reads, model).await.unwrap();
-    let tampered: Result<_, ReadError> = stage
-        .reads
-        .write(move |conn| {
-            let table = sqlite::live_build(conn, model)?.table();
-            Ok(conn.execute(&format!("UPDATE \"{table}\" SET children = children + 1"), [])?)
-        })
+    let lost = stage.tamper(model, "DELETE FROM TABLE WHERE id = (SELECT min(id) FROM TABLE)").await;
+    let edited = stage.tamper(model, "UPDATE TABLE SET children = children + 1").await;
+    stage
+        .tamper(model, "UPDATE TABLE SET id = x'00000000000000000000000000000001' WHERE id = (SELECT max(id) FROM TABLE)")
         .await;
-    assert!(tampered.unwrap() > 0);
-    let rebuilt = rebuild(&*stage.store, &stage.reads, model, |_| {}).await.unwrap();
-    assert!(!rebuilt.before.same_rows(&rebuilt.now));
-    assert_eq!(rebuilt.now, good);
+    assert_eq!(lost as u64 + edited as u64, good.rows);
+    let head = stage.store.head().await.unwrap();
+    let rebuilt = stage.rebuild(model).await;
+    let compared = rebuilt.compared.unwrap();
+    // The one that was moved is missing under its own key.
+    assert_eq!((compared.missing, compared.extra, compared.changed), (2, 1, good.rows - 2));
+    let first = &compared.differences[0];
+    assert!(matches!(first, Difference::Extra { .. }), "{first:?}");
+    assert_eq!(compared.log, good);
     assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
+    assert_eq!(stage.store.head().await.unwrap(), head, "a rebuild writes no events");
 }
 
-#[tokio::test]
-async fn only_the_live_table_and_the_one_before_it_are_kept() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_in_a_tight_loop_sees_the_whole_table_before_and_after_every_switch() {
     let stage = Stage::set().await;
     stage.projector().await.catch_up().await.unwrap();
-    let model = REGISTRY[0];
-    for _ in 0..4 {
-        rebuild(&*stage.store, &stage.reads, model, |_| {}).await.unwrap();
-    }
-    let tables = stage
-        .reads
-        .read(move |conn| {
-            let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE ?";
-            let pattern = format!("{}\\_%", model.name());
-            Ok(conn.query_row(&format!("{sql} ESCAPE '\\'"), [pattern], |row| row.get::<_, i64>(0))?)
+    let model = *REGISTRY.iter().find(|model| model.name() == "vendors").unwrap();
+    let whole = digest(&stage.reads, model).await.unwrap().rows;
+    let (tell, mut told) = watch::channel((0, 0));
+    let reader = {
+        let reads = stage.reopened();
+        tokio::spawn(async move {
+            let (mut old, mut new) = (0, 0);
+            while tell.send((old, new)).is_ok() {
+                let rows = Query::<Vendors>::everywhere().fetch(&reads).await.unwrap();
+                assert_eq!(rows.len() as u64, whole);
+                let marked = rows.iter().filter(|row| row.evidence == 1_000_000).count() as u64;
+                assert!(marked == 0 || marked == whole, "{marked} of {whole} rows are of the old table");
+                if marked == 0 { new += 1 } else { old += 1 }
+            }
         })
-        .await;
-    assert_eq!(
-        tables.unwrap(),
-        3,
-        "the live one, the one before it, and the one before that until the next rebuild"
-    );
+    };
+    for _ in 0..5 {
+        // Every row of the old table is marked, none of the new one is: a mixed table would show both.
+        stage.tamper(model, "UPDATE TABLE SET evidence = 1000000").await;
+        let (old, _) = *told.borrow_and_update();
+        told.wait_for(|(seen, _)| *seen > old + 1).await.unwrap();
+        assert_eq!(stage.rebuild(model).await.compared.unwrap().changed, whole);
+        let (_, new) = *told.borrow_and_update();
+        told.wait_for(|(_, seen)| *seen > new + 1).await.unwrap();
+    }
+    drop(told);
+    reader.await.unwrap();
 }

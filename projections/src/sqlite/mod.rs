@@ -1,17 +1,23 @@
 //! Everything that is SQLite's own: how values are stored and how statements are spelled. The rest of the
 //! crate knows only models, keys, rows and questions.
 
+mod frozen;
 mod rows;
+mod scratch;
 mod select;
+mod switching;
 mod tables;
 
-pub(crate) use rows::{delete, load, rows_of, scan, upsert};
+pub(crate) use frozen::{freeze, frozen, frozen_among, frozen_count, frozen_first, frozen_live, thaw};
+pub(crate) use rows::{delete, load, rows_of, scan, scan_both, upsert};
+pub(crate) use scratch::{Scratch, Snapshot, open_scratch, open_snapshot, write_changes};
 #[cfg(test)]
 pub(crate) use select::statement;
 pub(crate) use select::{count, select, sums};
+pub(crate) use switching::{build_before, drop_table, next_build, size, switch, tables};
 pub(crate) use tables::{
-    Build, advance, belong_to, build, discard_stale_builds, freeze, frozen, frozen_among, live_build,
-    next_build, positions, prepare, switch, thaw,
+    Build, Place, advance, belong_to, build, indexes, live_build, live_build_if_any, may_belong_to, places,
+    prepare,
 };
 
 use crate::reads::ReadError;
@@ -41,6 +47,7 @@ pub(crate) fn open_writer(path: &Path, statements: &Arc<AtomicU64>) -> Result<Co
     configure(&mut conn, statements)?;
     // What the last commits wrote can be made from the log again.
     conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.execute_batch(tables::LATER)?;
     Ok(conn)
 }
 

@@ -4,8 +4,9 @@ use super::tables::{Build, view};
 use super::{PARTITION, batches, placeholders, quoted, values};
 use crate::model::{AnyModel, Erased, ReadModel, StoredKey, StoredRow};
 use crate::reads::ReadError;
-use crate::row::{ColumnSpec, Role, Row};
-use rusqlite::{Connection, params_from_iter};
+use crate::row::{ColumnSpec, Role, Row, Value};
+use rusqlite::{Connection, Rows, params_from_iter};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// The most keys one statement looks up.
@@ -20,7 +21,7 @@ fn load_from(
     table: &str,
     columns: &'static [ColumnSpec],
     keys: &[StoredKey],
-    mut found: impl FnMut(Vec<crate::row::Value>) -> Result<(), ReadError>,
+    mut found: impl FnMut(Vec<Value>) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let key: Vec<_> = key_columns(columns).collect();
     let all = || std::iter::once(&PARTITION).chain(columns);
@@ -120,15 +121,55 @@ pub(crate) fn scan(
     conn: &Connection,
     build: &Build,
     model: &dyn AnyModel,
-    mut see: impl FnMut(Vec<crate::row::Value>),
+    mut see: impl FnMut(&[Value]),
 ) -> Result<(), ReadError> {
-    let all = || std::iter::once(&PARTITION).chain(model.columns());
-    let order = quoted(key_columns(model.columns()));
-    let sql = format!("SELECT {} FROM \"{}\" ORDER BY {order}", quoted(all()), build.table());
-    let mut statement = conn.prepare_cached(&sql)?;
+    let mut statement = conn.prepare(&in_key_order(build, model))?;
     let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        see(values(row, 0, all())?);
+    while let Some(row) = next(&mut rows, model)? {
+        see(&row);
     }
     Ok(())
+}
+
+/// Shows every row of two builds to `see`, those of the same key together, in key order.
+pub(crate) fn scan_both(
+    conn: &Connection,
+    model: &dyn AnyModel,
+    one: &Build,
+    other: &Build,
+    mut see: impl FnMut(Option<&[Value]>, Option<&[Value]>),
+) -> Result<(), ReadError> {
+    let key_width = key_columns(model.columns()).count();
+    let (mut left, mut right) = (
+        conn.prepare(&in_key_order(one, model))?,
+        conn.prepare(&in_key_order(other, model))?,
+    );
+    let (mut left, mut right) = (left.query([])?, right.query([])?);
+    let (mut one, mut other) = (next(&mut left, model)?, next(&mut right, model)?);
+    loop {
+        let order = match (&one, &other) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(one), Some(other)) => one[..key_width].cmp(&other[..key_width]),
+        };
+        see(one.as_deref().filter(|_| order.is_le()), other.as_deref().filter(|_| order.is_ge()));
+        if order.is_le() {
+            one = next(&mut left, model)?;
+        }
+        if order.is_ge() {
+            other = next(&mut right, model)?;
+        }
+    }
+}
+
+fn in_key_order(build: &Build, model: &dyn AnyModel) -> String {
+    let all = std::iter::once(&PARTITION).chain(model.columns());
+    let order = quoted(key_columns(model.columns()));
+    format!("SELECT {} FROM \"{}\" ORDER BY {order}", quoted(all), build.table())
+}
+
+fn next(rows: &mut Rows<'_>, model: &dyn AnyModel) -> Result<Option<Vec<Value>>, ReadError> {
+    let Some(row) = rows.next()? else { return Ok(None) };
+    values(row, 0, std::iter::once(&PARTITION).chain(model.columns())).map(Some)
 }

@@ -1,16 +1,13 @@
-//! Which tables there are: the builds of each model, how far each has come, which one is live, and which of
-//! their keys are frozen. Readers go through a view named after model and fingerprint, which always shows the
-//! live build.
+//! Which tables there are: the builds of each model, how far each has come, and which one is live. Readers go
+//! through a view named after model and fingerprint, which always shows the live build.
 
 use super::{PARTITION, quoted, storage};
-use crate::model::{AnyModel, StoredKey};
-use crate::poison::Frozen;
+use crate::model::AnyModel;
 use crate::reads::ReadError;
-use crate::row::{ColumnSpec, Field, Role, Unreadable};
-use cityos_domain::ids::EventId;
+use crate::row::{ColumnSpec, Role};
 use cityos_domain::log::Position;
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The tables about the others.
@@ -30,6 +27,19 @@ pub(super) const BOOKKEEPING: &str = "
         error TEXT NOT NULL,
         PRIMARY KEY (build, key)
     ) STRICT, WITHOUT ROWID;";
+
+/// What files of before do not have yet. An older program does not look at it.
+pub(super) const LATER: &str = "
+    CREATE TABLE IF NOT EXISTS unfinished (
+        model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
+        PRIMARY KEY (model, fingerprint)
+    ) STRICT, WITHOUT ROWID;";
+
+/// Whether these may be the read models of the log of this name, as far as they know theirs.
+pub(crate) fn may_belong_to(conn: &Connection, log: Uuid) -> Result<bool, ReadError> {
+    let own: Option<[u8; 16]> = conn.query_row("SELECT log FROM about", [], |row| row.get(0))?;
+    Ok(own.is_none_or(|own| own == *log.as_bytes()))
+}
 
 /// Whether these are the read models of the log of this name. The first one asked about is taken for theirs.
 pub(crate) fn belong_to(conn: &Connection, log: Uuid) -> Result<bool, ReadError> {
@@ -58,16 +68,25 @@ impl Build {
     }
 }
 
+/// Where a model stands: which build of it is live, and how far that has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    /// The build's number.
+    pub(crate) build: i64,
+    /// How far it has come.
+    pub(crate) position: Position,
+}
+
 /// The name readers use.
 pub(super) fn view(model: &dyn AnyModel) -> String {
     format!("{}_{}", model.name(), model.fingerprint())
 }
 
-fn position(stored: i64) -> Position {
+pub(super) fn position(stored: i64) -> Position {
     Position(stored.try_into().expect("positions are not negative"))
 }
 
-fn stored(position: Position) -> i64 {
+pub(super) fn stored(position: Position) -> i64 {
     position.0.try_into().expect("positions stay far below 2^63")
 }
 
@@ -81,6 +100,9 @@ pub(crate) fn prepare(conn: &Connection, model: &dyn AnyModel) -> Result<(), Rea
             position: Position::START,
         };
         create_build(conn, model, &first)?;
+        for index in indexes(model, &first) {
+            conn.execute_batch(&index)?;
+        }
         conn.execute(
             "INSERT INTO live (model, fingerprint, build) VALUES (?, ?, ?)",
             params![first.model, first.fingerprint, first.number],
@@ -95,7 +117,7 @@ pub(crate) fn live_build(conn: &Connection, model: &dyn AnyModel) -> Result<Buil
     Ok(live_build_if_any(conn, model)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
 }
 
-fn live_build_if_any(conn: &Connection, model: &dyn AnyModel) -> Result<Option<Build>, ReadError> {
+pub(crate) fn live_build_if_any(conn: &Connection, model: &dyn AnyModel) -> Result<Option<Build>, ReadError> {
     let number = conn
         .prepare_cached("SELECT build FROM live WHERE model = ? AND fingerprint = ?")?
         .query_row(params![model.name(), model.fingerprint()], |row| row.get(0))
@@ -112,16 +134,16 @@ pub(crate) fn build(conn: &Connection, model: &dyn AnyModel, number: i64) -> Res
     Ok(Build { model: model.name(), fingerprint, number, position: position(at) })
 }
 
-/// How far the live builds of `models` have come, in their order.
-pub(crate) fn positions(conn: &Connection, models: &[&dyn AnyModel]) -> Result<Vec<Position>, ReadError> {
+/// Which builds of `models` are live, and how far they have come, in their order.
+pub(crate) fn places(conn: &Connection, models: &[&dyn AnyModel]) -> Result<Vec<Place>, ReadError> {
     let mut statement = conn.prepare_cached(
-        "SELECT model, fingerprint, position FROM live JOIN builds USING (model, fingerprint, build)",
+        "SELECT model, fingerprint, build, position FROM live JOIN builds USING (model, fingerprint, build)",
     )?;
     let mut rows = statement.query([])?;
     let mut found = HashMap::new();
     while let Some(row) = rows.next()? {
         let model: (String, String) = (row.get(0)?, row.get(1)?);
-        found.insert(model, position(row.get(2)?));
+        found.insert(model, Place { build: row.get(2)?, position: position(row.get(3)?) });
     }
     let of = |model: &&dyn AnyModel| {
         found
@@ -132,22 +154,19 @@ pub(crate) fn positions(conn: &Connection, models: &[&dyn AnyModel]) -> Result<V
     models.iter().map(of).collect()
 }
 
-/// The build after the live one: begun now, or by someone who did not finish it.
-pub(crate) fn next_build(conn: &Connection, model: &dyn AnyModel) -> Result<Build, ReadError> {
-    let live = live_build(conn, model)?;
-    let next = Build { number: live.number + 1, position: Position::START, ..live };
-    let newest: i64 = conn
-        .prepare_cached("SELECT max(build) FROM builds WHERE model = ? AND fingerprint = ?")?
-        .query_row(params![next.model, next.fingerprint], |row| row.get(0))?;
-    if newest < next.number {
-        create_build(conn, model, &next)?;
-    }
-    build(conn, model, next.number)
+/// Makes the table of a build and its place in the books. Its indexes are made apart: a table is filled faster
+/// without them.
+pub(super) fn create_build(conn: &Connection, model: &dyn AnyModel, build: &Build) -> Result<(), ReadError> {
+    conn.execute_batch(&format!("CREATE TABLE {}", definition(model, build)))?;
+    conn.execute(
+        "INSERT INTO builds (model, fingerprint, build, position) VALUES (?, ?, ?, ?)",
+        params![build.model, build.fingerprint, build.number, stored(build.position)],
+    )?;
+    Ok(())
 }
 
-/// Makes the table of a build, its indexes, and its place in the books.
-fn create_build(conn: &Connection, model: &dyn AnyModel, build: &Build) -> Result<(), ReadError> {
-    let table = build.table();
+/// What stands behind `CREATE TABLE`.
+pub(super) fn definition(model: &dyn AnyModel, build: &Build) -> String {
     let column = |column: &ColumnSpec| {
         let null = if column.nullable { "" } else { " NOT NULL" };
         format!("\"{}\" {}{null}", column.name, storage(column.kind))
@@ -155,27 +174,30 @@ fn create_build(conn: &Connection, model: &dyn AnyModel, build: &Build) -> Resul
     let columns: Vec<_> = std::iter::once(&PARTITION).chain(model.columns()).map(column).collect();
     let key = model.columns().iter().filter(|column| column.role == Role::Key);
     let key = quoted(std::iter::once(&PARTITION).chain(key));
-    let mut ddl = format!(
-        "CREATE TABLE \"{table}\" ({}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID;",
+    format!(
+        "\"{}\" ({}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID",
+        build.table(),
         columns.join(", ")
-    );
+    )
+}
+
+/// The statements that make the indexes of a build, where they are not there.
+pub(crate) fn indexes(model: &dyn AnyModel, build: &Build) -> Vec<String> {
+    let table = build.table();
+    let index = |name: String, columns: String| {
+        format!("CREATE INDEX IF NOT EXISTS \"{table}_{name}\" ON \"{table}\" ({columns})")
+    };
     // The key follows in every index of a table without row ids, so that sorted pages need no sorting.
-    for ColumnSpec { name, role, .. } in model.columns() {
-        if matches!(role, Role::Indexed | Role::Across) {
-            let indexed = format!("\"partition\", \"{name}\"");
-            ddl.push_str(&format!("CREATE INDEX \"{table}_{name}\" ON \"{table}\" ({indexed});"));
+    let of_column = |ColumnSpec { name, role, .. }: &ColumnSpec| {
+        let within = || index((*name).to_owned(), format!("\"partition\", \"{name}\""));
+        let across = || index(format!("across_{name}"), format!("\"{name}\", \"partition\""));
+        match role {
+            Role::Key | Role::Plain => Vec::new(),
+            Role::Indexed => vec![within()],
+            Role::Across => vec![within(), across()],
         }
-        if *role == Role::Across {
-            let indexed = format!("\"{name}\", \"partition\"");
-            ddl.push_str(&format!("CREATE INDEX \"{table}_across_{name}\" ON \"{table}\" ({indexed});"));
-        }
-    }
-    conn.execute_batch(&ddl)?;
-    conn.execute(
-        "INSERT INTO builds (model, fingerprint, build, position) VALUES (?, ?, ?, ?)",
-        params![build.model, build.fingerprint, build.number, stored(build.position)],
-    )?;
-    Ok(())
+    };
+    model.columns().iter().flat_map(of_column).collect()
 }
 
 /// Moves a build's checkpoint on, if it is still where `build` says: otherwise someone else was quicker.
@@ -194,109 +216,11 @@ pub(crate) fn advance(conn: &Connection, build: &Build, to: Position) -> Result<
     Ok(moved == 1)
 }
 
-/// Makes `next` live instead of the build before it, if that one is still live and not ahead.
-pub(crate) fn switch(conn: &Connection, model: &dyn AnyModel, next: &Build) -> Result<bool, ReadError> {
-    let live = live_build(conn, model)?;
-    if live.number + 1 != next.number || live.position > next.position {
-        return Ok(false);
-    }
-    conn.execute(
-        "UPDATE live SET build = ? WHERE model = ? AND fingerprint = ? AND build = ?",
-        params![next.number, next.model, next.fingerprint, live.number],
-    )?;
-    show(conn, model, next)?;
-    Ok(true)
-}
-
-fn show(conn: &Connection, model: &dyn AnyModel, build: &Build) -> Result<(), ReadError> {
+/// Has readers see this build.
+pub(super) fn show(conn: &Connection, model: &dyn AnyModel, build: &Build) -> Result<(), ReadError> {
     let (view, table) = (view(model), build.table());
     conn.execute_batch(&format!(
         "DROP VIEW IF EXISTS \"{view}\"; CREATE VIEW \"{view}\" AS SELECT * FROM \"{table}\";"
     ))?;
     Ok(())
-}
-
-/// Drops the builds before the one that was live before the live one.
-pub(crate) fn discard_stale_builds(conn: &Connection, model: &dyn AnyModel) -> Result<(), ReadError> {
-    let live = live_build(conn, model)?;
-    let stale: Vec<i64> = conn
-        .prepare_cached("SELECT build FROM builds WHERE model = ? AND fingerprint = ? AND build < ?")?
-        .query_map(params![live.model, live.fingerprint, live.number - 1], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for number in stale {
-        let build = Build { number, ..live.clone() };
-        conn.execute_batch(&format!("DROP TABLE \"{}\"", build.table()))?;
-        conn.execute("DELETE FROM frozen WHERE build = ?", [build.table()])?;
-        conn.execute(
-            "DELETE FROM builds WHERE model = ? AND fingerprint = ? AND build = ?",
-            params![build.model, build.fingerprint, build.number],
-        )?;
-    }
-    Ok(())
-}
-
-fn encode(key: &StoredKey) -> String {
-    serde_json::to_string(key).expect("keys hold only what JSON can")
-}
-
-fn decode(key: &str) -> Result<StoredKey, ReadError> {
-    Ok(serde_json::from_str(key).map_err(|_| Unreadable::not::<StoredKey>(key.to_owned().into_value()))?)
-}
-
-/// Keeps later events of the row's key out of the build.
-pub(crate) fn freeze(conn: &Connection, build: &Build, row: &Frozen) -> Result<(), ReadError> {
-    let Frozen { key, position, event, error } = row;
-    conn.prepare_cached("INSERT INTO frozen (build, key, position, event, error) VALUES (?, ?, ?, ?, ?)")?
-        .execute(params![build.table(), encode(key), stored(*position), event.0.as_bytes(), error])?;
-    Ok(())
-}
-
-/// Lets the events of `key` in again.
-pub(crate) fn thaw(conn: &Connection, build: &Build, key: &StoredKey) -> Result<(), ReadError> {
-    conn.prepare_cached("DELETE FROM frozen WHERE build = ? AND key = ?")?
-        .execute(params![build.table(), encode(key)])?;
-    Ok(())
-}
-
-/// The frozen keys of a build, each with the event that did not fit.
-pub(crate) fn frozen(conn: &Connection, build: &Build) -> Result<Vec<Frozen>, ReadError> {
-    let mut statement =
-        conn.prepare_cached("SELECT key, position, event, error FROM frozen WHERE build = ? ORDER BY key")?;
-    let mut rows = statement.query([build.table()])?;
-    let mut list = Vec::new();
-    while let Some(row) = rows.next()? {
-        list.push(Frozen {
-            key: decode(&row.get::<_, String>(0)?)?,
-            position: position(row.get(1)?),
-            event: EventId(Uuid::from_bytes(row.get(2)?)),
-            error: row.get(3)?,
-        });
-    }
-    Ok(list)
-}
-
-/// Which of `keys` are frozen.
-pub(crate) fn frozen_among<'k>(
-    conn: &Connection,
-    build: &Build,
-    keys: impl Iterator<Item = &'k StoredKey>,
-) -> Result<HashSet<StoredKey>, ReadError> {
-    let table = build.table();
-    // As nearly always none is: then the keys are not even spelled out.
-    let some: bool = conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM frozen WHERE build = ?)")?
-        .query_row([&table], |row| row.get(0))?;
-    if !some {
-        return Ok(HashSet::new());
-    }
-    let keys: serde_json::Value = keys.map(encode).collect();
-    let mut statement = conn.prepare_cached(
-        "SELECT key FROM frozen WHERE build = ? AND key IN (SELECT value FROM json_each(?))",
-    )?;
-    let mut rows = statement.query(params![table, keys.to_string()])?;
-    let mut found = HashSet::new();
-    while let Some(row) = rows.next()? {
-        found.insert(decode(&row.get::<_, String>(0)?)?);
-    }
-    Ok(found)
 }

@@ -3,6 +3,8 @@
 mod append;
 mod events;
 mod importing;
+mod orders;
+mod rebuild;
 mod replay;
 
 use std::path::PathBuf;
@@ -23,7 +25,11 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(
         std::env::var_os("CITYOS_BENCH_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
     )?;
-    let rows = [append::measure(folder.path()).await?, replay::measure(folder.path()).await?];
+    let rows = [
+        append::measure(folder.path()).await?,
+        replay::measure(folder.path()).await?,
+        rebuild::measure(folder.path()).await?,
+    ];
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");
     for row in &rows {
         let Measured { what, ours, limit, ratio, target, note } = row;

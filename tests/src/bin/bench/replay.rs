@@ -12,7 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-const EVENTS: u64 = 1_000_000;
+/// How many events are replayed.
+pub const EVENTS: u64 = 1_000_000;
 const EVENTS_A_COMMAND: u64 = 1_000;
 const PAGE: u32 = 5_000;
 const ROUNDS: u32 = 3;
@@ -53,12 +54,14 @@ pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
     })
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
+/// The rate in the middle.
+pub fn median(mut rates: Vec<f64>) -> f64 {
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
 }
 
-async fn replay(store: &SqliteStore) -> anyhow::Result<f64> {
+/// Reads a log of a million events into typed events: events a second.
+pub async fn replay(store: &SqliteStore) -> anyhow::Result<f64> {
     let begun = Instant::now();
     let (mut after, mut count) = (Position::START, 0);
     loop {

@@ -1,0 +1,141 @@
+//! The tables of the read models: which there are, back to the one before, and away with those nobody needs.
+
+use crate::claim::claim;
+use crate::model::AnyModel;
+use crate::reads::{ReadError, ReadStore};
+use crate::repair::RepairError;
+use crate::sqlite;
+use cityos_domain::log::Position;
+use std::fmt;
+
+/// What a table is to its fingerprint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TableState {
+    /// What is read.
+    Live,
+    /// What was live once, or dropped in favour of what was before it.
+    Old,
+    /// What a rebuild has begun.
+    Unfinished,
+}
+
+impl fmt::Display for TableState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TableState::Live => "live",
+            TableState::Old => "old",
+            TableState::Unfinished => "unfinished",
+        })
+    }
+}
+
+/// One physical table of a model, this program's or another's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Table {
+    /// The model's name.
+    pub model: String,
+    /// The fingerprint it was made for.
+    pub fingerprint: String,
+    /// Counts the builds of this fingerprint, from 1.
+    pub build: i64,
+    /// What it was built from: every event up to here.
+    pub position: Position,
+    /// What it is to its fingerprint.
+    pub state: TableState,
+}
+
+impl Table {
+    /// Its name in the database.
+    pub fn name(&self) -> String {
+        format!("{}_{}_{}", self.model, self.fingerprint, self.build)
+    }
+
+    /// Whether it was made for the model as this program knows it.
+    pub fn is_of(&self, model: &dyn AnyModel) -> bool {
+        self.model == model.name() && self.fingerprint == model.fingerprint()
+    }
+}
+
+/// A table with what it takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SizedTable {
+    /// It.
+    pub table: Table,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many bytes it takes with its indexes.
+    pub bytes: u64,
+}
+
+/// Every table there is.
+pub async fn tables(reads: &ReadStore) -> Result<Vec<Table>, ReadError> {
+    reads.read(sqlite::tables).await
+}
+
+/// Every table there is, with its size. Looks at all of them.
+pub async fn sized_tables(reads: &ReadStore) -> Result<Vec<SizedTable>, ReadError> {
+    reads
+        .read(|conn| {
+            let snapshot = conn.unchecked_transaction()?;
+            let sized = |table: Table| {
+                let (rows, bytes) = sqlite::size(&snapshot, &table)?;
+                Ok(SizedTable { table, rows, bytes })
+            };
+            sqlite::tables(&snapshot)?.into_iter().map(sized).collect()
+        })
+        .await
+}
+
+/// Where a model was put back to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RolledBack {
+    /// The build that was live.
+    pub from: i64,
+    /// The build that is live now.
+    pub to: i64,
+    /// How far that one had come: whoever moves the read models goes on from there.
+    pub position: Position,
+}
+
+/// Makes the newest table before the live one the live one again.
+pub async fn roll_back(
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+) -> Result<RolledBack, RepairError> {
+    let _claim = claim(reads, model, "rolled back")?;
+    reads
+        .write(move |conn| {
+            let live = sqlite::live_build_if_any(conn, model)?.ok_or(RepairError::NoTable(model.name()))?;
+            let before =
+                sqlite::build_before(conn, model)?.ok_or(RepairError::NothingBefore(model.name()))?;
+            sqlite::switch(conn, model, &before)?;
+            Ok(RolledBack { from: live.number, to: before.number, position: before.position })
+        })
+        .await
+}
+
+/// Drops a table, unless it is the live one of a model as this program knows it, or is being worked on.
+pub async fn drop_table(
+    reads: &ReadStore,
+    models: &'static [&'static dyn AnyModel],
+    table: Table,
+) -> Result<(), RepairError> {
+    let own = models.iter().find(|model| table.is_of(**model));
+    let _claim = own.map(|model| claim(reads, *model, "tidied up")).transpose()?;
+    reads
+        .write(move |conn| {
+            // Looked at again: it may have become live meanwhile.
+            let now = sqlite::tables(conn)?.into_iter().find(|now| now.name() == table.name());
+            match now {
+                None => Ok(()),
+                Some(now) if own.is_some() && now.state == TableState::Live => {
+                    Err(RepairError::Live(now.name()))
+                }
+                Some(now) => Ok(sqlite::drop_table(conn, &now)?),
+            }
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests;

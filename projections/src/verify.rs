@@ -1,0 +1,83 @@
+//! Whether a live table is what the log makes of it, found out beside everything that goes on, and leaving nothing behind.
+
+use crate::bulk::{Bulk, CHECKPOINT_EVENTS, Poison};
+use crate::claim::claim;
+use crate::compare::{Comparing, Comparison};
+use crate::model::AnyModel;
+use crate::poison::Frozen;
+use crate::projector::ProjectError;
+use crate::reads::{ReadError, ReadStore};
+use crate::rebuild::Progress;
+use crate::repair::{RepairError, belong_together};
+use crate::sqlite::Scratch;
+use cityos_domain::log::Position;
+use cityos_eventstore::store::EventStore;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// What a comparison of a live table with the log came to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Verified {
+    /// Row by row.
+    pub compared: Comparison,
+    /// The rows of the table that are frozen: they are compared with what the log makes of them up to the first event
+    /// that does not fit.
+    pub frozen: Vec<Frozen>,
+}
+
+impl Verified {
+    /// Whether the table is what it should be.
+    pub fn is_sound(&self) -> bool {
+        self.compared.is_identical() && self.frozen.is_empty()
+    }
+}
+
+/// Folds the log into a table nobody else sees, and compares it with the live one as that was at one moment.
+pub async fn verify(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Verified, RepairError> {
+    let _claim = claim(reads, model, "verified")?;
+    belong_together(store, reads).await?;
+    let scratch = {
+        let reads = reads.clone();
+        spawn_blocking(move || reads.scratch(model)).await.map_err(|_| ReadError::Stopped)?
+    };
+    let scratch = Arc::new(scratch?);
+    // From here on the table stands still for us, however it moves on for others.
+    let live = looking(&scratch, Scratch::live).await?;
+    let (live, frozen) = live.ok_or(RepairError::NoTable(model.name()))?;
+    let bulk = Bulk {
+        store,
+        model,
+        target: scratch.clone(),
+        poison: Poison::Freezes,
+        checkpoint_events: CHECKPOINT_EVENTS,
+    };
+    let (from, to) = (Position::START, live.position);
+    let (at, _) = bulk.fold(from, to, &mut |at| progress(Progress::Folding { from, at, to })).await?;
+    if at < to {
+        return Err(ProjectError::AheadOfLog.into());
+    }
+    progress(Progress::Comparing);
+    let compared = looking(&scratch, move |scratch| {
+        let mut comparing = Comparing::at(to, model);
+        scratch.beside(&live, |table, log| comparing.see(table, log))?;
+        Ok(comparing.end())
+    });
+    Ok(Verified { compared: compared.await?, frozen })
+}
+
+/// Looks at the tables on a thread that may block.
+async fn looking<T: Send + 'static>(
+    scratch: &Arc<Scratch>,
+    look: impl FnOnce(&Scratch) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let scratch = scratch.clone();
+    spawn_blocking(move || look(&scratch)).await.map_err(|_| ReadError::Stopped)?
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! A comparison with the log finds what somebody edited, at one moment, and leaves nothing behind.
+
+use super::*;
+use crate::models::REGISTRY;
+use crate::rehearsal::{Meddled, Stage};
+use crate::row::Value;
+use crate::{ChangedColumn, DIFFERENCES_TOLD_MAX, Difference, digest};
+use cityos_eventstore::store::EventStore;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn model(name: &str) -> &'static dyn AnyModel {
+    *REGISTRY.iter().find(|model| model.name() == name).unwrap()
+}
+
+async fn verified(stage: &Stage, model: &'static dyn AnyModel) -> Verified {
+    verify(&*stage.store, &stage.reads, model, |_| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_table_that_was_grown_is_identical_and_nothing_is_left_behind() {
+    let stage = Stage::set().await;
+    stage.projector().await.with_pages_of(7).catch_up().await.unwrap();
+    let (schema, written) = (stage.schema().await, stage.reads.statements_written());
+    for model in REGISTRY {
+        let found = verified(&stage, *model).await;
+        assert!(found.is_sound(), "{}: {found:?}", model.name());
+        assert_eq!(found.compared.table, digest(&stage.reads, *model).await.unwrap());
+        assert!(found.compared.log.rows > 0);
+    }
+    assert_eq!(stage.schema().await, schema);
+    assert_eq!(stage.reads.statements_written(), written, "it only looks");
+}
+
+#[tokio::test]
+async fn rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let vendors = model("vendors");
+    stage.tamper(vendors, "UPDATE TABLE SET evidence = 77, reason = NULL WHERE id = (SELECT min(id) FROM TABLE)").await;
+    let found = verified(&stage, vendors).await;
+    assert!(!found.is_sound());
+    let compared = found.compared;
+    assert_eq!((compared.missing, compared.extra, compared.changed), (0, 0, 2), "one of each tenant");
+    let Difference::Changed { columns, .. } = &compared.differences[0] else { panic!("{compared:?}") };
+    let evidence = columns.iter().find(|column| column.name == "evidence").unwrap();
+    let ChangedColumn { table, log, .. } = evidence;
+    assert_eq!(*table, Value::Integer(77));
+    assert_ne!(*log, Value::Integer(77));
+
+    let count = stage.tamper(vendors, "DELETE FROM TABLE").await as u64;
+    let compared = verified(&stage, vendors).await.compared;
+    assert_eq!((compared.missing, compared.extra, compared.changed), (count, 0, 0));
+    assert_eq!(compared.differing(), count);
+    assert!(matches!(compared.differences[0], Difference::Missing { .. }));
+}
+
+#[tokio::test]
+async fn of_many_differences_all_are_counted_and_the_first_are_told() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let many = model("ledger_entries");
+    let count = stage.tamper(many, "DELETE FROM TABLE").await;
+    assert!(count > DIFFERENCES_TOLD_MAX, "{count}");
+    let compared = verified(&stage, many).await.compared;
+    assert_eq!(compared.missing, count as u64);
+    assert_eq!(compared.differences.len(), DIFFERENCES_TOLD_MAX);
+}
+
+#[tokio::test]
+async fn a_table_that_moves_on_meanwhile_is_compared_as_it_was_at_one_moment() {
+    for model in REGISTRY {
+        let stage = Stage::empty();
+        let count = stage.history.events().len();
+        stage.history.write(&*stage.store, 0, count / 2).await;
+        let projector = stage.projector().await;
+        let seen = projector.catch_up().await.unwrap();
+        let moved = AtomicBool::new(false);
+        let log = Meddled::after(1, &stage.store, async |page| {
+            if !moved.swap(true, Ordering::SeqCst) {
+                stage.history.write(&*stage.store, count / 2, count).await;
+                projector.catch_up().await.unwrap();
+            }
+            Ok(page)
+        });
+        let found = verify(&log, &stage.reads, *model, |_| {}).await.unwrap();
+        assert!(found.is_sound(), "{}: {found:?}", model.name());
+        assert_eq!(found.compared.table.position, seen, "{}", model.name());
+        assert!(moved.load(Ordering::SeqCst));
+        assert_eq!(stage.store.head().await.unwrap(), Position(count as u64));
+    }
+}

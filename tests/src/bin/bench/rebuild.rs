@@ -1,0 +1,95 @@
+//! Rebuilding the read model of orders from a million events, beside reading them alone. A first rebuild fills the live
+//! table; those that are measured build beside it, compare the two, make the indexes and switch, as an operator's do.
+
+use super::Measured;
+use super::orders::{EVENTS_AN_ORDER, write};
+use super::replay::{EVENTS, median, replay};
+use anyhow::Context;
+use cityos_eventstore::clock::SystemClock;
+use cityos_eventstore::sqlite::SqliteStore;
+use cityos_projections::models::REGISTRY;
+use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Progress, ReadStore, drop_table, rebuild, tables};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const ROUNDS: u32 = 3;
+
+/// The rebuild and the replay in turn, the median round of each.
+pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
+    let store = SqliteStore::open(&folder.join("orders.db"), Arc::new(SystemClock))?;
+    write(&store, EVENTS / EVENTS_AN_ORDER).await?;
+    let reads = ReadStore::open(&folder.join("orders-read.db"))?;
+    let model = REGISTRY.iter().copied().find(|model| model.name() == "orders").context("the model is there")?;
+    rebuilt(&store, &reads, model).await?;
+    let (mut rebuilds, mut alone) = (Vec::new(), Vec::new());
+    let mut peak_mib = 0;
+    let mut last = Spent::default();
+    for _ in 0..ROUNDS {
+        alone.push(replay(&store).await?);
+        // From here on the peak is the rebuild's.
+        std::fs::write("/proc/self/clear_refs", "5")?;
+        let (rate, spent) = rebuilt(&store, &reads, model).await?;
+        rebuilds.push(rate);
+        last = spent;
+        peak_mib = peak_mib.max(peak()?);
+        for table in tables(&reads).await?.into_iter().filter(|table| table.build > 1) {
+            // All but the live one.
+            drop(drop_table(&reads, REGISTRY, table).await);
+        }
+    }
+    let (rebuilds, alone) = (median(rebuilds), median(alone));
+    let Spent { folding, comparing, indexing } = last;
+    Ok(Measured {
+        what: "rebuild of orders from 1,000,000 events",
+        ours: format!("{rebuilds:.0}/s, at most {peak_mib} MiB"),
+        limit: format!("replay alone {alone:.0}/s"),
+        ratio: rebuilds / alone,
+        target: 0.6,
+        note: format!(
+            "folding {folding:.1?}, comparing {comparing:.1?}, indexes and switch {indexing:.1?}, median of {ROUNDS} rounds"
+        ),
+    })
+}
+
+/// What the time went into.
+#[derive(Default)]
+struct Spent {
+    folding: Duration,
+    comparing: Duration,
+    indexing: Duration,
+}
+
+async fn rebuilt(
+    store: &SqliteStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+) -> anyhow::Result<(f64, Spent)> {
+    let begun = Instant::now();
+    let (mut since, mut doing, mut spent) = (begun, None, Spent::default());
+    let mut took = |now: Option<Progress>| {
+        let time = since.elapsed();
+        match doing {
+            Some(Progress::Folding { .. }) | None => spent.folding += time,
+            Some(Progress::Comparing) => spent.comparing += time,
+            Some(Progress::Indexing) => spent.indexing += time,
+        }
+        (since, doing) = (Instant::now(), now);
+    };
+    let rebuilt = rebuild(store, reads, model, CHECKPOINT_EVENTS, |progress| took(Some(progress))).await?;
+    took(None);
+    let seconds = begun.elapsed().as_secs_f64();
+    anyhow::ensure!(rebuilt.to.0 == EVENTS, "the rebuild came to {:?}", rebuilt.to);
+    if let Some(compared) = rebuilt.compared {
+        anyhow::ensure!(compared.is_identical() && compared.log.rows == EVENTS / EVENTS_AN_ORDER);
+    }
+    Ok((EVENTS as f64 / seconds, spent))
+}
+
+/// The most memory this process has had since that was last reset, in MiB.
+fn peak() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("the kernel says")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024)
+}
