@@ -3,11 +3,13 @@
 //! An event is stored as a type name (`order.placed`), a schema version and a JSON body. Adding an aggregate
 //! is one line in the table below; adding an event is a variant of its aggregate's own enum.
 
+use crate::aggregate::Aggregate;
+use crate::workspace::fold_events;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! aggregates {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal: $event:path;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal: $aggregate:path;)*) => {
         /// The kinds of aggregates.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum Kind {
@@ -37,7 +39,7 @@ macro_rules! aggregates {
         /// Everything that can happen.
         #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
         pub enum Event {
-            $($(#[$doc])* #[serde(rename = $name)] $variant($event),)*
+            $($(#[$doc])* #[serde(rename = $name)] $variant(<$aggregate as Aggregate>::Event),)*
         }
 
         impl Event {
@@ -49,19 +51,42 @@ macro_rules! aggregates {
             }
         }
 
-        $(impl From<$event> for Event {
-            fn from(event: $event) -> Event {
+        $(impl From<<$aggregate as Aggregate>::Event> for Event {
+            fn from(event: <$aggregate as Aggregate>::Event) -> Event {
                 Event::$variant(event)
             }
         }
 
-        impl AggregateEvent for $event {
+        impl AggregateEvent for <$aggregate as Aggregate>::Event {
             const KIND: Kind = Kind::$variant;
 
             fn of(event: &Event) -> Option<&Self> {
                 if let Event::$variant(own) = event { Some(own) } else { None }
             }
         })*
+
+        /// The state of any aggregate. What is sealed in it stays sealed.
+        #[derive(Clone, PartialEq, Debug, Serialize)]
+        #[serde(untagged)]
+        pub enum State {
+            $($(#[$doc])* $variant($aggregate),)*
+        }
+
+        impl State {
+            /// What an aggregate of this kind is before anything has happened to it.
+            pub fn before(kind: Kind) -> State {
+                match kind {
+                    $(Kind::$variant => State::$variant(<$aggregate>::default()),)*
+                }
+            }
+
+            /// What it becomes with these events of its stream. Those of other kinds are a bug of the caller.
+            pub fn after<'a>(self, events: impl Iterator<Item = &'a Event>) -> State {
+                match self {
+                    $(State::$variant(state) => State::$variant(fold_events(state, events)),)*
+                }
+            }
+        }
     };
 }
 
@@ -76,47 +101,47 @@ pub trait AggregateEvent: Into<Event> + Clone + PartialEq + std::fmt::Debug + Se
 
 aggregates! {
     /// A country, scope, category or subcategory of the city.
-    Place = "place": crate::foundation::place::Event;
+    Place = "place": crate::foundation::place::Place;
     /// A name that only one owner may have.
-    Reservation = "reservation": crate::foundation::reservation::Event;
+    Reservation = "reservation": crate::foundation::reservation::Reservation;
     /// A tenant's entry in the city's register.
-    Tenancy = "tenancy": crate::foundation::tenancy::Event;
+    Tenancy = "tenancy": crate::foundation::tenancy::Tenancy;
     /// A tenant: its lifecycle and policies.
-    Tenant = "tenant": crate::foundation::tenant::Event;
+    Tenant = "tenant": crate::foundation::tenant::Tenant;
     /// A tenant's shop front.
-    Store = "store": crate::foundation::store::Event;
+    Store = "store": crate::foundation::store::Store;
     /// A seller.
-    Vendor = "vendor": crate::marketplace::vendor::Event;
+    Vendor = "vendor": crate::marketplace::vendor::Vendor;
     /// A buyer.
-    Customer = "customer": crate::marketplace::customer::Event;
+    Customer = "customer": crate::marketplace::customer::Customer;
     /// A node of the tenant's own category tree.
-    ProductCategory = "product_category": crate::marketplace::product_category::Event;
+    ProductCategory = "product_category": crate::marketplace::product_category::ProductCategory;
     /// A product.
-    Product = "product": crate::marketplace::product::Event;
+    Product = "product": crate::marketplace::product::Product;
     /// A vendor selling a product.
-    Offer = "offer": crate::marketplace::offer::Event;
+    Offer = "offer": crate::marketplace::offer::Offer;
     /// The units of an offer.
-    Stock = "stock": crate::marketplace::stock::Event;
+    Stock = "stock": crate::marketplace::stock::Stock;
     /// A tenant's ordered list of commission rules.
-    CommissionRules = "commission_rules": crate::commission::rules::Event;
+    CommissionRules = "commission_rules": crate::commission::rules::CommissionRules;
     /// How far a vendor has come in a tiered rule's month.
-    CommissionTier = "commission_tier": crate::commission::tier::Event;
+    CommissionTier = "commission_tier": crate::commission::tier::CommissionTier;
     /// A customer's order.
-    Order = "order": crate::orders::order::Event;
+    Order = "order": crate::orders::order::Order;
     /// One vendor's part of an order.
-    VendorOrder = "vendor_order": crate::orders::vendor_order::Event;
+    VendorOrder = "vendor_order": crate::orders::vendor_order::VendorOrder;
     /// The payment of an order.
-    Payment = "payment": crate::orders::payment::Event;
+    Payment = "payment": crate::orders::payment::Payment;
     /// Which months a vendor's ledgers have.
-    LedgerBook = "ledger_book": crate::ledger::book::Event;
+    LedgerBook = "ledger_book": crate::ledger::book::LedgerBook;
     /// One month of a vendor's ledger in one currency.
-    Ledger = "ledger": crate::ledger::month::Event;
+    Ledger = "ledger": crate::ledger::month::LedgerMonth;
     /// A payout.
-    Payout = "payout": crate::ledger::payout::Event;
+    Payout = "payout": crate::ledger::payout::Payout;
     /// Something that goes wrong on purpose.
-    Drill = "drill": crate::drill::Event;
+    Drill = "drill": crate::drill::Drill;
     /// A run of a saga.
-    SagaRun = "saga_run": crate::saga_run::Event;
+    SagaRun = "saga_run": crate::saga_run::SagaRun;
 }
 
 /// The name a type of event is stored under, and its body.

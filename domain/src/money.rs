@@ -116,12 +116,17 @@ impl Money {
 
     /// The amount as a decimal with exactly the currency's number of decimals.
     pub fn decimal(self) -> String {
-        let sign = if self.minor < 0 { "-" } else { "" };
-        let exponent = self.currency.exponent() as usize;
-        let digits = format!("{:0>width$}", self.minor.unsigned_abs(), width = exponent + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - exponent);
-        if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+        decimal(self.minor.into(), self.currency)
     }
+}
+
+/// An amount, or a sum of any number of them, as a decimal with exactly the currency's number of decimals.
+pub fn decimal(minor: i128, currency: Currency) -> String {
+    let sign = if minor < 0 { "-" } else { "" };
+    let exponent = currency.exponent() as usize;
+    let digits = format!("{:0>width$}", minor.unsigned_abs(), width = exponent + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - exponent);
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 impl fmt::Display for Money {

@@ -90,6 +90,31 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens an existing file that is only looked at: as [`open_reader`] does and, on a medium that takes no writes, as a
+/// file that nobody changes meanwhile. Refuses what [`check`] refuses.
+pub fn open_to_look(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
+    let checked = |connection: Connection| check(&connection, schema).map(|()| connection);
+    let shared = open_reader(path).and_then(checked);
+    let mut beside = path.as_os_str().to_owned();
+    beside.push("-wal");
+    match shared {
+        // With neither a log of writes nor a way to make one there is nobody to read beside.
+        Err(StoreError::ReadOnly | StoreError::Database(_))
+            if path.exists() && !Path::new(&beside).exists() =>
+        {
+            open_at_rest(path).and_then(checked)
+        }
+        result => result,
+    }
+}
+
+fn open_at_rest(path: &Path) -> Result<Connection, StoreError> {
+    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).map_err(failure)
+}
+
 /// Refuses a file that is something else, or whose schema this program does not know.
 pub fn check(connection: &Connection, schema: &Schema) -> Result<(), StoreError> {
     if application(connection)? != schema.application {

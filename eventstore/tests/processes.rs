@@ -2,9 +2,11 @@
 
 use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::clock::SystemClock;
-use cityos_eventstore::contract::{append_among_others, assert_streams_count_up, text, whole_log};
+use cityos_eventstore::contract::{
+    append, append_among_others, assert_streams_count_up, noon, text, whole_log,
+};
 use cityos_eventstore::sqlite::SqliteStore;
-use cityos_eventstore::store::EventStore;
+use cityos_eventstore::store::{AppendError, EventStore, StoreError};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -143,4 +145,22 @@ async fn a_second_process_writes_beside_the_first_and_nothing_is_lost_or_out_of_
     let seen = reader.await.unwrap();
     assert_eq!(seen[..], log[..seen.len()]);
     assert!(log.is_sorted_by_key(|event| event.recorded_at));
+}
+
+#[tokio::test]
+async fn a_log_that_is_only_read_shows_what_others_write_and_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = log_in(&folder);
+    assert!(SqliteStore::open_read_only(&path).is_err());
+    assert!(!path.exists());
+    let writer = open(&path);
+    let reader = SqliteStore::open_read_only(&path).unwrap();
+    append_among_others(&writer, "here", 1).await;
+    let log = whole_log(&writer, 100).await;
+    assert!(!log.is_empty());
+    assert_eq!(whole_log(&reader, 100).await, log);
+    let refused = reader.append(append("more", &[], &[])).await;
+    assert!(matches!(refused, Err(AppendError::Store(StoreError::ReadOnly))), "{refused:?}");
+    let kept = reader.forget_receipts(noon(), 1).await;
+    assert!(matches!(kept, Err(StoreError::ReadOnly)), "{kept:?}");
 }

@@ -245,7 +245,7 @@ impl Reject for Rejection {
 }
 
 /// A rule in its place.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Listed {
     /// The rule.
     pub rule: Rule,
@@ -254,7 +254,7 @@ pub struct Listed {
 }
 
 /// The list of one tenant.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CommissionRules {
     version: u64,
     top_down: Vec<Listed>,

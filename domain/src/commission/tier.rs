@@ -86,7 +86,7 @@ impl Reject for Rejection {
 }
 
 /// How far the month has come.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct CommissionTier {
     total_minor: i64,
 }

@@ -183,7 +183,7 @@ impl Reject for Rejection {
 }
 
 /// What other rules want to know of a place.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Node {
     /// Its level.
     pub level: Level,
@@ -196,7 +196,8 @@ pub struct Node {
 }
 
 /// A place.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// It does not exist.
     #[default]

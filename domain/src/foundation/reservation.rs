@@ -156,7 +156,8 @@ impl Reject for Rejection {
 }
 
 /// A name that only one owner may have.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reservation {
     /// Nobody has it.
     #[default]

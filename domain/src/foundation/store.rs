@@ -172,7 +172,7 @@ impl Reject for Rejection {
 }
 
 /// What the rules know of a store.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Front {
     currencies: Vec<Currency>,
     regions: Vec<Region>,
@@ -181,7 +181,8 @@ pub struct Front {
 }
 
 /// A store.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Store {
     /// It does not exist.
     #[default]

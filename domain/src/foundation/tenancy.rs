@@ -100,7 +100,8 @@ impl Reject for Rejection {
 }
 
 /// A tenant's entry in the city's register.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tenancy {
     /// It does not exist.
     #[default]

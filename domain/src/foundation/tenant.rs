@@ -8,7 +8,7 @@ mod policies;
 pub use closing::CloseTenant;
 pub use policies::{CaptureMoment, PayoutSchedule, Policies};
 
-use crate::aggregate::{Aggregate, unless};
+use crate::aggregate::{Aggregate, shared, unless};
 use crate::calendar::{BusinessDate, Zone};
 use crate::foundation::tenancy::Registration;
 use crate::ids::{PlaceId, StoreId, TenantId};
@@ -242,7 +242,7 @@ impl Stage {
 }
 
 /// What other rules want to know of a tenant.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Profile {
     /// Where its days begin and end.
     pub zone: Zone,
@@ -259,7 +259,8 @@ pub struct Profile {
 }
 
 /// A tenant.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tenant {
     /// It does not exist.
     #[default]
@@ -269,6 +270,7 @@ pub enum Tenant {
         /// Where it is in its life.
         stage: Stage,
         /// What is known of it.
+        #[serde(serialize_with = "shared")]
         profile: Arc<Profile>,
     },
 }

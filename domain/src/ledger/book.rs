@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Whose ledger, in what currency: currencies never net.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 pub struct LedgerOf {
     /// Whose.
     pub vendor: VendorId,
@@ -71,7 +71,7 @@ impl Reject for Rejection {
 }
 
 /// A vendor's book. Its stream carries the vendor's id.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct LedgerBook {
     open: BTreeMap<Currency, Month>,
 }

@@ -214,7 +214,8 @@ impl Reject for Rejection {
 }
 
 /// A month.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LedgerMonth {
     /// It has not begun.
     #[default]

@@ -148,7 +148,8 @@ impl Reject for Rejection {
 }
 
 /// A payout.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Payout {
     /// It does not exist.
     #[default]

@@ -2,12 +2,13 @@
 
 use super::month::{Account, ENTRIES_PER_EVENT_MAX, Event, Occasion, Rejection, Transaction};
 use crate::ids::{PayoutId, TransactionId};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::mem;
 
 /// Where a ledger stands, and what a month hands on to the next. An entry is a transaction that made something
 /// available; those that are unclaimed sum to what is available.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Standing {
     /// The balance of every account that has one, in minor units, debits positive.
     pub balances: BTreeMap<Account, i64>,

@@ -84,7 +84,8 @@ impl Reject for Rejection {
 }
 
 /// A customer.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Customer {
     /// They do not exist.
     #[default]

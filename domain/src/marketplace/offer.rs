@@ -158,7 +158,7 @@ impl Reject for Rejection {
 }
 
 /// What other rules want to know of an offer.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Profile {
     /// Who sells.
     pub vendor: VendorId,
@@ -173,7 +173,8 @@ pub struct Profile {
 }
 
 /// An offer.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Offer {
     /// It does not exist.
     #[default]

@@ -108,7 +108,7 @@ impl Reject for Rejection {
 }
 
 /// What other rules want to know of a product.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Profile {
     /// Where it belongs.
     pub category: Option<ProductCategoryId>,
@@ -117,7 +117,8 @@ pub struct Profile {
 }
 
 /// A product.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Product {
     /// It does not exist.
     #[default]

@@ -94,7 +94,8 @@ impl Reject for Rejection {
 }
 
 /// A category.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProductCategory {
     /// It does not exist.
     #[default]

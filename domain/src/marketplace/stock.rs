@@ -191,14 +191,14 @@ impl Reject for Rejection {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 struct Claim {
     quantity: u32,
     expires_at: DateTime<Utc>,
 }
 
 /// The units of an offer. An offer nothing was received for has none.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Stock {
     on_hand: u32,
     claims: BTreeMap<ReservationId, Claim>,

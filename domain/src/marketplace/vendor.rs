@@ -258,7 +258,7 @@ impl Reject for Rejection {
 }
 
 /// What other rules want to know of a vendor.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Profile {
     /// Where it is in its life.
     pub stage: Stage,
@@ -275,7 +275,8 @@ pub struct Profile {
 }
 
 /// A vendor.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Vendor {
     /// It does not exist.
     #[default]

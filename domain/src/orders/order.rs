@@ -1,7 +1,7 @@
 //! A customer's order: what was asked for, and the vendors' parts it became. What happens to a part afterwards
 //! is the part's own story: see [`vendor_order`](super::vendor_order).
 
-use crate::aggregate::{Aggregate, unless};
+use crate::aggregate::{Aggregate, shared, unless};
 use crate::calendar::BusinessDate;
 use crate::ids::{
     CustomerId, OfferId, OrderId, PaymentId, ReservationId, StoreId, VendorId, VendorOrderId, derive,
@@ -340,20 +340,21 @@ impl Reject for Rejection {
 }
 
 /// An order.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// It does not exist.
     #[default]
     Unknown,
     /// Its checkout is under way.
-    Requested(Arc<Cart>),
+    Requested(#[serde(serialize_with = "shared")] Arc<Cart>),
     /// The customer has bought.
     Placed {
         /// The vendors' parts.
         parts: Vec<Part>,
     },
     /// Its checkout came to nothing.
-    Declined(Arc<Cart>),
+    Declined(#[serde(serialize_with = "shared")] Arc<Cart>),
 }
 
 impl Order {

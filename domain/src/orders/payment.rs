@@ -177,7 +177,8 @@ impl Reject for Rejection {
 }
 
 /// A payment.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Payment {
     /// It does not exist.
     #[default]
@@ -187,7 +188,7 @@ pub enum Payment {
 }
 
 /// What is known of an authorised payment.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Held {
     order: OrderId,
     /// How it is paid.

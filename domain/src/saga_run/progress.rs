@@ -5,11 +5,13 @@ use crate::aggregate::Aggregate;
 use crate::ids::EventId;
 use crate::log::Version;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// A run.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SagaRun {
     /// Not started.
     #[default]
@@ -21,7 +23,8 @@ pub enum SagaRun {
 }
 
 /// What is known about a step.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// It was not done.
     Ahead,
@@ -36,7 +39,8 @@ pub enum Mark {
 }
 
 /// Where a live run stands.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stand {
     /// The next step can be taken.
     Ready,
@@ -57,7 +61,7 @@ pub enum Stand {
 }
 
 /// What a step waits for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Wait {
     /// The kind of stream.
     pub on_kind: String,
@@ -70,7 +74,7 @@ pub struct Wait {
 }
 
 /// A run that is not over.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Run {
     /// The saga's name.
     pub saga: String,

@@ -48,3 +48,19 @@ fn only_a_version_beyond_the_known_one_is_called_newer() {
         }
     }
 }
+
+#[test]
+fn a_file_at_rest_is_read_whatever_its_name_is_and_nothing_is_made_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("50% of? #1.db");
+    drop(open(&path, &SCHEMA).unwrap());
+    let before = fs::read(&path).unwrap();
+    let connection = open_at_rest(&path).unwrap();
+    check(&connection, &SCHEMA).unwrap();
+    assert!(connection.execute_batch("DELETE FROM about").is_err());
+    drop(open_to_look(&path, &SCHEMA).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(open_to_look(&folder.path().join("none.db"), &SCHEMA).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Units in a box: they can be put in, and taken while there are any.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, serde::Serialize)]
 struct Units(i64);
 
 #[derive(Clone, Debug)]

@@ -36,7 +36,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A log in a file. Clones share it; dropping the last one closes the file.
 #[derive(Clone)]
 pub struct SqliteStore {
-    queue: Arc<Queue>,
+    /// None where the log is only read.
+    queue: Option<Arc<Queue>>,
     readers: Arc<Readers>,
     path: PathBuf,
     head: watch::Receiver<Position>,
@@ -48,24 +49,31 @@ impl SqliteStore {
         let writer = Writer::new(database::open(path, &SCHEMA)?, clock);
         let (head, watching) = watch::channel(Position::START);
         let queue = Arc::new(Queue::start(writer, head));
-        Ok(SqliteStore {
-            queue,
-            readers: Arc::new(Readers::new(path)),
-            path: path.to_owned(),
-            head: watching,
-        })
+        let readers = Arc::new(Readers::new(path, database::open_reader));
+        Ok(SqliteStore { queue: Some(queue), readers, path: path.to_owned(), head: watching })
+    }
+
+    /// Opens the log at `path` for reading alone, also beside its writers, and changes nothing: a log on a medium that
+    /// cannot be written can be read, too. Whatever would write is refused with [`StoreError::ReadOnly`].
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let open: fn(&Path) -> _ = |path| database::open_to_look(path, &SCHEMA);
+        open(path)?;
+        let (_, head) = watch::channel(Position::START);
+        let readers = Arc::new(Readers::new(path, open));
+        Ok(SqliteStore { queue: None, readers, path: path.to_owned(), head })
     }
 
     /// What the writer has done since the log was opened.
     pub fn figures(&self) -> Figures {
-        self.queue.figures()
+        self.queue.as_ref().map_or_else(Figures::default, |queue| queue.figures())
     }
 }
 
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.queue.append(Prepared::new(append)?).await
+        let queue = self.queue.as_ref().ok_or(AppendError::Store(StoreError::ReadOnly))?;
+        queue.append(Prepared::new(append)?).await
     }
 
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
@@ -108,6 +116,9 @@ impl EventStore for SqliteStore {
     }
 
     async fn forget_receipts(&self, before: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
+        if self.queue.is_none() {
+            return Err(StoreError::ReadOnly);
+        }
         let path = self.path.clone();
         // A connection of its own, as if from another process: it happens too seldom to burden the writer with.
         blocking(move || writer::forget_receipts(&database::open(&path, &SCHEMA)?, before, at_most)).await

@@ -1,7 +1,7 @@
 //! What is read from the log's file, and the connections it is read with. Rows are decoded where they are
 //! read, off the threads that serve requests.
 
-use crate::database::{blocking, failure, open_reader};
+use crate::database::{blocking, failure};
 use crate::store::{Cause, InputHash, Receipt, StoreError};
 use crate::stored::{Stored, StoredEvent, instant};
 use cityos_domain::event::Kind;
@@ -22,14 +22,16 @@ const EVENTS: &str = "SELECT position, partition, kind, id, version, event_id, t
 /// Connections for reading, opened when they are first needed.
 pub struct Readers {
     path: PathBuf,
+    open: fn(&Path) -> Result<Connection, StoreError>,
     idle: Mutex<Vec<Connection>>,
     room: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub fn new(path: &Path) -> Self {
+    /// Connections to the file at `path`, made by `open`.
+    pub fn new(path: &Path, open: fn(&Path) -> Result<Connection, StoreError>) -> Self {
         let room = Arc::new(Semaphore::new(READERS_MAX));
-        Readers { path: path.to_owned(), idle: Mutex::default(), room }
+        Readers { path: path.to_owned(), open, idle: Mutex::default(), room }
     }
 
     /// Does `work` with a connection, on a thread that may block.
@@ -42,7 +44,7 @@ impl Readers {
         let read = move || {
             let _room = room;
             let idle = readers.idle().pop();
-            let connection = idle.map_or_else(|| open_reader(&readers.path), Ok)?;
+            let connection = idle.map_or_else(|| (readers.open)(&readers.path), Ok)?;
             let result = work(&connection);
             readers.idle().push(connection);
             result

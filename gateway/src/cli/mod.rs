@@ -1,8 +1,11 @@
 //! The command line: one file per command. Here only what they share, and which there are.
 
+mod audit;
 mod backup;
 mod city;
 mod import;
+mod log;
+mod replay;
 mod restore;
 mod saga;
 mod schema;
@@ -57,6 +60,10 @@ enum Command {
     Restore(With<restore::Restore>),
     /// Runs of sagas: which there are, what happened to them, and what an operator can do about them.
     Saga(With<saga::Saga>),
+    /// Prints the log, one aggregate as it was, or read models as they stood.
+    Replay(With<replay::Replay>),
+    /// Proves that what is in the log holds.
+    Audit(With<audit::Audit>),
     /// Prints the table of settings and what they are now.
     Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
@@ -92,6 +99,8 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Restore(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Saga(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Replay(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Audit(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
         Command::Schema(with) => with.run(options, |it, _| it.run()),
     }
@@ -137,9 +146,15 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Prints, also where whoever reads stops before the end.
 fn say(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("printing"),
-        Ok(()) | Err(_) => Ok(()),
+    heard(text.as_bytes()).map(|_| ())
+}
+
+/// Prints, and says whether anybody reads on.
+fn heard(text: &[u8]) -> anyhow::Result<bool> {
+    match std::io::stdout().write_all(text) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("printing"),
     }
 }
 

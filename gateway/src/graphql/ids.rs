@@ -66,6 +66,15 @@ impl<T: Named> Id<T> {
     }
 }
 
+/// What an opaque text names, and its id: for whoever takes any.
+pub fn opaque(text: &str) -> Option<(String, Uuid)> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    let (what, id) =
+        (std::str::from_utf8(&bytes[..colon]).ok()?, Uuid::from_slice(&bytes[colon + 1..]).ok()?);
+    Some((what.to_owned(), id))
+}
+
 impl<T> From<T> for Id<T> {
     fn from(id: T) -> Self {
         Id(id)
@@ -125,9 +134,11 @@ mod tests {
     fn an_id_reads_back_and_only_as_what_it_is() {
         let id = Id(OfferId(Uuid::from_u128(0x1234)));
         assert_eq!(Id::decode(&id.encode()), Some(id));
+        assert_eq!(opaque(&id.encode()), Some(("offer".into(), id.0.0)));
         assert_eq!(Id::<ProductId>::decode(&id.encode()), None);
         for text in ["", "x", "!!", &id.encode()[1..], &id.0.0.to_string()] {
             assert_eq!(Id::<OfferId>::decode(text), None, "{text}");
+            assert_eq!(opaque(text), None, "{text}");
         }
     }
 }

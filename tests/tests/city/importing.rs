@@ -38,7 +38,7 @@ const HEADER: &str = "order_id,line,product_id,seller_id,unit_price,freight,curr
 purchased_at,approved_at,delivered_at\n";
 
 /// Every status; an order of two vendors; a lamp and a cup that change their price.
-const ORDER_LINES: &str = "\
+pub const ORDER_LINES: &str = "\
 arrived,1,lamp,north,100.00,10.00,BRL,2018-01-12T00:00:00Z,delivered,2018-01-10T09:00:00Z,2018-01-10T10:00:00Z,2018-01-15T12:00:00Z
 undated,1,cup,south,20.50,5.25,BRL,2018-01-13T00:00:00Z,,,,
 both,1,lamp,north,110.00,10.00,BRL,2018-02-03T00:00:00Z,delivered,2018-02-01T09:00:00Z,2018-02-01T10:00:00Z,2018-02-07T12:00:00Z
@@ -56,7 +56,8 @@ const TOTALS: &str = "{ marketplaceTotals {
         commissionReversed { amount } capturedGoods { amount } capturedFreight { amount }
         capturedCommission { amount } owed { amount } } } }";
 
-fn import(at: &Installation, files: impl AsRef<Path>) -> Ended {
+/// Imports the files of a folder.
+pub fn import(at: &Installation, files: impl AsRef<Path>) -> Ended {
     let arguments = arguments(files);
     at.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -76,7 +77,8 @@ fn arguments(files: impl AsRef<Path>) -> Vec<String> {
     arguments
 }
 
-fn with_files(order_lines: &str) -> Installation {
+/// A folder with the sellers, the products, and these order lines.
+pub fn with_files(order_lines: &str) -> Installation {
     let at = Installation::new();
     at.write("sellers.csv", SELLERS);
     at.write("products.csv", PRODUCTS);

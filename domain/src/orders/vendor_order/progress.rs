@@ -7,9 +7,11 @@ use crate::foundation::tenant::CaptureMoment;
 use crate::ids::{PaymentId, VendorOrderId};
 use crate::orders::order::Totals;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 /// One vendor's part of an order.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VendorOrder {
     /// It does not exist.
     #[default]
@@ -19,7 +21,7 @@ pub enum VendorOrder {
 }
 
 /// What is known of a part.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Part {
     /// Order, vendor and currency.
     pub belongs: Belongs,
@@ -36,7 +38,7 @@ pub struct Part {
 }
 
 /// A line with what is left of it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LineLeft {
     /// As it was placed.
     pub line: Line,
@@ -44,7 +46,8 @@ pub struct LineLeft {
     pub units: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Shipment {
     Open,
     Canceled,
@@ -52,7 +55,8 @@ enum Shipment {
     Delivered { available_at: DateTime<Utc> },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Taking {
     Held,
     Refused,

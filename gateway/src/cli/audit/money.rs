@@ -1,0 +1,237 @@
+//! `cityos audit money`: adds up all the money in the log, and names what does not fit.
+
+use crate::cli::log::{Log, reason};
+use crate::cli::say;
+use crate::cli::table::table;
+use crate::settings::Settings;
+use cityos_domain::audit::{Breach, Covered, MoneyAudit, Subject, Violation};
+use cityos_domain::event::Kind;
+use cityos_domain::log::{Envelope, Partition, Position};
+use cityos_domain::money::{Currency, decimal};
+use cityos_eventstore::store::StoreError;
+use cityos_eventstore::stored::StoredEvent;
+use clap::Args;
+use futures_util::StreamExt;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::process::ExitCode;
+use uuid::Uuid;
+
+/// The exit code where something does not add up.
+const SOMETHING_FOUND: u8 = 3;
+
+/// The exit code where there was nothing to add up: that proves nothing.
+const NOTHING_COVERED: u8 = 4;
+
+/// Adds up all the money in the log and names what does not fit, with its position. Changes nothing; may run beside a
+/// running server.
+///
+/// For each tenant and currency it proves, at every position: that every ledger transaction sums to zero and moves only
+/// accounts of its occasion; that no entry is in two payouts and no payout is settled twice; that each payout is the sum of
+/// its entries; that a month begins with what the one before ended with; that what is available and on its way is the sum
+/// of the entries; that no more is taken than was authorised; and for each order that received + credit redeemed +
+/// discounts the marketplace bears = refunded + earned + commission + tax held.
+///
+/// Exits with 0 where all of it holds, with 3 where something does not, and with 4 where there was no ledger transaction to
+/// look at: that proves nothing.
+#[derive(Args)]
+pub struct Money {
+    /// Only of this tenant: slug or id.
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+    /// Prints one JSON object a line: each violation, then each tenant and currency covered.
+    #[arg(long)]
+    json: bool,
+}
+
+/// An event that tells of money, or one that cannot be read and may.
+type Told = Result<Envelope, (StoredEvent, StoreError)>;
+
+impl Money {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        let log = Log::open(&settings).await?;
+        let partition = match &self.tenant {
+            Some(name) => Some(log.partition(name).await?.id()),
+            None => None,
+        };
+        let told = move |page: Vec<StoredEvent>| -> Vec<Told> {
+            let of_tenant = |event: &StoredEvent| partition.is_none_or(|wanted| event.partition == wanted);
+            let concerns =
+                |event: &StoredEvent| Kind::from_name(&event.kind).is_none_or(MoneyAudit::concerns);
+            let concerned = page.into_iter().filter(|event| of_tenant(event) && concerns(event));
+            concerned.map(|event| event.decode().map_err(|error| (event, error))).collect()
+        };
+        let mut found = 0;
+        let mut audit = MoneyAudit::default();
+        let mut pages = pin!(log.pages(Position::START, told));
+        while let Some(page) = pages.next().await {
+            for told in page? {
+                match told {
+                    Ok(event) => {
+                        for violation in audit.take(&event) {
+                            found += 1;
+                            self.tell(&log, Finding::of(&violation)).await?;
+                        }
+                    }
+                    Err((event, error)) => {
+                        found += 1;
+                        self.tell(&log, Finding::unreadable(&event, &error)).await?;
+                    }
+                }
+            }
+        }
+        let (violations, covered) = audit.finish();
+        for violation in violations {
+            found += 1;
+            self.tell(&log, Finding::of(&violation)).await?;
+        }
+        self.report(&log, &covered).await?;
+        Ok(match (found, covered.values().any(|covered| covered.transactions > 0)) {
+            (0, true) => {
+                if !self.json {
+                    say("All of it adds up.\n")?;
+                }
+                ExitCode::SUCCESS
+            }
+            (0, false) => {
+                eprintln!("cityos: there is no ledger transaction to look at: this proves nothing");
+                ExitCode::from(NOTHING_COVERED)
+            }
+            (found, _) => {
+                eprintln!("cityos: {found} things do not add up");
+                ExitCode::from(SOMETHING_FOUND)
+            }
+        })
+    }
+
+    async fn tell(&self, log: &Log, finding: Finding) -> anyhow::Result<()> {
+        let Finding { partition, position, stream, mut fields, message } = finding;
+        if !self.json {
+            let tenant = log.names().of(partition).await;
+            let named = ["order", "part", "payout", "vendor", "currency"];
+            let named =
+                named.iter().filter_map(|name| Some(format!("{name} {}", fields.get(*name)?.as_str()?)));
+            let of = named.collect::<Vec<_>>().join(", ");
+            return say(&format!("position {}, {tenant}, {stream}: {message} ({of})\n", position.0));
+        }
+        let tenant = Partition::from_id(partition).tenant();
+        fields.insert("tenant".into(), json!(tenant));
+        fields.insert("position".into(), json!(position));
+        fields.insert("stream".into(), json!(stream));
+        fields.insert("message".into(), json!(message));
+        say(&format!("{}\n", Value::Object(fields)))
+    }
+
+    async fn report(&self, log: &Log, all: &BTreeMap<(Partition, Currency), Covered>) -> anyhow::Result<()> {
+        let (mut counted, mut summed) = (Vec::new(), Vec::new());
+        for ((partition, currency), covered) in all {
+            if self.json {
+                let mut line = json!({ "tenant": partition.tenant(), "currency": currency });
+                let figures = serde_json::to_value(covered).expect("they are numbers");
+                if let (Value::Object(line), Value::Object(figures)) = (&mut line, figures) {
+                    line.extend(figures);
+                }
+                say(&format!("{line}\n"))?;
+                continue;
+            }
+            let (tenant, code) = (log.names().of(partition.id()).await.to_string(), currency.to_string());
+            let (covered, amount) = (*covered, |minor| decimal(minor, *currency));
+            counted.push([
+                tenant.clone(),
+                code.clone(),
+                covered.transactions.to_string(),
+                amount(covered.moved_minor),
+                covered.orders.to_string(),
+                covered.orders_open.to_string(),
+                covered.payouts.to_string(),
+                covered.payouts_paid.to_string(),
+                amount(covered.paid_minor),
+            ]);
+            let sums = covered.sums;
+            summed.push([
+                tenant,
+                code,
+                amount(sums.received_minor),
+                amount(sums.credit_redeemed_minor),
+                amount(sums.borne_minor),
+                amount(sums.refunded_minor),
+                amount(sums.earned_minor),
+                amount(sums.commission_minor),
+                amount(sums.tax_held_minor),
+            ]);
+        }
+        if self.json || all.is_empty() {
+            return Ok(());
+        }
+        let heads =
+            ["tenant", "currency", "transactions", "moved", "orders", "open", "payouts", "paid", "paid_out"];
+        say(&table(heads, counted))?;
+        let heads = [
+            "tenant",
+            "currency",
+            "received",
+            "credit",
+            "borne",
+            "= refunded",
+            "earned",
+            "commission",
+            "tax",
+        ];
+        say(&format!("\n{}", table(heads, summed)))
+    }
+}
+
+/// What is told of something that does not add up.
+struct Finding {
+    partition: Uuid,
+    position: Position,
+    stream: String,
+    /// A stable name of what is wrong, whose money it is, and amounts in minor units.
+    fields: Map<String, Value>,
+    message: String,
+}
+
+impl Finding {
+    fn of(violation: &Violation) -> Self {
+        let mut fields = match violation.subject {
+            Subject::Stream => json!({}),
+            Subject::Order(order) => json!({ "order": order }),
+            Subject::Part { order, part, vendor } => {
+                json!({ "order": order, "part": part, "vendor": vendor })
+            }
+            Subject::Ledger(of) => json!({ "vendor": of.vendor, "currency": of.currency }),
+            Subject::Payout { payout, vendor } => json!({ "payout": payout, "vendor": vendor }),
+        };
+        if let Breach::Differs { found_minor, expected_minor, .. } = violation.breach {
+            fields["found_minor"] = json!(found_minor);
+            fields["expected_minor"] = json!(expected_minor);
+        }
+        let stream = violation.stream;
+        Finding {
+            partition: stream.partition.id(),
+            position: violation.position,
+            stream: format!("{}/{}", stream.kind.name(), stream.id),
+            fields: named(violation.breach.code(), fields),
+            message: violation.breach.to_string(),
+        }
+    }
+
+    fn unreadable(event: &StoredEvent, error: &StoreError) -> Self {
+        Finding {
+            partition: event.partition,
+            position: event.position,
+            stream: format!("{}/{}", event.kind, event.id),
+            fields: named("unreadable", json!({})),
+            message: reason(error),
+        }
+    }
+}
+
+fn named(violation: &str, fields: Value) -> Map<String, Value> {
+    let mut all = Map::from_iter([("violation".to_owned(), json!(violation))]);
+    if let Value::Object(fields) = fields {
+        all.extend(fields);
+    }
+    all
+}
