@@ -1,5 +1,6 @@
 //! The command line: one file per command. Here only what they share, and which there are.
 
+mod audit;
 mod backup;
 mod city;
 mod import;
@@ -54,6 +55,8 @@ enum Command {
     Backup(With<backup::Backup>),
     /// Puts a backup into an empty data directory.
     Restore(With<restore::Restore>),
+    /// Proves that what is in the log holds.
+    Audit(With<audit::Audit>),
     /// Prints the table of settings and what they are now.
     Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
@@ -88,6 +91,7 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Backup(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Restore(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Audit(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
         Command::Schema(with) => with.run(options, |it, _| it.run()),
     }
