@@ -27,3 +27,9 @@ CREATE TABLE secrets (
     name TEXT NOT NULL PRIMARY KEY,
     key  BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The largest tree of the log's evidence that the secret `evidence` has signed.
+CREATE TABLE signed (
+    size INTEGER NOT NULL PRIMARY KEY,
+    root BLOB    NOT NULL
+) STRICT;

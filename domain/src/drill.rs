@@ -108,7 +108,7 @@ impl Reject for Rejection {
 }
 
 /// A drill.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub enum Drill {
     /// There is none.
     #[default]

@@ -1,7 +1,8 @@
-//! Backups of the log and the key store, each to a file of its own, while others use them; and back. Read
-//! models are in no backup: they are made from the log.
+//! Backups of the log with its evidence and of the key store, each to a file of its own, while others use them; and
+//! back. Read models are in no backup: they are made from the log.
 
 use crate::database::{self, Schema, failure};
+use crate::evidence;
 use crate::keys;
 use crate::sqlite;
 use crate::store::StoreError;
@@ -17,13 +18,41 @@ pub const LOG_FILE: &str = "log.db";
 /// The key store's file in the data directory.
 pub const KEYS_FILE: &str = "keys.db";
 
+/// The file of the log's evidence in the data directory.
+pub const EVIDENCE_FILE: &str = "evidence.db";
+
+/// A copy of the key store has not signed what its original signs while the log is being copied.
+const HAS_SIGNED_NOTHING: &str = "DROP TABLE IF EXISTS signed";
+
 /// Where the copies lie. They belong in different hands: with both, forgotten persons are remembered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Copies {
-    /// The copy of the log.
+    /// The copy of the log. That of its evidence lies beside it: see [`Copies::evidence`].
     pub log: PathBuf,
     /// The copy of the key store.
     pub keys: PathBuf,
+}
+
+impl Copies {
+    /// Where the copy of the evidence lies: the log's, with `.evidence` behind its name.
+    pub fn evidence(&self) -> PathBuf {
+        with_ending(&self.log, ".evidence")
+    }
+}
+
+/// A file to be copied.
+struct Job<'a> {
+    from: &'a Path,
+    to: &'a Path,
+    schema: &'a Schema,
+    /// What is changed in the copy.
+    then: &'static str,
+}
+
+impl<'a> Job<'a> {
+    fn new(from: &'a Path, to: &'a Path, schema: &'a Schema) -> Self {
+        Job { from, to, schema, then: "" }
+    }
 }
 
 /// Why there is no backup, or nothing was restored.
@@ -66,23 +95,30 @@ pub enum BackupError {
     },
 }
 
-/// Copies log and keys of a data directory. Blocks; does not keep others from writing. Every key that the
-/// copied log needs is in the copied key store.
+/// Copies log, evidence and keys of a data directory. Blocks; does not keep others from writing. Every key that the
+/// copied log needs is in the copied key store, and every event that the copied evidence covers in the copied log.
 pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
-    let (log, keys) = (place(&copies.log)?, place(&copies.keys)?);
-    if log == keys || partial(&log) == keys || log == partial(&keys) {
+    let evidence = copies.evidence();
+    let [log, keys] = [place(&copies.log)?, place(&copies.keys)?];
+    let taken = [&log, &partial(&log), &place(&evidence)?, &partial(&place(&evidence)?)].contains(&&keys);
+    if taken || log == partial(&keys) {
         return Err(BackupError::SamePlace(keys));
     }
-    for copy in [&copies.log, &copies.keys] {
+    for copy in [&copies.log, &evidence, &copies.keys] {
         if copy.exists() {
             return Err(BackupError::Exists(copy.clone()));
         }
     }
-    // A key is there before anything is sealed under it: so the log goes first.
-    copy_all(&[
-        (&data.join(LOG_FILE), &copies.log, &sqlite::SCHEMA),
-        (&data.join(KEYS_FILE), &copies.keys, &keys::SCHEMA),
-    ])
+    // An event is there before it is covered, and a key before anything is sealed under it.
+    let from = [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
+    let mut jobs = vec![
+        Job::new(&from[1], &copies.log, &sqlite::SCHEMA),
+        Job { then: HAS_SIGNED_NOTHING, ..Job::new(&from[2], &copies.keys, &keys::SCHEMA) },
+    ];
+    if from[0].exists() {
+        jobs.insert(0, Job::new(&from[0], &evidence, &evidence::SCHEMA));
+    }
+    copy_all(&jobs)
 }
 
 /// Makes a data directory from copies. It must be empty or not exist.
@@ -92,23 +128,36 @@ pub fn restore(copies: &Copies, data: &Path) -> Result<(), BackupError> {
     if fs::read_dir(data).map_err(unusable)?.next().is_some() {
         return Err(BackupError::NotEmpty(data.to_owned()));
     }
-    copy_all(&[
-        (&copies.log, &data.join(LOG_FILE), &sqlite::SCHEMA),
-        (&copies.keys, &data.join(KEYS_FILE), &keys::SCHEMA),
-    ])
+    let evidence = copies.evidence();
+    let to = [LOG_FILE, KEYS_FILE, EVIDENCE_FILE].map(|file| data.join(file));
+    let mut jobs = vec![
+        Job::new(&copies.log, &to[0], &sqlite::SCHEMA),
+        Job::new(&copies.keys, &to[1], &keys::SCHEMA),
+    ];
+    if evidence.exists() {
+        jobs.push(Job::new(&evidence, &to[2], &evidence::SCHEMA));
+    }
+    copy_all(&jobs)
 }
 
-/// Copies each file from, to; none appears under its name before all are whole.
-fn copy_all(files: &[(&Path, &Path, &Schema)]) -> Result<(), BackupError> {
-    let copied = files.iter().try_for_each(|(from, to, schema)| copy(from, &partial(to), schema));
-    if let Err(error) = copied {
-        for (_, to, _) in files {
+/// Copies one file to where nothing is yet.
+pub(crate) fn copy_aside(from: &Path, to: &Path, schema: &Schema) -> Result<(), BackupError> {
+    match to.exists() {
+        true => Err(BackupError::Exists(to.to_owned())),
+        false => copy_all(&[Job::new(from, to, schema)]),
+    }
+}
+
+/// Copies each file, in this order; none appears under its name before all are whole.
+fn copy_all(jobs: &[Job<'_>]) -> Result<(), BackupError> {
+    if let Err(error) = jobs.iter().try_for_each(copy) {
+        for job in jobs {
             // What was not begun is not there to be removed.
-            drop(fs::remove_file(partial(to)));
+            drop(fs::remove_file(partial(job.to)));
         }
         return Err(error);
     }
-    files.iter().try_for_each(|(_, to, _)| {
+    jobs.iter().try_for_each(|Job { to, .. }| {
         let moved = fs::rename(partial(to), to).and_then(|()| File::open(folder_of(to))?.sync_all());
         moved.map_err(|source| BackupError::File { path: to.to_path_buf(), source })
     })
@@ -126,26 +175,32 @@ fn place(path: &Path) -> Result<PathBuf, BackupError> {
 }
 
 fn partial(path: &Path) -> PathBuf {
+    with_ending(path, ".partial")
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
+    name.push(ending);
     name.into()
 }
 
-fn copy(from: &Path, to: &Path, schema: &Schema) -> Result<(), BackupError> {
-    let file = |source| BackupError::File { path: to.to_owned(), source };
-    drop(fs::remove_file(to));
-    database::create_private(to).map_err(file)?;
-    let report =
-        pages(from, to, schema).map_err(|source| BackupError::Database { path: from.to_owned(), source })?;
-    if report != "ok" {
-        return Err(BackupError::Damaged { path: from.to_owned(), report });
+fn copy(job: &Job<'_>) -> Result<(), BackupError> {
+    let to = partial(job.to);
+    let file = |source| BackupError::File { path: to.clone(), source };
+    drop(fs::remove_file(&to));
+    database::create_private(&to).map_err(file)?;
+    let from = job.from.to_owned();
+    match pages(job, &to) {
+        Err(source) => return Err(BackupError::Database { path: from, source }),
+        Ok(report) if report != "ok" => return Err(BackupError::Damaged { path: from, report }),
+        Ok(_) => {}
     }
-    File::open(to).and_then(|copy| copy.sync_all()).map_err(file)
+    File::open(&to).and_then(|copy| copy.sync_all()).map_err(file)
 }
 
 /// Copies all pages and gives what the integrity check says about the copy.
-fn pages(from: &Path, to: &Path, schema: &Schema) -> Result<String, StoreError> {
-    let source = database::open_reader(from)?;
+fn pages(job: &Job<'_>, to: &Path) -> Result<String, StoreError> {
+    let source = database::open_reader(job.from)?;
     let mut target = Connection::open(to).map_err(failure)?;
     {
         let backup = Backup::new(&source, &mut target).map_err(failure)?;
@@ -156,7 +211,8 @@ fn pages(from: &Path, to: &Path, schema: &Schema) -> Result<String, StoreError> 
     }
     // One file, without a write-ahead log beside it.
     target.pragma_update(None, "journal_mode", "delete").map_err(failure)?;
-    database::check(&target, schema)?;
+    database::check(&target, job.schema)?;
+    target.execute_batch(job.then).map_err(failure)?;
     target.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failure)
 }
 

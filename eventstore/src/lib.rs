@@ -6,6 +6,7 @@ pub mod clock;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod database;
+pub mod evidence;
 pub mod executor;
 pub mod keys;
 pub mod memory;

@@ -57,10 +57,9 @@ pub trait EventStore: Send + Sync {
 /// What tells a log from others: two may begin with the same event, but not in the same microsecond. One without
 /// events has no name.
 pub async fn name_of(log: &dyn EventStore) -> Result<Option<Uuid>, StoreError> {
-    let first = log.read_all(Position::START, 1).await?.events.pop();
-    let name = |first: Envelope| {
-        derive(&["log", &first.id.0.to_string(), &first.recorded_at.timestamp_micros().to_string()])
-    };
+    let first = log.read_stored(Position::START, 1).await?.pop();
+    let name =
+        |first: StoredEvent| derive(&["log", &first.event_id.0.to_string(), &first.recorded_at.to_string()]);
     Ok(first.map(name))
 }
 

@@ -10,6 +10,7 @@ use cityos_domain::event::{Event, Kind};
 use cityos_domain::ids::{CommandId, EventId};
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use cityos_domain::upcast;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -153,7 +154,8 @@ impl Stored<'_> {
 }
 
 /// An event as it lies in the log, to be kept.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StoredEvent {
     /// Its place in the log.
     pub position: Position,
@@ -168,6 +170,7 @@ pub struct StoredEvent {
     /// Its own id.
     pub event_id: EventId,
     /// Kind and name, such as `order.placed`.
+    #[serde(rename = "type")]
     pub type_name: String,
     /// The version of the body's shape.
     pub schema_version: u16,
@@ -184,7 +187,12 @@ pub struct StoredEvent {
 impl StoredEvent {
     /// The event, lifted to its present shape.
     pub fn decode(&self) -> Result<Envelope, StoreError> {
-        let stored = Stored {
+        self.borrowed().decode()
+    }
+
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> Stored<'_> {
+        Stored {
             position: self.position.0,
             partition: self.partition,
             kind: &self.kind,
@@ -197,8 +205,7 @@ impl StoredEvent {
             recorded_at: self.recorded_at,
             body: &self.body,
             meta: &self.meta,
-        };
-        stored.decode()
+        }
     }
 }
 

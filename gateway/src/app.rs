@@ -7,8 +7,9 @@ use crate::settings::Settings;
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Sandbox, SandboxError};
 use cityos_domain::log::Position;
-use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
+use cityos_eventstore::backup::{EVIDENCE_FILE, KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::Clock;
+use cityos_eventstore::evidence::Follower;
 use cityos_eventstore::executor::Executor;
 use cityos_eventstore::keys::{Key, KeyError, KeyFile, KeyStore, Secret};
 use cityos_eventstore::sealing::Sealer;
@@ -98,7 +99,7 @@ impl Stores {
         let open_keys = || KeyFile::open(&keys_file).map_err(|error| OpenError::Keys(error.into()));
         // A refusal makes no file: it would stand in the way of the right one. Whose the keys are is asked first: a
         // log that takes them for its own meanwhile has events when it is looked at.
-        let bound = keys_file.exists() && open_keys()?.is_bound().await.map_err(OpenError::Keys)?;
+        let bound = keys_file.exists() && open_keys()?.log().await.map_err(OpenError::Keys)?.is_some();
         if bound && !log_file.exists() {
             return Err(OpenError::OtherKeys);
         }
@@ -182,9 +183,10 @@ impl App {
         settle(&self.services.engine).await
     }
 
-    /// Lets read models and sagas move by themselves.
+    /// Lets read models, sagas and evidence move by themselves.
     pub fn start(&self) -> Moving {
-        let (stop_engine, stop_projector) = (CancellationToken::new(), CancellationToken::new());
+        let (stop_engine, stop_projector, stop_evidence) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let engine = {
             let (engine, stop) = (self.services.engine.clone(), stop_engine.clone());
             tokio::spawn(async move { engine.run(stop.cancelled_owned()).await })
@@ -202,21 +204,34 @@ impl App {
             let (projector, stop) = (self.services.projector.clone(), stop_projector.clone());
             tokio::spawn(async move { projector.run(stop.cancelled_owned()).await })
         };
-        Moving { stop_engine, stop_projector, engine, housekeeping, projector }
+        let evidence = {
+            let follower = Follower {
+                path: self.settings().data_dir.join(EVIDENCE_FILE),
+                log: self.services.executor.store().clone(),
+                keys: self.keys.clone(),
+                clock: self.services.executor.clock().clone(),
+                sign_every: TimeDelta::seconds(self.settings().checkpoint_every_s.into()),
+            };
+            tokio::spawn(follower.run(stop_evidence.clone().cancelled_owned()))
+        };
+        Moving { stop_engine, stop_projector, stop_evidence, engine, housekeeping, projector, evidence }
     }
 }
 
-/// Read models and sagas that move by themselves.
+/// Read models, sagas and evidence that move by themselves.
 pub struct Moving {
     stop_engine: CancellationToken,
     stop_projector: CancellationToken,
+    stop_evidence: CancellationToken,
     engine: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     projector: JoinHandle<()>,
+    evidence: JoinHandle<()>,
 }
 
 impl Moving {
-    /// Stops them in order: the sagas finish what they have begun while the read models still move, then these.
+    /// Stops them in order: the sagas finish what they have begun while the read models still move, then these. At the
+    /// end the evidence covers all that was written.
     pub async fn stop(self) {
         self.stop_engine.cancel();
         for (what, task) in [("engine", self.engine), ("housekeeping", self.housekeeping)] {
@@ -224,6 +239,8 @@ impl Moving {
         }
         self.stop_projector.cancel();
         ended("projector", self.projector.await);
+        self.stop_evidence.cancel();
+        ended("evidence", self.evidence.await);
     }
 }
 

@@ -9,6 +9,7 @@ pub mod graphql;
 pub mod identity;
 pub mod import;
 pub mod logging;
+pub mod order_proof;
 pub mod ownership;
 pub mod sample;
 pub mod server;

@@ -72,6 +72,8 @@ settings! {
     at_least_wait_ms: u64 = 5_000;
     /// How many days a repeated mutation is recognised.
     receipt_days: u32 = 30;
+    /// How many seconds new events wait at most until a checkpoint of the log's evidence is signed over them.
+    checkpoint_every_s: u32 = 300;
     /// How many saga runs are driven at once.
     engine_concurrency: usize = 16;
     /// How many server threads take requests; 0: one for each processor.
@@ -151,6 +153,7 @@ impl Settings {
             (self.body_bytes_max >= 1_024, "body_bytes_max", "must be at least 1024"),
             (self.engine_concurrency >= 1, "engine_concurrency", "must be at least 1"),
             ((1..=3_650).contains(&self.receipt_days), "receipt_days", "must be 1 to 3650"),
+            ((1..=86_400).contains(&self.checkpoint_every_s), "checkpoint_every_s", "must be 1 to 86400"),
             (
                 (1..=8_760).contains(&self.development_token_hours),
                 "development_token_hours",
@@ -246,6 +249,7 @@ mod tests {
             ("page_size_max", "0"),
             ("workers", "513"),
             ("receipt_days", "4294967295"),
+            ("checkpoint_every_s", "0"),
             ("development_token_hours", "4294967295"),
             ("data_dir", ""),
         ];

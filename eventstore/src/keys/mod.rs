@@ -47,6 +47,22 @@ pub trait KeyStore: Send + Sync {
 
     /// One of the installation's own keys, made when it is first asked for and durable before this returns.
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError>;
+
+    /// The largest tree of the log's evidence that was signed, as it was remembered.
+    async fn signed(&self) -> Result<Option<Signed>, KeyError>;
+
+    /// Remembers what was signed, apart from the evidence: so that evidence which is lost, or put back to what it was,
+    /// is missed. A smaller tree than the one remembered changes nothing; none at all begins anew.
+    async fn remember_signed(&self, signed: Option<Signed>) -> Result<(), KeyError>;
+}
+
+/// A tree of the log's evidence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Signed {
+    /// How many events it is over.
+    pub size: u64,
+    /// Its root.
+    pub root: [u8; 32],
 }
 
 /// The installation's own keys.
@@ -60,6 +76,8 @@ pub enum Secret {
     PersonLookups,
     /// Signs the tokens an installation issues itself for development.
     DevelopmentTokens,
+    /// Signs the checkpoints of the log's evidence: an Ed25519 seed.
+    Evidence,
 }
 
 impl Secret {
@@ -70,6 +88,7 @@ impl Secret {
             Secret::InputHash => "input-hash",
             Secret::PersonLookups => "person-lookups",
             Secret::DevelopmentTokens => "development-tokens",
+            Secret::Evidence => "evidence",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The key store in one SQLite file that only its owner may read.
 
-use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyStore, Secret};
+use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyStore, Secret, Signed};
 use crate::database::{self, Schema, blocking, failure};
 use crate::store::{Cause, StoreError};
 use async_trait::async_trait;
@@ -18,6 +18,10 @@ pub(crate) const SCHEMA: Schema = Schema {
     sql: include_str!("../../../schemas/keys.sqlite.sql"),
 };
 
+/// A table that key stores made before there was evidence lack.
+const SIGNED: &str =
+    "CREATE TABLE IF NOT EXISTS signed (size INTEGER NOT NULL PRIMARY KEY, root BLOB NOT NULL) STRICT";
+
 /// A key store in a file. Clones share it.
 #[derive(Clone)]
 pub struct KeyFile {
@@ -31,15 +35,17 @@ impl KeyFile {
         database::create_private(path).map_err(|error| StoreError::Database(Cause::new(error)))?;
         let connection = database::open(path, &SCHEMA)?;
         connection.pragma_update(None, "secure_delete", true).map_err(failure)?;
+        connection.execute_batch(SIGNED).map_err(failure)?;
         Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// Whether a log has been taken for theirs: it has events, wherever it is.
-    pub async fn is_bound(&self) -> Result<bool, KeyError> {
-        let bound = |connection: &mut Connection| {
-            connection.query_row("SELECT log IS NOT NULL FROM about", [], |row| row.get(0))
+    /// The name of the log that has been taken for theirs: it has events, wherever it is.
+    pub async fn log(&self) -> Result<Option<Uuid>, KeyError> {
+        let log = |connection: &mut Connection| {
+            let name = connection.query_row("SELECT log FROM about", [], |row| row.get::<_, Option<_>>(0))?;
+            Ok(name.map(Uuid::from_bytes))
         };
-        Ok(self.run(bound).await?)
+        Ok(self.run(log).await?)
     }
 
     async fn transaction<T: Send + 'static>(
@@ -205,5 +211,31 @@ impl KeyStore for KeyFile {
         };
         let found = self.run(move |connection| find_secret(connection, secret)).await?;
         if let Some(found) = found { Ok(found) } else { Ok(self.transaction(make).await?) }
+    }
+
+    async fn signed(&self) -> Result<Option<Signed>, KeyError> {
+        let find = |connection: &mut Connection| {
+            let largest = "SELECT size, root FROM signed ORDER BY size DESC LIMIT 1";
+            let signed = connection.query_row(largest, [], |row| {
+                Ok(Signed { size: row.get::<_, i64>(0)? as u64, root: row.get(1)? })
+            });
+            signed.optional()
+        };
+        Ok(self.run(find).await?)
+    }
+
+    async fn remember_signed(&self, signed: Option<Signed>) -> Result<(), KeyError> {
+        let remember = move |transaction: &Transaction<'_>| match signed {
+            None => transaction.execute("DELETE FROM signed", []),
+            Some(Signed { size, root }) => {
+                let size = size as i64;
+                transaction.execute("DELETE FROM signed WHERE size <= ?1", [size])?;
+                let larger = "SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM signed)";
+                transaction
+                    .execute(&format!("INSERT INTO signed (size, root) {larger}"), params![size, root])
+            }
+        };
+        self.transaction(remember).await?;
+        Ok(())
     }
 }

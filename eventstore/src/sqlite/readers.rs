@@ -7,6 +7,7 @@ use crate::stored::{Stored, StoredEvent, instant};
 use cityos_domain::event::Kind;
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
+use rusqlite::Error::IntegralValueOutOfRange;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -62,13 +63,15 @@ pub fn log(connection: &Connection, after: Position, limit: u32) -> Result<Vec<E
     events(connection, &log_after(), params![integer(after.0), limit], |stored| stored.decode())
 }
 
-/// The log after a position, not understood.
+/// The log after a position, not understood. Whatever someone else put in front of its first position is read too, and
+/// cannot be.
 pub fn stored_log(
     connection: &Connection,
     after: Position,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    events(connection, &log_after(), params![integer(after.0), limit], |stored| Ok(stored.into()))
+    let after = if after == Position::START { i64::MIN } else { integer(after.0) };
+    events(connection, &log_after(), params![after, limit], |stored| Ok(stored.into()))
 }
 
 fn log_after() -> String {
@@ -110,8 +113,9 @@ fn events<T>(
 }
 
 fn stored<'a>(row: &'a Row<'_>) -> rusqlite::Result<Stored<'a>> {
+    let position = row.get(0)?;
     Ok(Stored {
-        position: row.get::<_, i64>(0)? as u64,
+        position: u64::try_from(position).map_err(|_| IntegralValueOutOfRange(0, position))?,
         partition: uuid(row, 1)?,
         kind: row.get_ref(2)?.as_str()?,
         id: uuid(row, 3)?,

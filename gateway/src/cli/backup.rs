@@ -1,4 +1,4 @@
-//! `cityos backup`: log and keys, each copied to its own file, also while the server runs.
+//! `cityos backup`: log with its evidence and keys, each copied to its own file, also while the server runs.
 
 use super::say;
 use crate::settings::Settings;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// with both, people who were forgotten since are remembered.
 #[derive(Args)]
 pub struct Backup {
-    /// Where the copy of the log goes; must not exist.
+    /// Where the copy of the log goes; must not exist. That of its evidence goes beside it, to FILE.evidence.
     #[arg(long, value_name = "FILE")]
     log: PathBuf,
     /// Where the copy of the keys goes; must not exist.

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// Puts a backup into an empty data directory. Nothing is ever overwritten.
 #[derive(Args)]
 pub struct Restore {
-    /// The copy of the log.
+    /// The copy of the log. That of its evidence, FILE.evidence, is taken where it is there.
     #[arg(long, value_name = "FILE")]
     log: PathBuf,
     /// The copy of the keys.

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use cityos_domain::ids::{CustomerId, PersonId, TenantId, VendorId};
 use cityos_eventstore::backup::KEYS_FILE;
-use cityos_eventstore::keys::{FOUND_PERSONS_MAX, Key, KeyError, KeyFile, KeyStore, Secret};
+use cityos_eventstore::keys::{FOUND_PERSONS_MAX, Key, KeyError, KeyFile, KeyStore, Secret, Signed};
 use cityos_eventstore::sealing::Sealer;
 use cityos_gateway::context::{Caller, RequestContext, Role};
 use cityos_gateway::graphql::ids::Named;
@@ -174,6 +174,14 @@ impl KeyStore for Counting {
 
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError> {
         self.keys.secret(secret).await
+    }
+
+    async fn signed(&self) -> Result<Option<Signed>, KeyError> {
+        self.keys.signed().await
+    }
+
+    async fn remember_signed(&self, signed: Option<Signed>) -> Result<(), KeyError> {
+        self.keys.remember_signed(signed).await
     }
 }
 

@@ -1,0 +1,151 @@
+//! Evidence grows with its log, whoever keeps it, and is never signed over what was tampered with.
+
+use super::*;
+use crate::evidence::tests::City;
+use std::fs;
+
+async fn notes(evidence: &Evidence) -> Vec<String> {
+    let read = |connection: &mut Connection| {
+        let mut notes = Vec::new();
+        file::each_note(connection, |kept| {
+            notes.push(kept.note);
+            Ok::<_, EvidenceError>(())
+        })?;
+        Ok(notes)
+    };
+    evidence.run(read).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_log_without_events_is_not_signed() {
+    let city = City::new();
+    let evidence = city.open().await.unwrap();
+    assert_eq!(evidence.cover().await.unwrap(), Position::START);
+    assert!(matches!(evidence.sign().await, Err(EvidenceError::Empty)));
+}
+
+#[tokio::test]
+async fn evidence_that_grew_in_pieces_signs_what_evidence_made_at_once_does() {
+    let (grown, whole) = (City::new(), City::new());
+    for size in [10, 250, 260, 510, 520, 1_000] {
+        grown.grow_to(size).await;
+        let signature = grown.sign().await;
+        assert_eq!(signature.checkpoint.size, size);
+        assert_eq!(grown.sign().await, signature, "there is nothing new to sign");
+    }
+    // The same log, in the same folder of another city.
+    for file in ["log.db", "keys.db"] {
+        let all = Connection::open(grown.path(file)).unwrap();
+        fs::remove_file(whole.path(file)).unwrap();
+        all.execute("VACUUM INTO ?1", [whole.path(file).to_str().unwrap()]).unwrap();
+    }
+    let log = crate::sqlite::SqliteStore::open(&whole.path("log.db"), Arc::new(crate::clock::SystemClock));
+    let keys = Arc::new(crate::keys::KeyFile::open(&whole.path("keys.db")).unwrap());
+    let old = whole.path("old");
+    let begun = begin_anew(&whole.path("evidence.db"), Arc::new(log.unwrap()), keys, &old).await.unwrap();
+    assert_eq!(begun.signature, grown.sign().await);
+    assert_eq!(begun.goes_on, Some(true));
+    assert!(!old.exists(), "there was nothing to be put aside");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_who_keep_the_same_evidence_at_once_do_not_disturb_each_other() {
+    let city = Arc::new(City::new());
+    city.grow_to(10).await;
+    let keeping = (0..2).map(|_| {
+        let city = city.clone();
+        tokio::spawn(async move {
+            let evidence = city.open().await.unwrap();
+            let mut signed = 0;
+            while signed < 600 {
+                evidence.cover().await.unwrap();
+                signed = evidence.sign().await.unwrap().checkpoint.size;
+            }
+        })
+    });
+    let keeping: Vec<_> = keeping.collect();
+    city.grow_to(600).await;
+    for keeper in keeping {
+        keeper.await.unwrap();
+    }
+    let verified = city.verify(&city.key().await, None).await;
+    assert!(verified.is_intact(), "{verified:?}");
+    assert_eq!((verified.events, verified.size), (600, 600));
+    assert_eq!(verified.checkpoints, notes(&city.open().await.unwrap()).await.len() as u64);
+}
+
+#[tokio::test]
+async fn evidence_that_is_gone_is_not_made_again_by_itself() {
+    let city = City::signed_at(&[30, 60]).await;
+    for gone in ["DELETE FROM tiles", "DELETE FROM tiles; DELETE FROM checkpoints"] {
+        city.tamper_with_evidence(gone);
+        let refused = city.open().await.unwrap().cover().await;
+        assert!(matches!(refused, Err(EvidenceError::Missing(60))), "{gone}: {refused:?}");
+    }
+    fs::remove_file(city.path("evidence.db")).unwrap();
+    assert!(matches!(city.open().await, Err(EvidenceError::Missing(60))));
+    assert!(!city.path("evidence.db").exists(), "nothing is put in its place");
+}
+
+#[tokio::test]
+async fn nothing_is_signed_over_evidence_that_was_altered() {
+    let damages = [
+        "DELETE FROM checkpoints WHERE number = 2",
+        "DELETE FROM checkpoints",
+        "UPDATE checkpoints SET note = replace(note, 'cityos', 'sitios') WHERE number = 2",
+        "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE number = 1) WHERE number = 2",
+        "UPDATE tiles SET leaves = CAST(substr(leaves, 1, 72 * 10) || zeroblob(72) || substr(leaves, 72 * 11 + 1) AS BLOB)",
+        "UPDATE tiles SET leaves = substr(leaves, 1, 72 * 59)",
+    ];
+    for damage in damages {
+        let city = City::signed_at(&[30, 60]).await;
+        city.tamper_with_evidence(damage);
+        city.grow_to(80).await;
+        let evidence = city.open().await.unwrap();
+        // Cut off, it is covered again from the log: only what was signed is missed.
+        let signed = match evidence.cover().await {
+            Ok(_) => evidence.sign().await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        let mended = damage.contains("72 * 59");
+        assert_eq!(signed.is_ok(), mended, "{damage}: {signed:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_covered_behind_an_end_of_the_log_that_is_not_the_one_covered() {
+    for (damage, grown) in [
+        ("DELETE FROM events WHERE position > 50", 50),
+        ("DELETE FROM events WHERE position > 50", 90),
+        ("UPDATE events SET body = body || ' ' WHERE position = 60", 60),
+    ] {
+        let city = City::signed_at(&[60]).await;
+        city.tamper(damage);
+        // The writer knows by itself that somebody else has written.
+        city.grow_to(grown).await;
+        let refused = city.open().await.unwrap().cover().await;
+        assert!(matches!(refused, Err(EvidenceError::LogDiffers { position: 60 })), "{damage}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn evidence_begun_anew_says_whether_the_log_is_still_the_one_that_was_signed() {
+    for (damage, goes_on) in [
+        ("", true),
+        ("UPDATE events SET recorded_at = recorded_at + 1 WHERE position = 7", false),
+        ("DELETE FROM events WHERE position > 20", false),
+    ] {
+        let city = City::signed_at(&[30, 60]).await;
+        let before = city.keys.signed().await.unwrap();
+        city.tamper(damage);
+        let old = city.path("old.db");
+        let path = city.path("evidence.db");
+        let begun = begin_anew(&path, city.log.clone(), city.keys.clone(), &old).await.unwrap();
+        assert_eq!((begun.before, begun.goes_on), (before, Some(goes_on)), "{damage}");
+        assert!(city.verify(&city.key().await, None).await.is_intact(), "{damage}");
+        let kept = Connection::open(&old).unwrap();
+        assert_eq!(file::last_note(&kept).unwrap().unwrap().number, 2, "what there was is put aside");
+        let refused = begin_anew(&path, city.log.clone(), city.keys.clone(), &old).await;
+        assert!(matches!(refused, Err(EvidenceError::Aside(_))), "{refused:?}");
+    }
+}

@@ -1,0 +1,74 @@
+//! That the log is as it was: a Merkle tree over its events as they are stored, kept beside it and outside the path of
+//! writing, and signed checkpoints of that tree. Because personal data is sealed, all of it outlives the keys of persons.
+
+mod checkpoint;
+mod file;
+mod following;
+mod keeping;
+mod leaf;
+mod note;
+mod proof;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod verify;
+
+pub use checkpoint::{Checkpoint, origin_of};
+pub(crate) use file::SCHEMA;
+pub use following::Follower;
+pub use keeping::{Begun, Evidence, Signature, begin_anew};
+pub use leaf::Leaf;
+pub use note::{NoKey, NoteError, PublicKey};
+pub use proof::{Inclusion, Proofs};
+pub use tree::{Hash, is_consistent};
+pub use verify::{Difference, Doubt, How, Uncovered, Verified, Verifying};
+
+use crate::backup::BackupError;
+use crate::database::failure;
+use crate::keys::{Key, KeyError};
+use crate::store::StoreError;
+use note::Signer;
+use uuid::Uuid;
+
+/// What verifies the checkpoints of a log that are signed with this seed.
+pub fn public_key(seed: &Key, log: Uuid) -> PublicKey {
+    Signer::new(origin_of(log), seed).public()
+}
+
+/// Why evidence does not go on. What exactly was altered [`Verifying`] finds out.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// An empty log has no evidence.
+    #[error("the log has no events yet")]
+    Empty,
+    /// There is none any more.
+    #[error("the evidence is missing, though its key has signed a log of {0} events")]
+    Missing(u64),
+    /// It is not what was signed.
+    #[error("the evidence is not what was signed: {0}")]
+    Altered(String),
+    /// The log is no longer what its evidence says.
+    #[error("the event at position {position} is not what the evidence has of it")]
+    LogDiffers {
+        /// Where.
+        position: u64,
+    },
+    /// The old evidence could not be put aside.
+    #[error("putting the old evidence aside")]
+    Aside(#[source] BackupError),
+    /// The key store could not be used.
+    #[error("using the key store")]
+    Keys(#[from] KeyError),
+    /// Log or evidence could not be used.
+    #[error("using log and evidence")]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for EvidenceError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::QueryReturnedNoRows => EvidenceError::Altered("it lacks leaves".into()),
+            error => EvidenceError::Store(failure(error)),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `cityos audit verify`: the whole log against its signed checkpoints.
+
+use super::{SOMETHING_WRONG, evidence_file, read};
+use crate::cli::{city, say};
+use crate::settings::Settings;
+use anyhow::{Context, bail};
+use cityos_domain::foundation::tenancy::Tenancy;
+use cityos_domain::log::Partition;
+use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
+use cityos_eventstore::clock::SystemClock;
+use cityos_eventstore::evidence::{Checkpoint, How, PublicKey, Verified, Verifying, public_key};
+use cityos_eventstore::executor::Executor;
+use cityos_eventstore::keys::{KeyFile, KeyStore, Secret, Signed};
+use cityos_eventstore::sqlite::SqliteStore;
+use cityos_eventstore::store::{EventStore, name_of};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Checks the whole log against its signed checkpoints, also while the server runs; changes nothing in it. Names the first
+/// event that was altered, inserted, removed or reordered, and what is wrong with the evidence itself. Exits with 3 where
+/// anything is.
+#[derive(Args)]
+pub struct Verify {
+    /// What the checkpoints must be signed with; otherwise the key store's own.
+    #[arg(long, value_name = "KEY")]
+    public_key: Option<PublicKey>,
+    /// An older checkpoint that was kept elsewhere: the log must still begin with what it covers.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        city::exists(&settings)?;
+        // Opened by itself: keys and read models would have the log they know, not one that was tampered with.
+        let [log, keys] = [LOG_FILE, KEYS_FILE].map(|file| settings.data_dir.join(file));
+        if !log.exists() {
+            bail!("there is no log in {}", settings.data_dir.display());
+        }
+        let log = Arc::new(SqliteStore::open(&log, Arc::new(SystemClock)).context("opening the log")?);
+        let (key, remembered) = match (self.public_key, keys.exists()) {
+            (Some(key), false) => (key, None),
+            (Some(key), true) => (key, KeyFile::open(&keys)?.signed().await?),
+            (None, true) => of_key_store(&KeyFile::open(&keys)?, &*log).await?,
+            (None, false) => bail!("there is no key store: name the public key"),
+        };
+        let kept = match &self.checkpoint {
+            Some(file) => Some(
+                Checkpoint::open(&read(file)?, &key)
+                    .with_context(|| format!("the checkpoint in {}", file.display()))?,
+            ),
+            None => None,
+        };
+        let evidence = evidence_file(&settings);
+        let verifying = Verifying { log: &*log, evidence: &evidence, key: &key, remembered, kept };
+        let verified = verifying.verify().await?;
+        let slug = match verified.difference.and_then(|found| found.partition) {
+            Some(tenant) if !tenant.is_nil() => slug_of(log, tenant).await,
+            Some(_) | None => None,
+        };
+        say(&if self.json { as_json(&verified, slug) } else { as_text(&verified, slug) })?;
+        Ok(if verified.is_intact() { ExitCode::SUCCESS } else { ExitCode::from(SOMETHING_WRONG) })
+    }
+}
+
+/// The key of the key store, in the name of the log that it belongs to, whatever the log's first event is now.
+async fn of_key_store(
+    keys: &KeyFile,
+    log: &dyn EventStore,
+) -> anyhow::Result<(PublicKey, Option<Signed>)> {
+    let name = match keys.log().await? {
+        Some(name) => name,
+        None => name_of(log).await?.unwrap_or_default(),
+    };
+    Ok((public_key(&keys.secret(Secret::Evidence).await?, name), keys.signed().await?))
+}
+
+/// The tenant's slug, as far as a log that was tampered with still tells it.
+async fn slug_of(log: Arc<dyn EventStore>, tenant: Uuid) -> Option<String> {
+    let executor = Executor::new(log, Arc::new(SystemClock), Arc::new(()));
+    let (tenancy, _) = executor.load::<Tenancy>(Partition::Platform, tenant.into()).await.ok()?;
+    match &*tenancy {
+        Tenancy::Registered(registration) => Some(registration.slug.to_string()),
+        Tenancy::Unknown => None,
+    }
+}
+
+fn as_json(verified: &Verified, slug: Option<String>) -> String {
+    let mut told = serde_json::to_value(verified).expect("what was found is JSON");
+    told["intact"] = verified.is_intact().into();
+    if let Some(slug) = slug {
+        told["difference"]["tenant"] = slug.into();
+    }
+    told["doubts"] = verified.doubts.iter().map(|doubt| json!(doubt.to_string())).collect();
+    format!("{told}\n")
+}
+
+fn as_text(verified: &Verified, slug: Option<String>) -> String {
+    let Verified { events, checkpoints, size, .. } = verified;
+    let mut text = String::new();
+    match verified.is_intact() {
+        false => text += "The log is NOT proven to be as it was signed.\n",
+        true if *size == 0 => text += "The log is empty.\n",
+        true => text += "The log is as it was signed.\n",
+    }
+    if let Some(found) = verified.difference {
+        let whose = match (found.partition, slug) {
+            (None, _) => "a tenant that only the lost evidence knew".into(),
+            (Some(id), _) if id.is_nil() => "the platform".into(),
+            (Some(id), Some(slug)) => format!("tenant {slug} ({id})"),
+            (Some(id), None) => format!("tenant {id}"),
+        };
+        let how = match found.how {
+            How::Altered => "was altered",
+            How::Inserted => "was inserted",
+            How::Removed => "was removed",
+            How::Reordered => "was moved to another place",
+        };
+        let unsigned = if found.signed { "" } else { "; no checkpoint covers it yet" };
+        text += &format!("  {whose}, position {}: the event {how}{unsigned}.\n", found.position);
+        text += &format!("  The {events} events before it are as they were.\n");
+    }
+    for doubt in &verified.doubts {
+        text += &format!("  {doubt}.\n");
+    }
+    if let Some(root) = verified.root {
+        text += &format!("{checkpoints} checkpoints, the last over {size} events with root {root}.\n");
+    }
+    if let Some(uncovered) = verified.uncovered {
+        let (count, from, to) = (uncovered.events, uncovered.from, uncovered.to);
+        text += &format!("Not signed yet: {count} events, at positions {from} to {to}.\n");
+    }
+    text
+}
