@@ -23,6 +23,6 @@ pub use poison::{Frozen, frozen, retry_frozen};
 pub use projector::{ProjectError, Projector};
 pub use query::{Cursor, Filter, PAGE_ROWS_MAX, Page, Query, Sort, by_keys};
 pub use reads::{ReadError, ReadStore};
-pub use rebuild::{Digest, RebuildError, Rebuilt, digest, rebuild};
+pub use rebuild::{Digest, RebuildError, Rebuilt, digest, rebuild, replay_digest};
 pub use replay::replay;
 pub use row::{Column, Row, Value};

@@ -2,15 +2,16 @@
 //! gone on with, by whoever comes; a rebuild stops at an event that does not fit. It publishes nothing and
 //! commands nobody.
 
-use crate::apply::apply;
-use crate::model::AnyModel;
+use crate::apply::{apply, by_key};
+use crate::model::{AnyModel, Folded};
 use crate::poison::Frozen;
 use crate::projector::PAGE_EVENTS_MAX;
 use crate::reads::{ReadError, ReadStore};
 use crate::row::Value;
 use crate::sqlite::{self, Build};
-use cityos_domain::log::Position;
+use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::store::{EventStore, StoreError};
+use std::collections::BTreeMap;
 
 /// How often a rebuild goes after a live table that moves on before it gives up.
 const CHASES_MAX: u32 = 1_000;
@@ -84,17 +85,40 @@ pub async fn digest(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<D
         .await
 }
 
+/// The digest of the table that the pure fold makes of `events`, the log up to `position`: no database is asked.
+pub fn replay_digest(
+    model: &dyn AnyModel,
+    events: &[Envelope],
+    position: Position,
+) -> Result<Digest, RebuildError> {
+    let mut table = BTreeMap::new();
+    for (key, events) in by_key(model, events)? {
+        let Folded { row, poison } = model.fold(None, &key, &events);
+        if let Some((at, unfit)) = poison {
+            return Err(Frozen::at(key, events[at], unfit.to_string()).into());
+        }
+        table.extend(row.map(|row| (key, row)));
+    }
+    let (mut hasher, mut rows) = (blake3::Hasher::new(), 0);
+    for (key, row) in table {
+        rows += 1;
+        key[..1].iter().chain(&row).for_each(|value| hash_value(&mut hasher, value));
+    }
+    Ok(Digest { position, rows, hash: hasher.finalize() })
+}
+
 fn digest_of(conn: &rusqlite::Connection, model: &dyn AnyModel, build: &Build) -> Result<Digest, ReadError> {
-    let mut hasher = blake3::Hasher::new();
-    let mut rows = 0;
+    let (mut hasher, mut rows) = (blake3::Hasher::new(), 0);
     sqlite::scan(conn, build, model, |row| {
         rows += 1;
-        for value in row {
-            let (tag, bytes) = canonical(&value);
-            hasher.update(&[tag]).update(&(bytes.len() as u64).to_be_bytes()).update(&bytes);
-        }
+        row.iter().for_each(|value| hash_value(&mut hasher, value));
     })?;
     Ok(Digest { position: build.position, rows, hash: hasher.finalize() })
+}
+
+fn hash_value(hasher: &mut blake3::Hasher, value: &Value) {
+    let (tag, bytes) = canonical(value);
+    hasher.update(&[tag]).update(&(bytes.len() as u64).to_be_bytes()).update(&bytes);
 }
 
 fn canonical(value: &Value) -> (u8, Vec<u8>) {
