@@ -13,6 +13,7 @@ pub mod text;
 pub mod upcast;
 pub mod workspace;
 
+pub mod audit;
 pub mod commission;
 pub mod foundation;
 pub mod ledger;

@@ -1,6 +1,7 @@
 //! Whatever is done in whatever order: the money adds up.
 
 use super::{charging, order, part, percent};
+use crate::audit::MoneyAudit;
 use crate::event::Event;
 use crate::ids::{OrderId, PayoutId, TransactionId, VendorId, VendorOrderId};
 use crate::ledger::adjusting::{Against, PostAdjustment};
@@ -302,5 +303,8 @@ proptest! {
             do_it(&mut market, number, &mut bought, act);
         }
         Sums::of(&market).check(&market);
+        let mut audit = MoneyAudit::default();
+        let found: Vec<_> = market.city.log().iter().flat_map(|envelope| audit.take(envelope)).collect();
+        prop_assert_eq!((found, audit.finish().0), (vec![], vec![]));
     }
 }
