@@ -67,6 +67,8 @@ pub struct Story {
     pub events: usize,
     /// The log.
     pub log: Vec<StoredEvent>,
+    /// What happened, in order, for people.
+    pub tale: Vec<String>,
 }
 
 /// Something that must hold did not.
@@ -78,11 +80,13 @@ pub struct Failure {
     pub step: usize,
     /// What.
     pub what: String,
+    /// What came of it until then.
+    pub story: Box<Story>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure { plan, step, what } = self;
+        let Failure { plan, step, what, .. } = self;
         let Plan { seed, commands, .. } = plan;
         let again = format!(
             "CITYOS_SIM_SEED={seed} CITYOS_SIM_COMMANDS={commands} \
@@ -99,21 +103,17 @@ impl std::error::Error for Failure {}
 pub fn simulate(plan: Plan) -> Result<Story, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build();
     let runtime = runtime.expect("a thread can be had");
-    let mut step = 0;
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            let mut simulation = Simulation::open(plan).await?;
-            let played = simulation.play().await;
-            step = simulation.step;
-            played
-        })
-    }));
+    let opened = runtime.block_on(Simulation::open(plan));
+    let mut simulation = opened.expect("a city without anything in it opens");
+    let played = catch_unwind(AssertUnwindSafe(|| runtime.block_on(simulation.play())));
+    runtime.block_on(simulation.close()).expect("the log can be read");
+    let (step, story) = (simulation.step, simulation.story);
     let what = match played {
-        Ok(Ok(story)) => return Ok(story),
+        Ok(Ok(())) => return Ok(story),
         Ok(Err(error)) => format!("{error:#}"),
         Err(panic) => format!("it panicked: {}", said(&*panic)),
     };
-    Err(Failure { plan, step, what })
+    Err(Failure { plan, step, what, story: Box::new(story) })
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
-use cityos_tests::simulation::{Plan, Story, simulate};
+use cityos_eventstore::stored::StoredEvent;
+use cityos_tests::simulation::{Failure, Plan, Story, simulate};
+use std::fs;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -22,6 +25,17 @@ fn seeds() -> (u64, u64) {
     (from.parse().unwrap(), to.parse().unwrap())
 }
 
+/// Keeps the tale and the log of a simulation that failed, to be looked into.
+fn keep(folder: &Path, Failure { plan, story, .. }: &Failure) {
+    let event = |it: &StoredEvent| {
+        let StoredEvent { position, type_name, id, version, at, recorded_at, body, meta, .. } = it;
+        format!("{} {type_name} {id} {} {at} {recorded_at} {body} {meta}", position.0, version.0)
+    };
+    let log = story.log.iter().map(event).collect::<Vec<_>>().join("\n");
+    fs::write(folder.join(format!("{}.log", plan.seed)), log).unwrap();
+    fs::write(folder.join(format!("{}.tale", plan.seed)), story.tale.join("\n")).unwrap();
+}
+
 /// Plays all of them, on as many threads as there are processors.
 fn play(plans: &[Plan]) -> Vec<Story> {
     let next = AtomicU64::new(0);
@@ -34,6 +48,9 @@ fn play(plans: &[Plan]) -> Vec<Story> {
                         Ok(story) => stories.lock().unwrap().push(Story { log: Vec::new(), ..story }),
                         Err(failure) => {
                             println!("{failure}");
+                            if let Some(folder) = std::env::var_os("CITYOS_SIM_KEEP") {
+                                keep(Path::new(&folder), &failure);
+                            }
                             failures.lock().unwrap().push(plan.seed);
                         }
                     }

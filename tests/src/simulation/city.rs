@@ -30,6 +30,9 @@ const QUICK_DISK: &str = "/dev/shm";
 /// How long the engine leaves alone what failed, and a little more.
 const HELD: TimeDelta = TimeDelta::seconds(31);
 
+/// How far the clock is put back at most at once.
+pub const PUT_BACK_MAX: TimeDelta = TimeDelta::minutes(15);
+
 /// Where the log is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Log {
@@ -148,7 +151,8 @@ impl City {
     /// Time passes by as much as that takes.
     pub async fn rest(&self, ahead: TimeDelta) -> Result<()> {
         let until = self.now() + ahead;
-        self.clock.advance(HELD);
+        // What was left alone before the clock was put back is left alone for longer.
+        self.clock.advance(PUT_BACK_MAX + HELD);
         loop {
             settle(&self.mortal().engine).await?;
             self.clock.advance(HELD);

@@ -4,11 +4,10 @@
 mod books;
 mod commission;
 mod decisions;
+mod ends;
 mod folds;
-mod ledger;
+mod money;
 mod order;
-mod orders;
-mod payouts;
 mod runs;
 mod stock;
 
@@ -32,12 +31,10 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<stock::Stock>::default(),
         // Tiers count every sale once, in the order of the sales.
         Box::<commission::Tiers>::default(),
-        // Every transaction sums to zero; months hand on what they had; nothing is posted twice.
-        Box::<ledger::Ledger>::default(),
-        // Of every order: authorised = captured + released + held; captured = earned + commission + tax.
-        Box::<orders::Orders>::default(),
-        // A payout is the sum of its entries, and no entry is paid twice.
-        Box::<payouts::Payouts>::default(),
+        // Transactions sum to zero, payouts are the sum of their entries, nothing is paid twice, and orders add up.
+        Box::<money::Money>::default(),
+        // Checkouts and payouts end; held money is taken or given back; nobody who is gone is owed anything.
+        Box::<ends::Ends>::default(),
         // Runs end, or are parked where they may be; each call was intended first.
         Box::<runs::Parking>::default(),
         // The provider's own books agree with the log.
@@ -51,7 +48,7 @@ pub trait Invariant: Send {
     fn see(&mut self, event: &Envelope) -> Result<(), String>;
 
     /// Judges what can only be judged when nothing is under way.
-    fn at_rest(&self, _: &Rest<'_>) -> Result<(), String> {
+    fn at_rest(&mut self, _: &Rest<'_>) -> Result<(), String> {
         Ok(())
     }
 }

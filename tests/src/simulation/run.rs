@@ -1,7 +1,7 @@
 //! One simulation: a city is founded, then people want things, time passes, and everything that can go wrong does,
 //! all as the seed says; and what must hold is looked at now and then.
 
-use super::city::{City, Process};
+use super::city::{City, PUT_BACK_MAX, Process};
 use super::dice::{Dice, Of};
 use super::given::{self, Answer, Given};
 use super::invariants::{self, Books, Invariant, Rest, Runs};
@@ -106,7 +106,8 @@ pub(super) struct Simulation {
     runs: Runs,
     /// How many commands were wanted so far.
     pub(super) step: usize,
-    story: Story,
+    /// What has come of it so far.
+    pub(super) story: Story,
 }
 
 impl Simulation {
@@ -129,25 +130,35 @@ impl Simulation {
     }
 
     /// All of it, to the end.
-    pub(super) async fn play(&mut self) -> Result<Story> {
+    pub(super) async fn play(&mut self) -> Result<()> {
         let mut founding = Dice::new(self.plan.seed, Of::Founding);
         super::founding::found(self, self.plan.tenants, &mut founding).await?;
         self.bring(FAIR);
         while self.step < self.plan.commands {
             let next = self.wishes.weighed(MOVES);
+            self.tell(format!("{next:?}"));
             self.make(next).await.with_context(|| format!("{next:?}"))?;
             if self.city.fate.is_dead() {
+                self.tell("the process died".into());
                 self.restart(|_| Ok(())).await?;
             }
             if self.plan.looks_every > 0 && self.step > 0 && self.step % self.plan.looks_every == 0 {
                 self.come_to_rest(false).await?;
             }
         }
-        self.end().await?;
+        self.end().await
+    }
+
+    /// Takes down what there is to say of it.
+    pub(super) async fn close(&mut self) -> Result<()> {
         self.story.deaths = self.city.fate.deaths();
-        self.story.events = self.log.len();
         self.story.log = self.city.log.read_stored(Position::START, u32::MAX).await?;
-        Ok(self.story.clone())
+        self.story.events = self.story.log.len();
+        Ok(())
+    }
+
+    fn tell(&mut self, what: String) {
+        self.story.tale.push(format!("{} {what}", self.city.now().to_rfc3339()));
     }
 
     async fn make(&mut self, next: Move) -> Result<()> {
@@ -161,7 +172,7 @@ impl Simulation {
                 Ok(())
             }
             Move::ClockIsPutBack => {
-                let back = TimeDelta::seconds(self.wishes.between(1, 900));
+                let back = TimeDelta::seconds(self.wishes.between(1, PUT_BACK_MAX.num_seconds()));
                 self.city.clock.set(self.city.now() - back);
                 Ok(())
             }
@@ -293,10 +304,7 @@ impl Simulation {
             late.await;
         }
         let answers = std::mem::take(&mut *self.rivals.lock().expect("nothing panics while it holds them"));
-        for (index, answer) in answers {
-            self.given[index].answered(answer).map_err(|what| anyhow!(what))?;
-        }
-        Ok(())
+        answers.into_iter().try_for_each(|(index, answer)| self.take_answer(index, answer))
     }
 
     /// Somebody wants something, somewhere.
@@ -349,6 +357,15 @@ impl Simulation {
             Err(ExecuteError::Store(_)) => self.story.unknown += 1,
             Err(_) => self.story.refused += 1,
         }
+        self.take_answer(index, answer)
+    }
+
+    fn take_answer(&mut self, index: usize, answer: Result<Executed, ExecuteError>) -> Result<()> {
+        let said = match &answer {
+            Ok(done) => format!("done at {}", done.position.0),
+            Err(error) => error.to_string(),
+        };
+        self.tell(format!("  {}: {said}", self.given[index].what));
         self.given[index].answered(answer).map_err(|what| anyhow!(what))
     }
 
@@ -390,6 +407,7 @@ impl Simulation {
 
     /// The end: everything has the time it may need, and operators retry what is parked.
     async fn end(&mut self) -> Result<()> {
+        self.tell("the end begins".into());
         self.come_to_rest(false).await?;
         self.bring(CALM);
         self.city.clock.advance(THE_END);
@@ -419,7 +437,7 @@ impl Simulation {
         let calls = self.city.fate.calls();
         let rest =
             Rest { now: self.city.now(), at_the_end, runs: &self.runs, books: &books, calls: &calls };
-        for invariant in &self.invariants {
+        for invariant in &mut self.invariants {
             invariant.at_rest(&rest).map_err(|what| anyhow!("at rest: {what}"))?;
         }
         self.nothing_is_due(rest.now).await?;

@@ -42,7 +42,7 @@ impl Invariant for Agreement {
         Ok(())
     }
 
-    fn at_rest(&self, rest: &Rest<'_>) -> Result<(), String> {
+    fn at_rest(&mut self, rest: &Rest<'_>) -> Result<(), String> {
         let books = rest.books;
         for operation in [
             Operation::Authorise,

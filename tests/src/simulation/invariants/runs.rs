@@ -5,7 +5,7 @@ use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
 use cityos_domain::ids::RunId;
 use cityos_domain::log::{Envelope, Position};
-use cityos_domain::saga_run::{self, Direction, FailureKind, Mark, SagaRun, Stand, Way};
+use cityos_domain::saga_run::{self, Direction, FailureKind, Mark, PlannedStep, SagaRun, Stand, Way};
 use std::collections::BTreeMap;
 
 /// A run.
@@ -17,7 +17,8 @@ pub struct Seen {
     pub input: String,
     /// How it stands.
     pub state: SagaRun,
-    /// Whether an operator took something of it upon themselves: skipped a step, or gave it up.
+    /// Whether an operator took something of it upon themselves: skipped a step, gave it up, or turned it back at a
+    /// step that was refused and has no way back.
     pub taken_over: bool,
     last_failure: Option<FailureKind>,
 }
@@ -27,6 +28,13 @@ impl Seen {
     pub fn is_answered_for(&self) -> bool {
         let SagaRun::Live(run) = &self.state else { return self.taken_over };
         self.taken_over || run.stand == Stand::Parked
+    }
+
+    /// The step it stands at on its way forward.
+    fn next_step(&self) -> Option<&PlannedStep> {
+        let SagaRun::Live(run) = &self.state else { return None };
+        let next = run.steps.iter().find(|(_, mark)| matches!(mark, Mark::Ahead | Mark::Unsure));
+        next.map(|(step, _)| step)
     }
 
     /// Whether it has ended.
@@ -62,11 +70,21 @@ impl Runs {
             (run.saga, run.input) = (saga.clone(), input.to_string());
         } else if let saga_run::Event::Failed { kind, .. } = happened {
             run.last_failure = Some(*kind);
-        } else if let saga_run::Event::Ended { outcome: saga_run::Outcome::Abandoned } | saga_run::Event::Skipped { .. } =
-            happened
-        {
-            run.taken_over = true;
         }
+        run.taken_over |= match happened {
+            saga_run::Event::Skipped { .. } => true,
+            saga_run::Event::Ended { outcome, .. } => *outcome == saga_run::Outcome::Abandoned,
+            saga_run::Event::Turned { .. } => run.next_step().is_some_and(|step| step.way == Way::Onward),
+            saga_run::Event::Started { .. }
+            | saga_run::Event::Attempted { .. }
+            | saga_run::Event::Done { .. }
+            | saga_run::Event::Undone { .. }
+            | saga_run::Event::Failed { .. }
+            | saga_run::Event::Waiting { .. }
+            | saga_run::Event::Woken { .. }
+            | saga_run::Event::Parked { .. }
+            | saga_run::Event::Retried {} => false,
+        };
         run.state = std::mem::take(&mut run.state).evolve(happened);
     }
 }
@@ -98,7 +116,7 @@ impl Invariant for Parking {
         Ok(())
     }
 
-    fn at_rest(&self, rest: &Rest<'_>) -> Result<(), String> {
+    fn at_rest(&mut self, rest: &Rest<'_>) -> Result<(), String> {
         for (id, run) in &self.runs.seen {
             let SagaRun::Live(live) = &run.state else { continue };
             let stands = match &live.stand {
@@ -121,7 +139,8 @@ impl Invariant for Parking {
 
 /// Only past, or at, a step without a way back, or on a way back that fails; and always for a reason.
 fn may_park(run: Option<&Seen>, reason: &str) -> Result<(), String> {
-    let Some(Seen { saga, state: SagaRun::Live(run), last_failure, .. }) = run else {
+    let seen = run.ok_or("a run is parked that never began")?;
+    let Seen { saga, state: SagaRun::Live(run), last_failure, .. } = seen else {
         return Err("a run is parked that does not go".into());
     };
     hold(!reason.is_empty(), || format!("a run of `{saga}` is parked without a reason"))?;
@@ -129,8 +148,7 @@ fn may_park(run: Option<&Seen>, reason: &str) -> Result<(), String> {
     let passed = run.steps.iter().any(|(step, mark)| {
         no_return(step.way) && matches!(mark, Mark::Done | Mark::Unsure | Mark::Skipped)
     });
-    let at = run.steps.iter().find(|(_, mark)| matches!(mark, Mark::Ahead | Mark::Unsure));
-    let at_one = at.is_some_and(|(step, _)| match step.way {
+    let at_one = seen.next_step().is_some_and(|step| match step.way {
         Way::Back => false,
         Way::Pivot => *last_failure != Some(FailureKind::Permanent),
         Way::Onward => true,

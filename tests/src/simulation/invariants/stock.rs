@@ -57,7 +57,7 @@ impl Invariant for Stock {
         Ok(())
     }
 
-    fn at_rest(&self, rest: &Rest<'_>) -> Result<(), String> {
+    fn at_rest(&mut self, rest: &Rest<'_>) -> Result<(), String> {
         for (id, units) in &self.offers {
             let due = units.claims.values().filter(|(_, until)| *until <= rest.now).count();
             hold(due == 0, || format!("offer {id}: {due} claims are over and still held"))?;
