@@ -1,10 +1,14 @@
 //! Two tables of one model beside each other: whether they hold the same rows, and where they differ.
 
-use crate::model::AnyModel;
+use crate::apply::by_key;
+use crate::model::{AnyModel, Folded};
+use crate::poison::Frozen;
 use crate::reads::{ReadError, ReadStore};
+use crate::repair::RepairError;
 use crate::row::{Role, Value};
 use crate::sqlite;
-use cityos_domain::log::Position;
+use cityos_domain::log::{Envelope, Position};
+use std::collections::BTreeMap;
 
 /// The most differences that are told one by one.
 pub const DIFFERENCES_TOLD_MAX: usize = 10;
@@ -202,4 +206,25 @@ pub async fn digest(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<D
             Ok(digesting.at(live.position))
         })
         .await
+}
+
+/// The digest of the table that the pure fold makes of `events`, the log up to `position`: no database is asked.
+pub fn replay_digest(
+    model: &'static dyn AnyModel,
+    events: &[Envelope],
+    position: Position,
+) -> Result<Digest, RepairError> {
+    let mut table = BTreeMap::new();
+    for (key, events) in by_key(model, events)? {
+        let Folded { row, poison } = model.fold(None, &key, &events);
+        if let Some((at, unfit)) = poison {
+            return Err(RepairError::poisoned(model, Frozen::at(key, events[at], unfit.to_string())));
+        }
+        table.extend(row.map(|row| (key, row)));
+    }
+    let mut digesting = Digesting::default();
+    for (key, row) in table {
+        digesting.see(&key[..1].iter().chain(&row).cloned().collect::<Vec<_>>());
+    }
+    Ok(digesting.at(position))
 }

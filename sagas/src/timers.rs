@@ -3,7 +3,7 @@
 
 use crate::context::NO_INPUT;
 use crate::driving::drive;
-use crate::engine::{Engine, EngineError, Work};
+use crate::engine::{Due, Engine, EngineError, Work};
 use cityos_domain::foundation::tenant::{self, Tenant};
 use cityos_domain::ids::{CommandId, derive};
 use cityos_domain::ledger::payout::Trigger;
@@ -40,8 +40,10 @@ pub(crate) async fn fire(engine: &Engine, work: &Work) -> Result<Option<Position
 }
 
 fn meta(work: &Work) -> Meta {
-    let due = work.due.at.timestamp_micros().to_string();
-    let command = CommandId(derive(&["timer", &work.due.timer.to_string(), &due]));
+    let Due { at, partition, timer } = work.due;
+    // Timers of two tenants may have one id, and their events must not.
+    let due = [partition.id(), timer].map(|id| id.to_string());
+    let command = CommandId(derive(&["timer", &due[0], &due[1], &at.timestamp_micros().to_string()]));
     Meta::of(command, Actor::schedule(), Origin::Schedule)
 }
 

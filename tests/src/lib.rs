@@ -5,4 +5,5 @@ pub mod callers;
 pub mod city;
 pub mod market;
 pub mod schema;
+pub mod simulation;
 pub mod slots;

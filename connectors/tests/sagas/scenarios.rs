@@ -5,16 +5,18 @@ use crate::mortal::{Mortality, When};
 use crate::world::{World, meta};
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use cityos_connectors::sandbox::{Chance, Fault, Operation};
+use cityos_domain::calendar::Zone;
 use cityos_domain::drill::{Failing, Step};
 use cityos_domain::event::Event;
 use cityos_domain::foundation::place::ArchivePlace;
-use cityos_domain::foundation::tenant::{self, CaptureMoment, PayoutSchedule, Policies, Tenant};
-use cityos_domain::ids::{CommandId, OrderId, RunId, VendorId, derive};
+use cityos_domain::foundation::tenancy::{RegisterTenant, Registration};
+use cityos_domain::foundation::tenant::{self, CaptureMoment, PayoutSchedule, Policies, Tenant, Tier};
+use cityos_domain::ids::{CommandId, OrderId, RunId, TenantId, VendorId, derive};
 use cityos_domain::ledger::adjusting::{Against, PostAdjustment};
 use cityos_domain::ledger::month;
 use cityos_domain::ledger::paying_out::RequestPayout;
 use cityos_domain::ledger::payout::{self, Trigger};
-use cityos_domain::log::{Envelope, Position};
+use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_domain::marketplace::offer::{ListOffer, Listing, Price};
 use cityos_domain::marketplace::vendor::{ApplyAsVendor, Command, Vendor};
 use cityos_domain::money::{Currency, Money};
@@ -26,8 +28,8 @@ use cityos_domain::orders::vendor_order::CancelCause;
 use cityos_domain::orders::{payment, vendor_order};
 use cityos_domain::rehearsal::id;
 use cityos_domain::saga_run::{Direction, Event as Run, FailureKind, Measure, Outcome, PlannedStep};
-use cityos_domain::text::Code;
-use cityos_domain::workspace::Decided;
+use cityos_domain::text::{Code, Locale, Slug};
+use cityos_domain::workspace::{Decided, Tell};
 use cityos_sagas::registry::{AnySaga, sagas};
 use cityos_sagas::rehearsal::drills::drill;
 use cityos_sagas::rehearsal::market::{
@@ -708,6 +710,38 @@ async fn earnings_become_available_after_the_hold_and_scheduled_payouts_run_once
         .filter(|(_, event)| matches!(event, payout::Event::Paid { .. }))
         .collect();
     assert_eq!(paid.len(), 1);
+}
+
+#[tokio::test]
+async fn two_tenants_whose_payouts_are_due_at_the_same_moment_each_have_events_of_their_own() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    let tenants: [TenantId; 2] = [id("north"), id("south")];
+    for (tenant, slug) in tenants.into_iter().zip(["north", "south"]) {
+        let registration = Registration {
+            slug: Slug::parse("slug", slug).unwrap(),
+            name: introduction(slug).name,
+            subcategory: None,
+            zone: Zone::UTC,
+            locale: Locale::parse("locale", "en").unwrap(),
+            currency: currency(),
+            tier: Tier::Basic,
+        };
+        let hour = u8::try_from((life.now().hour() + 1) % 24).unwrap();
+        let daily = Policies { payouts: PayoutSchedule::Daily { hour }, ..Policies::default() };
+        let change = Tell::<Tenant> { id: tenant, command: tenant::Command::ChangePolicies(daily) };
+        let acts = [
+            of_city(RegisterTenant { id: tenant, registration }),
+            Act::Settle,
+            Act::Tell { partition: Partition::Tenant(tenant), intention: Box::new(change) },
+        ];
+        assert_eq!(life.play(slug, &acts, 0).await.unwrap(), 0);
+    }
+    world.clock.advance(TimeDelta::hours(2));
+    life.settle().await;
+    let due = |it: &Envelope| matches!(&it.event, Event::Tenant(tenant::Event::PayoutsDue { .. }));
+    let ids: BTreeSet<_> = world.log().await.iter().filter(|it| due(it)).map(|it| it.id).collect();
+    assert_eq!(ids.len(), 2);
 }
 
 #[tokio::test]

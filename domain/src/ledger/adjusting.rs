@@ -2,12 +2,12 @@
 
 use super::book::LedgerOf;
 use super::month::Account;
-use super::posting::post;
+use super::posting::{post, standing};
 use super::transactions;
 use crate::foundation::tenant;
 use crate::ids::TransactionId;
 use crate::ids::VendorId;
-use crate::marketplace::vendor::Vendor;
+use crate::marketplace::vendor::{self, Stage, Vendor};
 use crate::money::{AMOUNT_MINOR_MAX, Money};
 use crate::rejection::Rejected;
 use crate::text::Reason;
@@ -23,7 +23,8 @@ pub enum Against {
 }
 
 /// Gives a vendor an available amount, or takes one where it is negative. The balance may become negative:
-/// it is made up from what is earned next.
+/// it is made up from what is earned next. A vendor who is terminated is never paid and earns no more: only what is
+/// still owed, there by whatever came late, can be written off.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PostAdjustment {
     /// The transaction's id, derived from the command.
@@ -45,7 +46,11 @@ impl Intention for PostAdjustment {
             let rule = format!("must be between 1 and {AMOUNT_MINOR_MAX} minor units, given or taken");
             return Err(Rejected::invalid("amount", rule).into());
         }
-        city.see::<Vendor>(self.vendor)?.known()?;
+        let to = LedgerOf { vendor: self.vendor, currency };
+        let stage = city.see::<Vendor>(self.vendor)?.known()?.stage;
+        if stage == Stage::Terminated && standing(city, to)?.is_settled() {
+            return Err(vendor::Rejection::Terminated.into());
+        }
         let against = match self.against {
             Against::Adjustments => Account::Adjustments,
             Against::CustomerCredit => Account::CustomerCredit,
@@ -53,6 +58,6 @@ impl Intention for PostAdjustment {
         let date = tenant::today(city)?;
         let reason = String::from(&self.reason);
         let transaction = transactions::adjusted(self.transaction, reason, date, against, minor);
-        post(city, LedgerOf { vendor: self.vendor, currency }, transaction)
+        post(city, to, transaction)
     }
 }

@@ -1,0 +1,34 @@
+//! Operators who step in where a run stands still, and at times where it does not.
+
+use super::Wish;
+use crate::simulation::city::Process;
+use crate::simulation::dice::Dice;
+use crate::simulation::market::reason;
+use cityos_domain::ids::RunId;
+use cityos_domain::log::Partition;
+use cityos_domain::saga_run::{Command, Intervention, Measure, SagaRun};
+use cityos_domain::workspace::Tell;
+use cityos_projections::Query;
+use cityos_projections::models::saga_runs::{self, RunState, SagaRuns};
+use std::sync::Arc;
+
+/// Steps in at a run that is parked, or else at one that waits.
+pub async fn intervene(measure: Measure, dice: &mut Dice, process: &Process) -> Option<Vec<Wish>> {
+    let parked = standing(process, RunState::Parked).await?;
+    let among = if parked.is_empty() { standing(process, RunState::Waiting).await? } else { parked };
+    let (partition, run) = *dice.pick(&among)?;
+    Some(vec![step_in(partition, run, measure)])
+}
+
+/// An operator steps in at a run.
+pub fn step_in(partition: Partition, id: RunId, measure: Measure) -> Wish {
+    let command = Command::Intervene(Intervention { measure, reason: reason() });
+    Wish { partition, intention: Arc::new(Tell::<SagaRun> { id, command }), pays_everybody: false }
+}
+
+/// The runs that stand so, as the read models show them.
+pub async fn standing(process: &Process, state: RunState) -> Option<Vec<(Partition, RunId)>> {
+    let runs = Query::<SagaRuns>::everywhere().filter(saga_runs::SagaRun::state().is(state));
+    let rows = runs.fetch_with_partition(&process.reads).await.ok()?;
+    Some(rows.into_iter().map(|(partition, row)| (partition, row.id)).collect())
+}
