@@ -7,7 +7,7 @@ mod bulk;
 mod claim;
 mod compare;
 mod fields;
-mod folding;
+pub mod folding;
 #[cfg(any(test, feature = "history"))]
 pub mod history;
 pub mod model;

@@ -9,6 +9,7 @@ use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use cityos_domain::money::Money;
 use cityos_eventstore::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
 use cityos_eventstore::stored::StoredEvent;
+use cityos_projections::folding::{Folding, Share};
 use cityos_projections::model::{AnyModel, Folded, StoredKey, StoredRow};
 use cityos_projections::row::ColumnSpec;
 use cityos_projections::Unfit;
@@ -204,5 +205,9 @@ impl AnyModel for FrailModel {
 
     fn fold(&self, row: Option<&StoredRow>, key: &StoredKey, events: &[&Envelope]) -> Folded {
         self.inner.fold(row, key, events)
+    }
+
+    fn folding(&self, share: Share, fresh: bool) -> Box<dyn Folding> {
+        self.inner.folding(share, fresh)
     }
 }

@@ -414,8 +414,8 @@ impl Simulation {
         self.city.clock.advance(THE_END);
         self.city.rest(RETRIES_WITHIN).await?;
         let mortal = self.city.mortal().clone();
-        for (partition, run) in operating::standing(&mortal, RunState::Parked).await.unwrap_or_default() {
-            let index = self.take_down("the last retry", operating::step_in(partition, run, Measure::Retry));
+        for (partition, parked) in operating::standing(&mortal, RunState::Parked).await.unwrap_or_default() {
+            let index = self.take_down("the last retry", operating::step_in(partition, parked.id, Measure::Retry));
             self.give(index).await?;
         }
         self.come_to_rest(true).await?;

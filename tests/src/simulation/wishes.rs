@@ -18,6 +18,7 @@ use cityos_domain::ids::TransactionId;
 use cityos_domain::log::Partition;
 use cityos_domain::saga_run::Measure;
 use cityos_domain::workspace::{Intention, Tell};
+use serde_json::Map;
 use std::sync::Arc;
 
 /// What may be wanted, and how often in comparison.
@@ -214,10 +215,13 @@ impl Action {
                 let transaction: TransactionId = market.new_id("adjustment");
                 paying::adjust(market, dice, transaction)?
             }
-            Action::RetryRun => return operating::intervene(Measure::Retry, dice, process).await,
-            Action::CompensateRun => return operating::intervene(Measure::Compensate, dice, process).await,
-            Action::SkipStep => return operating::intervene(Measure::Skip, dice, process).await,
-            Action::AbandonRun => return operating::intervene(Measure::Abandon, dice, process).await,
+            Action::RetryRun => return operating::intervene(|_| Measure::Retry, dice, process).await,
+            Action::CompensateRun => return operating::intervene(|_| Measure::Compensate, dice, process).await,
+            Action::SkipStep => {
+                let skip = |step| Measure::Skip { step, learned: Map::new() };
+                return operating::intervene(skip, dice, process).await;
+            }
+            Action::AbandonRun => return operating::intervene(|_| Measure::Abandon, dice, process).await,
         };
         Some(vec![one(wanted)])
     }

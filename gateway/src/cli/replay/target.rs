@@ -55,6 +55,6 @@ fn named(kind: Kind) -> Option<&'static str> {
         Kind::Payment => "payment",
         Kind::Payout => "payout",
         Kind::SagaRun => "saga run",
-        Kind::Reservation | Kind::CommissionTier | Kind::Ledger => return None,
+        Kind::Reservation | Kind::CommissionTier | Kind::Ledger | Kind::Drill => return None,
     })
 }

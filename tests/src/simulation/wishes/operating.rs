@@ -12,12 +12,16 @@ use cityos_projections::Query;
 use cityos_projections::models::saga_runs::{self, RunState, SagaRuns};
 use std::sync::Arc;
 
-/// Steps in at a run that is parked, or else at one that waits.
-pub async fn intervene(measure: Measure, dice: &mut Dice, process: &Process) -> Option<Vec<Wish>> {
+/// Steps in at a run that is parked, or else at one that waits, with a measure for the step it is at.
+pub async fn intervene(
+    measure: impl FnOnce(String) -> Measure,
+    dice: &mut Dice,
+    process: &Process,
+) -> Option<Vec<Wish>> {
     let parked = standing(process, RunState::Parked).await?;
     let among = if parked.is_empty() { standing(process, RunState::Waiting).await? } else { parked };
-    let (partition, run) = *dice.pick(&among)?;
-    Some(vec![step_in(partition, run, measure)])
+    let (partition, run) = dice.pick(&among)?;
+    Some(vec![step_in(*partition, run.id, measure(run.step.clone()?))])
 }
 
 /// An operator steps in at a run.
@@ -27,8 +31,7 @@ pub fn step_in(partition: Partition, id: RunId, measure: Measure) -> Wish {
 }
 
 /// The runs that stand so, as the read models show them.
-pub async fn standing(process: &Process, state: RunState) -> Option<Vec<(Partition, RunId)>> {
+pub async fn standing(process: &Process, state: RunState) -> Option<Vec<(Partition, saga_runs::SagaRun)>> {
     let runs = Query::<SagaRuns>::everywhere().filter(saga_runs::SagaRun::state().is(state));
-    let rows = runs.fetch_with_partition(&process.reads).await.ok()?;
-    Some(rows.into_iter().map(|(partition, row)| (partition, row.id)).collect())
+    runs.fetch_with_partition(&process.reads).await.ok()
 }
