@@ -19,6 +19,9 @@ use tempfile::TempDir;
 /// How long the log may stand still while a test waits for something to be written.
 const STANDS_STILL_AT_MOST: Duration = Duration::from_secs(60);
 
+/// Who runs the program where nothing else is said.
+const OPERATOR: &str = "olga";
+
 /// Events read at a time.
 const READ_LIMIT: u32 = 1_000;
 
@@ -57,14 +60,15 @@ impl Installation {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_program"));
-        command.current_dir(self.folder.path()).args(["--data-dir", "data"]).args(arguments);
+        command.current_dir(self.folder.path()).env("USER", OPERATOR);
+        command.args(["--data-dir", "data"]).args(arguments);
         command
     }
 
     /// Runs a line of a shell in the folder, in which `cityos` is the program and `data` its data directory.
     pub fn shell(&self, line: &str) -> Ended {
         let script = format!("cityos() {{ {} \"$@\"; }}\n{line}", env!("CARGO_BIN_EXE_program"));
-        ended(Command::new("sh").current_dir(self.folder.path()).args(["-c", &script]))
+        ended(Command::new("sh").current_dir(self.folder.path()).env("USER", OPERATOR).args(["-c", &script]))
     }
 
     /// Runs the program to its end.

@@ -65,7 +65,12 @@ fn state(state: &SagaRun) -> String {
             }
             Stand::Retrying { at } => format!("running: tries again at {}", at.format("%F %T UTC")),
             Stand::Waiting(wait) => {
-                format!("waiting for {} {}, until {}", wait.on_kind, wait.on_id, wait.until.format("%F %T UTC"))
+                format!(
+                    "waiting for {} {}, until {}",
+                    wait.on_kind,
+                    wait.on_id,
+                    wait.until.format("%F %T UTC")
+                )
             }
             Stand::Parked => "parked".into(),
         },
@@ -179,9 +184,7 @@ fn row(entry: &Entry) -> [String; 7] {
 
 fn as_json(id: &str, tenant: Option<&str>, told: &Told) -> Value {
     let run = &told.run;
-    let step = |(step, is): &(PlannedStep, Mark)| {
-        json!({ "step": step.name, "way": word(step.way), "is": mark(*is) })
-    };
+    let step = |(step, is): &(PlannedStep, Mark)| json!({ "step": step.name, "way": word(step.way), "is": mark(*is) });
     let entry = |entry: &Entry| {
         json!({
             "at": entry.at, "what": happened(entry.what), "step": entry.step,
@@ -192,7 +195,8 @@ fn as_json(id: &str, tenant: Option<&str>, told: &Told) -> Value {
             "reason": entry.reason,
         })
     };
-    let measures = measures(told).into_iter().map(|(measure, would)| (measure.name().to_owned(), would.into()));
+    let measures =
+        measures(told).into_iter().map(|(measure, would)| (measure.name().to_owned(), would.into()));
     json!({
         "run": id, "tenant": tenant, "saga": run.saga, "state": state(&told.state), "version": told.version,
         "input": run.input, "memo": run.memo, "way_back": way_back(told), "not_driven": told.stranger,
