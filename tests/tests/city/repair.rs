@@ -237,7 +237,7 @@ async fn d45_a_run_that_is_given_up_says_in_the_log_and_to_operators_what_stays(
     assert_eq!(shown["state"], "abandoned");
     let last = shown["timeline"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["message"], &last["reason"]), (&json!(stays), &json!("it was done by hand")));
-    assert_eq!(shown["steps"][2], json!({ "step": "commit", "way": "pivot", "is": "perhaps done" }));
+    assert_eq!(shown["steps"][2], json!({ "step": "commit", "way": "pivot", "is": "perhaps_done" }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,7 +107,8 @@ impl Abandon {
 
 impl Aim {
     async fn take(self, measure: Measure, settings: Settings) -> anyhow::Result<ExitCode> {
-        let reason = self.reason.as_deref().map(|text| Reason::parse("--reason", text)).transpose()?;
+        let reason = self.reason.as_deref().map(|text| Reason::parse("--reason", text));
+        let reason = reason.transpose().context("--reason")?;
         let actor = self.operator.actor()?;
         let app = city::open(settings).await?;
         let services = app.services();
