@@ -77,6 +77,15 @@ impl Saga for Capture {
         }
     }
 
+    fn lacks_after(step: Step, memo: &Memo) -> Option<&'static str> {
+        match step {
+            Step::Capture if memo.taken.is_none() => {
+                Some("`taken`, with the capture's `reference` and its amount in `minor` units")
+            }
+            Step::Capture | Step::Record => None,
+        }
+    }
+
     async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
         let id = input.part;
         match step {

@@ -74,8 +74,7 @@ impl Saga for DrillSaga {
 
 /// Fails where the script says so.
 fn play(step: Step, direction: Direction, input: &Input, cx: &Context) -> Result<(), Failure> {
-    let here =
-        |it: &&Failing| it.step == step && it.direction == direction && cx.attempt() <= it.attempts;
+    let here = |it: &&Failing| it.step == step && it.direction == direction && cx.attempt() <= it.attempts;
     let Some(Failing { kind, attempts, .. }) = input.failing.iter().find(here) else { return Ok(()) };
     let code = match kind {
         FailureKind::Transient => "DRILL_UNAVAILABLE",

@@ -6,9 +6,9 @@ mod driving;
 pub mod engine;
 pub mod ports;
 pub mod registry;
-pub mod repair;
 #[cfg(any(test, feature = "rehearsal"))]
 pub mod rehearsal;
+pub mod repair;
 pub mod saga;
 mod sweep;
 mod timers;

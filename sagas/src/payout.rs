@@ -84,6 +84,13 @@ impl Saga for PayoutSaga {
         }
     }
 
+    fn lacks_after(step: Step, memo: &Memo) -> Option<&'static str> {
+        match step {
+            Step::Transfer if memo.transfer.is_none() => Some("`transfer`, the transfer's reference"),
+            Step::Answer | Step::Claim | Step::Transfer | Step::Submit | Step::Settle => None,
+        }
+    }
+
     async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
         let payout = input.payout;
         match step {

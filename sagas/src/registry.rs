@@ -102,6 +102,9 @@ pub trait AnySaga: Send + Sync {
     /// How a step is tried. The step must be one of a run that is [known](AnySaga::knows).
     fn policy(&self, step: &str) -> Policy;
 
+    /// [`Saga::lacks_after`], for a run that is [known](AnySaga::knows).
+    fn lacks_after(&self, run: &Run, step: &str) -> Option<&'static str>;
+
     /// Takes a step; gives the memo as it is then.
     async fn act(&self, run: &Run, cx: &Context) -> Result<(Progress, Value), Failure>;
 
@@ -156,6 +159,10 @@ impl<S: Saga> AnySaga for Erased<S> {
 
     fn policy(&self, step: &str) -> Policy {
         S::policy(Self::step(step))
+    }
+
+    fn lacks_after(&self, run: &Run, step: &str) -> Option<&'static str> {
+        S::lacks_after(Self::step(step), &memo::<S>(run).ok()?)
     }
 
     async fn act(&self, run: &Run, cx: &Context) -> Result<(Progress, Value), Failure> {

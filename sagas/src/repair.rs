@@ -9,7 +9,7 @@ use cityos_domain::aggregate::Aggregate;
 use cityos_domain::ids::{CommandId, RunId, derive};
 use cityos_domain::log::{Actor, Meta, Origin, Partition, StreamId, Version};
 use cityos_domain::rejection::Rejected;
-use cityos_domain::saga_run::{InterveneAll, Intervention, Measure, Outlook, SagaRun};
+use cityos_domain::saga_run::{Direction, InterveneAll, Intervention, Measure, Outlook, SagaRun};
 use cityos_eventstore::executor::{Command, ExecuteError, Executed};
 use cityos_eventstore::store::StoreError;
 use cityos_projections::models::saga_runs::{self, SagaRuns};
@@ -77,7 +77,7 @@ impl Engine {
     ) -> Result<Planned, StoreError> {
         let (state, seen) = self.executor().load::<SagaRun>(partition, run).await?;
         let outlook = state.outlook(measure).map_err(Rejected::from);
-        let outlook = outlook.and_then(|outlook| self.readable(&state, measure).map(|()| outlook));
+        let outlook = outlook.and_then(|outlook| self.knows_enough(&state, measure).map(|()| outlook));
         let stranger = match &*state {
             SagaRun::Live(run) => self.registry().driver(run).err(),
             SagaRun::Absent | SagaRun::Ended(_) => None,
@@ -85,29 +85,37 @@ impl Engine {
         Ok(Planned { partition, run, seen, outlook, stranger })
     }
 
-    /// Refuses a measure that would have the run know what its saga cannot read. What the run itself says to it is not
-    /// asked.
-    pub async fn can_learn(
+    /// Refuses to skip a step where the run would then know too little to go on, or what its saga cannot read. What the
+    /// run itself says to a measure is not asked.
+    pub async fn can_go_on_after(
         &self,
         partition: Partition,
         run: RunId,
         measure: &Measure,
     ) -> Result<Result<(), Rejected>, StoreError> {
         let (state, _) = self.executor().load::<SagaRun>(partition, run).await?;
-        Ok(self.readable(&state, measure))
+        Ok(self.knows_enough(&state, measure))
     }
 
-    fn readable(&self, state: &SagaRun, measure: &Measure) -> Result<(), Rejected> {
-        let (SagaRun::Live(run), Measure::Skip { learned, .. }) = (state, measure) else { return Ok(()) };
-        if learned.is_empty() {
+    fn knows_enough(&self, state: &SagaRun, measure: &Measure) -> Result<(), Rejected> {
+        let (SagaRun::Live(run), Measure::Skip { step, learned }) = (state, measure) else { return Ok(()) };
+        if run.direction == Direction::Back || step != run.step() {
             return Ok(());
         }
         let mut taught = run.as_ref().clone();
-        taught.memo = run.knowing(learned);
-        match self.registry().driver(&taught) {
-            Ok(_) => Ok(()),
-            Err(why) => Err(Rejected::invalid("learned", format!("the run could not go on with it: {why}"))),
+        if !learned.is_empty() {
+            taught.memo = run.knowing(learned);
         }
+        let why = match self.registry().driver(&taught) {
+            Ok(saga) => match saga.lacks_after(&taught, step) {
+                Some(what) => format!("the steps after `{step}` need to know {what}"),
+                None => return Ok(()),
+            },
+            // Where no saga here knows the run, nobody can say what it needs.
+            Err(_) if learned.is_empty() => return Ok(()),
+            Err(why) => format!("the run could not go on with it: {why}"),
+        };
+        Err(Rejected::invalid("learned", why))
     }
 
     /// Does what was planned at each run that may be told so and is still as it was seen; the others stay as they

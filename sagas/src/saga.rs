@@ -61,6 +61,12 @@ pub trait Saga: Send + Sync + 'static {
         cx: &Context,
     ) -> Result<(), Failure>;
 
+    /// What the steps after `step` need to know and `memo` does not hold, where an operator answers for the step instead
+    /// of having it taken: such a run could go neither on nor back, so that it must be told.
+    fn lacks_after(_step: Self::Step, _memo: &Self::Memo) -> Option<&'static str> {
+        None
+    }
+
     /// Situations in which the saga is tried out, so that every step is reached, and undone where it can be.
     #[cfg(any(test, feature = "rehearsal"))]
     fn rehearsals() -> Vec<crate::rehearsal::Rehearsal>;

@@ -121,6 +121,10 @@ impl AnySaga for Sabotaged {
         self.inner.knows(run)
     }
 
+    fn lacks_after(&self, run: &Run, step: &str) -> Option<&'static str> {
+        self.inner.lacks_after(run, step)
+    }
+
     fn policy(&self, step: &str) -> Policy {
         self.inner.policy(step)
     }

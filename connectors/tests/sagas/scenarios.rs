@@ -16,7 +16,7 @@ use cityos_domain::ledger::adjusting::{Against, PostAdjustment};
 use cityos_domain::ledger::month;
 use cityos_domain::ledger::paying_out::RequestPayout;
 use cityos_domain::ledger::payout::{self, Trigger};
-use cityos_domain::log::{Envelope, Partition, Position};
+use cityos_domain::log::{Actor, Envelope, Partition, Position};
 use cityos_domain::marketplace::offer::{ListOffer, Listing, Price};
 use cityos_domain::marketplace::vendor::{ApplyAsVendor, Command, Vendor};
 use cityos_domain::money::{Currency, Money};
@@ -27,7 +27,9 @@ use cityos_domain::orders::shipping::{DeliverPart, ShipPart};
 use cityos_domain::orders::vendor_order::CancelCause;
 use cityos_domain::orders::{payment, vendor_order};
 use cityos_domain::rehearsal::id;
-use cityos_domain::saga_run::{Direction, Event as Run, FailureKind, Measure, Outcome, PlannedStep};
+use cityos_domain::saga_run::{
+    Direction, Event as Run, FailureKind, Intervention, Measure, Outcome, PlannedStep,
+};
 use cityos_domain::text::{Code, Locale, Slug};
 use cityos_domain::workspace::{Decided, Tell};
 use cityos_sagas::registry::{AnySaga, sagas};
@@ -42,7 +44,7 @@ use cityos_sagas::rehearsal::tenants::{closings, subcategory};
 use cityos_sagas::rehearsal::{Act, End, Rehearsal};
 use cityos_sagas::saga::{Failure, Policy, Progress};
 use cityos_sagas::{Context, settle};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -500,6 +502,10 @@ impl AnySaga for OtherPlan {
         self.0.knows(run)
     }
 
+    fn lacks_after(&self, run: &cityos_domain::saga_run::Run, step: &str) -> Option<&'static str> {
+        self.0.lacks_after(run, step)
+    }
+
     fn policy(&self, step: &str) -> Policy {
         self.0.policy(step)
     }
@@ -566,6 +572,38 @@ async fn d42_what_cannot_be_undone_because_its_saga_is_unknown_is_not_taken_for_
     assert_eq!(history.last().unwrap().1, Run::ended(Outcome::Compensated));
 }
 
+#[tokio::test]
+async fn two_operators_who_do_the_same_at_once_do_it_once_and_a_stale_plan_does_nothing() {
+    let refused = Failing {
+        step: Step::Record,
+        direction: Direction::Forward,
+        kind: FailureKind::Permanent,
+        attempts: 1,
+    };
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    life.play("setting", &opened(), 0).await.unwrap();
+    life.play("drill", &[drill(vec![refused]), Act::Settle], 0).await.unwrap();
+    let [(partition, run)] = world.runs("drill", Position::START).await[..] else { panic!("one run") };
+    let retry = life.engine.plan(partition, run, &Measure::Retry).await.unwrap();
+    let abandon = life.engine.plan(partition, run, &Measure::Abandon).await.unwrap();
+    let mut done = Vec::new();
+    for (plan, measure, who) in [
+        (retry.clone(), Measure::Retry, "bob"),
+        (retry, Measure::Retry, "eve"),
+        (abandon, Measure::Abandon, "eve"),
+    ] {
+        let intervention = Intervention { measure, reason: reason("practice") };
+        let taken = life.engine.carry_out(vec![plan], &intervention, &Actor::user(who)).await.unwrap();
+        done.push(taken[0].done.clone().map_err(|rejected| rejected.code));
+    }
+    assert_eq!(done, [Ok(false), Ok(true), Err("SAGA_RUN_MOVED".into())]);
+    life.settle().await;
+    let history = world.history("drill").await;
+    assert_eq!(history.last().unwrap().1, Run::ended(Outcome::Completed));
+    assert_eq!(history.iter().filter(|(_, event)| matches!(event, Run::Retried {})).count(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn d43_a_repeated_wish_starts_no_second_run_and_an_answer_after_the_end_changes_nothing() {
     let world = World::new();
@@ -593,8 +631,7 @@ async fn d43_a_repeated_wish_starts_no_second_run_and_an_answer_after_the_end_ch
     worker.await.unwrap();
     quick.settle().await;
     let stays = vec!["answer".into(), "claim".into()];
-    let given_up =
-        Run::Ended { outcome: Outcome::Abandoned, stays, may_stay: vec!["transfer".into()] };
+    let given_up = Run::Ended { outcome: Outcome::Abandoned, stays, may_stay: vec!["transfer".into()] };
     assert_eq!(world.history("payout").await.last().unwrap().1, given_up);
     // It was made after all: that is what `may_stay` means.
     assert_eq!(world.sandbox.done(Operation::Transfer).await.unwrap().len(), 1);
@@ -610,8 +647,21 @@ async fn a_transfer_made_by_hand_is_told_to_the_payout_which_then_settles_its_bo
     }
     life.play("asked", &ask_for_payout(), 0).await.unwrap();
     let [(partition, run)] = world.runs("payout", Position::START).await[..] else { panic!("one run") };
-    let learned = Map::from_iter([("transfer".to_owned(), json!("bank-4711"))]);
-    life.intervene(partition, run, Measure::Skip { step: "transfer".into(), learned }).await;
+    let skip = |learned: &[(&str, &str)]| Measure::Skip {
+        step: "transfer".into(),
+        learned: learned.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
+    };
+    for untold in [skip(&[]), skip(&[("reference", "bank-4711")])] {
+        let planned = life.engine.plan(partition, run, &untold).await.unwrap();
+        assert_eq!(
+            planned.outlook.unwrap_err().field.as_deref(),
+            Some("learned"),
+            "its books would never settle"
+        );
+    }
+    let told = skip(&[("transfer", "bank-4711")]);
+    assert!(life.engine.plan(partition, run, &told).await.unwrap().outlook.is_ok());
+    life.intervene(partition, run, told).await;
     life.settle().await;
     let paid = world.payouts().await;
     let [.., (_, payout::Event::Submitted { reference, .. }), (_, payout::Event::Paid { .. })] = &paid[..]
@@ -620,26 +670,6 @@ async fn a_transfer_made_by_hand_is_told_to_the_payout_which_then_settles_its_bo
     };
     assert_eq!(reference, "bank-4711");
     assert!(world.sandbox.done(Operation::Transfer).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_payout_whose_transfer_is_skipped_without_a_reference_parks_again_and_settles_nothing() {
-    let world = World::new();
-    let life = world.life(sagas()).await;
-    life.play("setting", &earned(), 0).await.unwrap();
-    for _ in 0..6 {
-        world.sandbox.faults().cue(Operation::Transfer, Fault::Unavailable("MAINTENANCE".into()));
-    }
-    life.play("asked", &ask_for_payout(), 0).await.unwrap();
-    let [(partition, run)] = world.runs("payout", Position::START).await[..] else { panic!("one run") };
-    life.intervene(partition, run, Measure::Skip { step: "transfer".into(), learned: Map::new() }).await;
-    life.settle().await;
-    let history = world.history("payout").await;
-    let [.., (_, Run::Failed { step, code, .. }), (_, Run::Parked { .. })] = &history[..] else {
-        panic!("{history:?}")
-    };
-    assert_eq!((&step[..], &code[..]), ("submit", "TRANSFER_UNKNOWN"));
-    assert!(matches!(world.payouts().await.last(), Some((_, payout::Event::Claimed { .. }))));
 }
 
 #[tokio::test]

@@ -40,9 +40,7 @@ impl SagaRun {
         let run = after.live()?;
         Ok(match run.direction {
             Direction::Forward => Outlook::Goes { step: run.step().into() },
-            Direction::Back => {
-                Outlook::Undoes { steps: run.to_undo().into_iter().map(Into::into).collect() }
-            }
+            Direction::Back => Outlook::Undoes { steps: run.to_undo().into_iter().map(Into::into).collect() },
         })
     }
 }

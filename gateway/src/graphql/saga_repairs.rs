@@ -313,8 +313,8 @@ async fn intervene(
     expected: Option<u64>,
 ) -> Result<SagaRunResult, Refusal> {
     let (engine, partition) = (&mutation.services.engine, mutation.partition());
-    let learns = engine.can_learn(partition, run, &measure).await.map_err(Refusal::internal)?;
-    let intervention = learns.and_then(|()| intervention(Ok(measure), why));
+    let goes = engine.can_go_on_after(partition, run, &measure).await.map_err(Refusal::internal)?;
+    let intervention = goes.and_then(|()| intervention(Ok(measure), why));
     let mutation = match &intervention {
         Ok(Intervention { reason, .. }) => &mutation.because(reason),
         Err(_) => mutation,
@@ -344,7 +344,9 @@ async fn selected(
         return Ok(Err(counted(format!("{count} runs meet the filter now, not {expected_count}"))));
     }
     if count > RUNS_MAX as u64 {
-        return Ok(Err(counted(format!("{count} runs meet the filter, and {RUNS_MAX} can be helped at once"))));
+        return Ok(Err(counted(format!(
+            "{count} runs meet the filter, and {RUNS_MAX} can be helped at once"
+        ))));
     }
     let mut may = Vec::new();
     for (partition, row) in runs {

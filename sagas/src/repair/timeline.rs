@@ -195,9 +195,7 @@ fn entry(envelope: &Envelope, event: &Event) -> Entry {
         Event::Done { step, memo } => {
             Entry { direction: forward, memo: Some(memo.clone()), ..of_step(What::Done, step) }
         }
-        Event::Undone { step } => {
-            Entry { direction: Some(Direction::Back), ..of_step(What::Undone, step) }
-        }
+        Event::Undone { step } => Entry { direction: Some(Direction::Back), ..of_step(What::Undone, step) },
         Event::Failed { step, direction, attempt, kind, code, error, retry_at } => Entry {
             direction: Some(*direction),
             attempt: Some(*attempt),
@@ -213,11 +211,9 @@ fn entry(envelope: &Envelope, event: &Event) -> Entry {
             ..of_step(What::Waiting, step)
         },
         Event::Woken { step } => of_step(What::Woken, step),
-        Event::Turned { code, reason } => Entry {
-            code: Some(code.clone()),
-            message: Some(reason.clone()),
-            ..bare(What::Turned)
-        },
+        Event::Turned { code, reason } => {
+            Entry { code: Some(code.clone()), message: Some(reason.clone()), ..bare(What::Turned) }
+        }
         Event::Parked { reason } => Entry { message: Some(reason.clone()), ..bare(What::Parked) },
         Event::Retried {} => bare(What::Retried),
         Event::Skipped { step, memo } => Entry { memo: memo.clone(), ..of_step(What::Skipped, step) },

@@ -194,7 +194,7 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
         }
         server = at.serve(&[]);
     }
-    assert_eq!(helped_over.len(), 1, "neither an import nor a rebuild was ever killed: {helped_over:?}");
+    assert_eq!(helped_over.len(), 2, "neither an import nor a rebuild was ever killed: {helped_over:?}");
 
     importing::finish(&at, IMPORTED_ORDERS);
     let mut repeated = 0;

@@ -19,6 +19,9 @@ use tempfile::TempDir;
 /// How long the log may stand still while a test waits for something to be written.
 const STANDS_STILL_AT_MOST: Duration = Duration::from_secs(60);
 
+/// Who runs the program where nothing else is said.
+const OPERATOR: &str = "olga";
+
 /// Events read at a time.
 const READ_LIMIT: u32 = 1_000;
 
@@ -141,7 +144,7 @@ impl Installation {
             None => Command::new(program),
             Some(disk) => disk.command(self.folder.path(), program),
         };
-        command.current_dir(self.folder.path()).args(arguments);
+        command.current_dir(self.folder.path()).env("USER", OPERATOR).args(arguments);
         command
     }
 

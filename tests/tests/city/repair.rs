@@ -201,9 +201,19 @@ async fn in_bulk_nothing_is_done_without_the_right_count_and_a_run_that_refuses_
     assert_eq!(outcome(&other), ("refused", Some("SAGA_RUN_PAST_RETURN")));
     comes_to(&desk.log, &back, |event| *event == ended(Outcome::Compensated)).await;
 
-    let (code, done) =
-        desk.saga(&["retry", "--cause", "DRILL_REFUSED", "--older-than", "0s", "--tenant", SOUQ, "--reason",
-            "the books are open", "--confirm", "1"]);
+    let (code, done) = desk.saga(&[
+        "retry",
+        "--cause",
+        "DRILL_REFUSED",
+        "--older-than",
+        "0s",
+        "--tenant",
+        SOUQ,
+        "--reason",
+        "the books are open",
+        "--confirm",
+        "1",
+    ]);
     assert_eq!((code, &done[0]["run"]), (Some(0), &json!(other)));
     comes_to(&desk.log, &other, |event| *event == ended(Outcome::Completed)).await;
 }
@@ -227,7 +237,7 @@ async fn d45_a_run_that_is_given_up_says_in_the_log_and_to_operators_what_stays(
     assert_eq!(shown["state"], "abandoned");
     let last = shown["timeline"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["message"], &last["reason"]), (&json!(stays), &json!("it was done by hand")));
-    assert_eq!(shown["steps"][2], json!({ "step": "commit", "way": "pivot", "is": "perhaps done" }));
+    assert_eq!(shown["steps"][2], json!({ "step": "commit", "way": "pivot", "is": "perhaps_done" }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,9 +287,8 @@ async fn d44_a_run_of_a_saga_this_program_does_not_have_is_parked_and_can_be_loo
     let then = foreseen[0]["then"].as_str().unwrap();
     assert!(then.contains("no saga `moonshot`: this program would park it"), "{then}");
     assert_eq!(desk.saga(&["abandon", &run, "--reason", "nobody flies"]).0, Some(0));
-    assert_eq!(history(&desk.log, &run).await.last(), Some(&saga_run::Event::Ended {
-        outcome: Outcome::Abandoned,
-        stays: vec![],
-        may_stay: vec![],
-    }));
+    assert_eq!(
+        history(&desk.log, &run).await.last(),
+        Some(&saga_run::Event::Ended { outcome: Outcome::Abandoned, stays: vec![], may_stay: vec![] })
+    );
 }

@@ -53,7 +53,8 @@ async fn an_admin_sees_what_happened_to_a_run_and_what_it_would_undo_and_has_it_
     let market = Market::open(&city, "bazaar").await;
     let refused = |step, direction| fails(step, direction, FailureKind::Permanent, 1);
     let stuck =
-        drill(&city, &market.tenant, vec![refused(Step::Commit, Forward), refused(Step::Reserve, Back)]).await;
+        drill(&city, &market.tenant, vec![refused(Step::Commit, Forward), refused(Step::Reserve, Back)])
+            .await;
     let shown = run(&market, &stuck).await;
     assert_eq!((&shown["state"], &shown["step"]), (&json!("PARKED"), &json!("reserve")));
     assert_eq!(shown["compensationPreview"], json!({ "undoes": ["reserve", "prepare"], "noWayBack": null }));
@@ -128,16 +129,15 @@ async fn several_runs_are_helped_at_once_if_they_are_as_many_as_expected() {
         sagaRunRepairs(filter: $filter, measure: $measure) {
             count runs { run { id } then undoes ends stays refused { code } } } }";
     let before = city.log_of(&market.tenant).await.len();
-    let foreseen = market.admin.ask_with(preview, &json!({ "filter": parked, "measure": "COMPENSATE" })).await;
+    let foreseen =
+        market.admin.ask_with(preview, &json!({ "filter": parked, "measure": "COMPENSATE" })).await;
     let foreseen = &foreseen["sagaRunRepairs"];
     assert_eq!(foreseen["count"], 2);
     assert_eq!(foreseen["runs"][0]["undoes"], json!(["reserve", "prepare"]));
     assert_eq!(foreseen["runs"][1]["refused"]["code"], "SAGA_RUN_PAST_RETURN");
     let nameless = market.admin.respond(preview, &json!({ "filter": parked, "measure": "SKIP" })).await;
     assert_eq!(code_of(&nameless), "BAD_REQUEST");
-    let repair = |expected: u32| {
-        json!({ "filter": parked, "expectedCount": expected, "measure": "COMPENSATE", "reason": "the fair is off" })
-    };
+    let repair = |expected: u32| json!({ "filter": parked, "expectedCount": expected, "measure": "COMPENSATE", "reason": "the fair is off" });
     assert_eq!(market.admin.is_rejected("repairSagaRuns", repair(1)).await, "SAGA_RUN_COUNT_DIFFERS");
     assert_eq!(city.log_of(&market.tenant).await.len(), before, "nothing was written so far");
 
@@ -160,7 +160,8 @@ async fn runs_are_found_by_what_went_wrong_and_only_admins_of_the_tenant_touch_t
     let neighbour = Market::open(&city, "neighbour").await;
     let refused = fails(Step::Record, Direction::Forward, FailureKind::Permanent, 1);
     let stuck = drill(&city, &market.tenant, vec![refused]).await;
-    let query = "query($code: String!) { sagaRuns(filter: { errorCode: $code, saga: \"drill\" }) { nodes { id } } }";
+    let query =
+        "query($code: String!) { sagaRuns(filter: { errorCode: $code, saga: \"drill\" }) { nodes { id } } }";
     let found = async |who: &Market<'_>, code: &str| {
         let found = who.admin.ask_with(query, &json!({ "code": code })).await;
         list(&found["sagaRuns"]["nodes"]).len()

@@ -6,8 +6,14 @@
 
 use crate::disks::{self, DISK};
 use crate::program::Installation;
-use crate::sample::{self, Market};
+use crate::repair::{comes_to, is_over, is_parked};
+use crate::sample;
+use chrono::TimeDelta;
+use cityos_connectors::sandbox::{Fault, Operation};
+use cityos_tests::city::City;
+use cityos_tests::market::{Market, euros};
 use regex::{Captures, Regex};
+use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::path::Path;
@@ -76,6 +82,11 @@ impl Page {
         }
     }
 
+    /// What a captured word stands for.
+    fn known(&self, name: &str) -> &str {
+        &self.known[name]
+    }
+
     fn pattern(&self, prints: &[String]) -> Regex {
         let marks = Regex::new("…|<([a-z_]+)>").unwrap();
         let mut pattern = String::from("^");
@@ -122,7 +133,7 @@ async fn the_disk_is_full_or_read_only() {
     let server = city.serve(&["--sample"]);
     let token = sample::admin(&city);
     disks::settled(&server, &token).await;
-    let market = Market::of(&server, &token).await;
+    let market = sample::Market::of(&server, &token).await;
     city.fill_disk();
     let mut number = 0;
     while disks::place(&server, &token, &market, number).await.get("errors").is_none() {
@@ -130,4 +141,81 @@ async fn the_disk_is_full_or_read_only() {
     }
     Page::titled("The disk is full, or read-only").to_its_end(&city);
     assert_eq!(disks::place(&server, &token, &market, number).await.get("errors"), None);
+}
+
+/// Payouts of four vendors, all parked: of three for lack of funds, of the last because its answer was lost.
+async fn parked_payouts(at: &Installation) {
+    let city = City::with(|settings| settings.data_dir = at.data()).await;
+    let market = Market::open(&city, "harbour").await;
+    let faults = city.sandbox.faults();
+    for vendor in ["alma", "basil", "cedar", "dora"] {
+        let id = market.vendor(vendor).await;
+        let owed = json!({ "vendor": id, "amount": euros("25.00"), "against": "ADJUSTMENTS", "reason": "made good" });
+        market.admin.does("postAdjustment", owed, "").await;
+        match vendor {
+            "dora" => {
+                faults.cue(Operation::Transfer, Fault::LoseReply);
+                (0..5).for_each(|_| faults.cue(Operation::Search, Fault::TimeOut));
+            }
+            _ => {
+                let no_funds = || Fault::Unavailable("INSUFFICIENT_FUNDS".into());
+                (0..6).for_each(|_| faults.cue(Operation::Transfer, no_funds()));
+            }
+        }
+        market.admin.does("requestPayout", json!({ "vendor": id, "currency": "EUR" }), "").await;
+        city.settle().await;
+        for minutes in [1, 5, 30, 120, 720] {
+            city.pass(TimeDelta::minutes(minutes)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payout_is_parked() {
+    let city = Installation::new();
+    parked_payouts(&city).await;
+    let _server = city.serve(&[]);
+    let log = city.log();
+    let mut page = Page::titled("A payout is parked");
+    for _ in ["list", "show", "dry run", "retry"] {
+        page.step(&city);
+    }
+    comes_to(&log, page.known("first"), is_over).await;
+    for _ in ["show", "compensate"] {
+        page.step(&city);
+    }
+    comes_to(&log, page.known("second"), is_over).await;
+    for _ in ["list", "skip"] {
+        page.step(&city);
+    }
+    comes_to(&log, page.known("third"), is_over).await;
+    page.to_its_end(&city);
+    comes_to(&log, page.known("lost"), is_over).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn practise_on_a_drill() {
+    let city = Installation::new();
+    let _server = city.serve(&["--sample"]);
+    let log = city.log();
+    let mut page = Page::titled("Practise on a drill");
+    page.step(&city);
+    comes_to(&log, page.known("back"), is_parked).await;
+    for _ in ["list", "show", "retry"] {
+        page.step(&city);
+    }
+    comes_to(&log, page.known("back"), is_over).await;
+    for drill in ["past", "unsure"] {
+        page.step(&city);
+        comes_to(&log, page.known(drill), is_parked).await;
+    }
+    for _ in ["dry run", "without a count", "with it"] {
+        page.step(&city);
+    }
+    for drill in ["past", "unsure"] {
+        comes_to(&log, page.known(drill), is_over).await;
+    }
+    page.step(&city);
+    comes_to(&log, page.known("patient"), is_over).await;
+    page.to_its_end(&city);
 }

@@ -107,7 +107,8 @@ impl Abandon {
 
 impl Aim {
     async fn take(self, measure: Measure, settings: Settings) -> anyhow::Result<ExitCode> {
-        let reason = self.reason.as_deref().map(|text| Reason::parse("--reason", text)).transpose()?;
+        let reason = self.reason.as_deref().map(|text| Reason::parse("--reason", text));
+        let reason = reason.transpose().context("--reason")?;
         let actor = self.operator.actor()?;
         let app = city::open(settings).await?;
         let services = app.services();
@@ -124,7 +125,10 @@ impl Aim {
                 let query = self.selection.query(&services.executor, now).await?;
                 let found = engine.find_runs(query).await?;
                 if found.count > RUNS_MAX as u64 {
-                    bail!("{} runs are found, and {RUNS_MAX} can be helped at once: select fewer", found.count);
+                    bail!(
+                        "{} runs are found, and {RUNS_MAX} can be helped at once: select fewer",
+                        found.count
+                    );
                 }
                 found.runs.into_iter().map(|(partition, run)| (partition, run.id)).collect()
             }
@@ -136,7 +140,11 @@ impl Aim {
             let refused = plans.iter().filter(|planned| planned.outlook.is_err()).count();
             let rows = plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done")));
             report.print(rows)?;
-            report.sum_up(&format!("Nothing was done: of {} {} would be refused.\n", count(plans.len()), refused))?;
+            report.sum_up(&format!(
+                "Nothing was done: of {} {} would be refused.\n",
+                count(plans.len()),
+                refused
+            ))?;
             return Ok(ended(refused));
         };
         if in_bulk && self.confirm != Some(plans.len() as u64) {

@@ -6,9 +6,12 @@ use crate::cli::table::table;
 use crate::cli::{city, say};
 use crate::settings::Settings;
 use anyhow::Context;
-use cityos_domain::rejection::Rejected;
+use chrono::{DateTime, Utc};
+use cityos_domain::ids::RunId;
+use cityos_domain::log::Partition;
 use cityos_domain::saga_run::outlook::list;
 use cityos_domain::saga_run::{Mark, Measure, PlannedStep, SagaRun, Stand};
+use cityos_sagas::Engine;
 use cityos_sagas::repair::timeline::{Entry, Told, What};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -32,44 +35,54 @@ impl Show {
         let told = services.engine.tell_run(partition, run, None).await?;
         let told = told.context("the run is not in the log")?;
         let tenants = Tenants::of(&services.reads, [partition].into_iter()).await?;
+        let measures = measures(&services.engine, partition, run, &told.state).await?;
         say(&match self.json {
-            true => format!("{}\n", as_json(&run.to_string(), tenants.slug(partition), &told)),
-            false => as_text(&run.to_string(), &tenants.shown(partition), &told),
+            true => format!("{}\n", as_json(run, tenants.slug(partition), &told, measures)),
+            false => as_text(run, &tenants.shown(partition), &told, measures),
         })?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The measures there are; a skip names the step the run is at.
-fn measures(told: &Told) -> Vec<(Measure, String)> {
-    let SagaRun::Live(run) = &told.state else { return Vec::new() };
+/// What would come of each measure; a skip names the step the run is at.
+async fn measures(
+    engine: &Engine,
+    partition: Partition,
+    id: RunId,
+    state: &SagaRun,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let SagaRun::Live(run) = state else { return Ok(Vec::new()) };
     let skip = Measure::Skip { step: run.step().into(), learned: Map::new() };
-    let of = |measure: Measure| {
-        let would = match told.state.outlook(&measure) {
+    let mut measures = Vec::new();
+    for measure in [Measure::Retry, Measure::Compensate, skip, Measure::Abandon] {
+        let would = match engine.plan(partition, id, &measure).await?.outlook {
             Ok(outlook) => outlook.to_string(),
-            Err(rejection) => format!("refused: {}", Rejected::from(rejection)),
+            Err(rejected) => format!("refused: {rejected}"),
         };
-        (measure, would)
-    };
-    [Measure::Retry, Measure::Compensate, skip, Measure::Abandon].map(of).into()
+        measures.push((measure.name(), would));
+    }
+    Ok(measures)
 }
 
-fn state(state: &SagaRun) -> String {
-    match state {
-        SagaRun::Absent => "absent".into(),
-        SagaRun::Ended(outcome) => word(outcome),
-        SagaRun::Live(run) => match &run.stand {
-            Stand::Ready => "running".into(),
-            Stand::Attempting { lease_until } => {
-                format!("running: an attempt is under way, until {}", lease_until.format("%F %T UTC"))
-            }
-            Stand::Retrying { at } => format!("running: tries again at {}", at.format("%F %T UTC")),
-            Stand::Waiting(wait) => {
-                format!("waiting for {} {}, until {}", wait.on_kind, wait.on_id, wait.until.format("%F %T UTC"))
-            }
-            Stand::Parked => "parked".into(),
-        },
-    }
+/// Where the run stands, and for how long.
+fn state(state: &SagaRun) -> (String, Option<String>) {
+    let until = |at: &DateTime<Utc>| format!("until {}", at.format("%F %T UTC"));
+    let SagaRun::Live(run) = state else {
+        let SagaRun::Ended(outcome) = state else { return ("absent".into(), None) };
+        return (word(outcome), None);
+    };
+    let (state, more) = match &run.stand {
+        Stand::Ready => ("running", None),
+        Stand::Attempting { lease_until } => {
+            ("running", Some(format!("an attempt is under way, {}", until(lease_until))))
+        }
+        Stand::Retrying { at } => ("running", Some(format!("the step failed and waits, {}", until(at)))),
+        Stand::Waiting(wait) => {
+            ("waiting", Some(format!("for {} {}, {}", wait.on_kind, wait.on_id, until(&wait.until))))
+        }
+        Stand::Parked => ("parked", None),
+    };
+    (state.into(), more)
 }
 
 /// What turning back now would do, or that it cannot.
@@ -84,24 +97,24 @@ fn way_back(told: &Told) -> Option<String> {
 
 fn mark(mark: Mark) -> &'static str {
     match mark {
-        Mark::Ahead => "not done",
-        Mark::Unsure => "perhaps done",
+        Mark::Ahead => "not_done",
+        Mark::Unsure => "perhaps_done",
         Mark::Done => "done",
         Mark::Undone => "undone",
-        Mark::Skipped => "skipped by an operator",
+        Mark::Skipped => "skipped",
     }
 }
 
 fn happened(what: What) -> String {
     match what {
         What::Started => "started".into(),
-        What::Attempting => "under way".into(),
+        What::Attempting => "attempting".into(),
         What::Done => "done".into(),
         What::Undone => "undone".into(),
-        What::Failed(kind) => format!("failed, {}", word(kind)),
-        What::Waiting => "waits".into(),
+        What::Failed(_) => "failed".into(),
+        What::Waiting => "waiting".into(),
         What::Woken => "woken".into(),
-        What::Turned => "turned back".into(),
+        What::Turned => "turned_back".into(),
         What::Parked => "parked".into(),
         What::Retried => "retried".into(),
         What::Skipped => "skipped".into(),
@@ -109,14 +122,25 @@ fn happened(what: What) -> String {
     }
 }
 
-fn as_text(id: &str, tenant: &str, told: &Told) -> String {
+/// How an attempt failed.
+fn failure(what: What) -> Option<String> {
+    if let What::Failed(kind) = what { Some(word(kind)) } else { None }
+}
+
+/// Words of JSON as people read them.
+fn spoken(word: &str) -> String {
+    word.replace('_', " ")
+}
+
+fn as_text(id: RunId, tenant: &str, told: &Told, measures: Vec<(&str, String)>) -> String {
     let run = &told.run;
+    let (state, more) = state(&told.state);
     let mut text = String::new();
     let mut line = |name: &str, value: String| text += &format!("{name:<10}  {value}\n");
-    line("run", id.into());
+    line("run", id.to_string());
     line("tenant", tenant.into());
     line("saga", run.saga.clone());
-    line("state", state(&told.state));
+    line("state", [Some(state), more].into_iter().flatten().collect::<Vec<_>>().join(": "));
     line("version", told.version.0.to_string());
     line("input", run.input.to_string());
     line("memo", run.memo.to_string());
@@ -132,13 +156,12 @@ fn as_text(id: &str, tenant: &str, told: &Told) -> String {
     for key in keys(told) {
         line("key", key);
     }
-    let steps = run.steps.iter().map(|(step, is)| [step.name.clone(), word(step.way), mark(*is).into()]);
+    let steps = run.steps.iter().map(|(step, is)| [step.name.clone(), word(step.way), spoken(mark(*is))]);
     text += &format!("\n{}\n", table(["step", "way", "is"], steps));
     let heads = ["time", "what", "step", "direction", "attempt", "took", "detail"];
     text += &table(heads, told.timeline.iter().map(row));
-    let measures = measures(told);
     if !measures.is_empty() {
-        let rows = measures.into_iter().map(|(measure, would)| [measure.name().to_owned(), would]);
+        let rows = measures.into_iter().map(|(measure, would)| [measure.to_owned(), would]);
         text += &format!("\n{}", table(["measure", "would come of it"], rows));
     }
     text
@@ -168,7 +191,11 @@ fn row(entry: &Entry) -> [String; 7] {
     }
     [
         entry.at.format("%F %T").to_string(),
-        happened(entry.what),
+        [Some(spoken(&happened(entry.what))), failure(entry.what)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
         or_dash(entry.step.as_deref()),
         or_dash(entry.direction.map(word)),
         or_dash(entry.attempt.map(|number| number.to_string())),
@@ -177,14 +204,12 @@ fn row(entry: &Entry) -> [String; 7] {
     ]
 }
 
-fn as_json(id: &str, tenant: Option<&str>, told: &Told) -> Value {
+fn as_json(id: RunId, tenant: Option<&str>, told: &Told, measures: Vec<(&str, String)>) -> Value {
     let run = &told.run;
-    let step = |(step, is): &(PlannedStep, Mark)| {
-        json!({ "step": step.name, "way": word(step.way), "is": mark(*is) })
-    };
+    let step = |(step, is): &(PlannedStep, Mark)| json!({ "step": step.name, "way": word(step.way), "is": mark(*is) });
     let entry = |entry: &Entry| {
         json!({
-            "at": entry.at, "what": happened(entry.what), "step": entry.step,
+            "at": entry.at, "what": happened(entry.what), "failure": failure(entry.what), "step": entry.step,
             "direction": entry.direction.map(word),
             "attempt": entry.attempt, "key": entry.key,
             "took_ms": entry.took.map(|took| took.num_milliseconds()), "code": entry.code,
@@ -192,9 +217,9 @@ fn as_json(id: &str, tenant: Option<&str>, told: &Told) -> Value {
             "reason": entry.reason,
         })
     };
-    let measures = measures(told).into_iter().map(|(measure, would)| (measure.name().to_owned(), would.into()));
+    let measures = measures.into_iter().map(|(measure, would)| (measure.to_owned(), would.into()));
     json!({
-        "run": id, "tenant": tenant, "saga": run.saga, "state": state(&told.state), "version": told.version,
+        "run": id, "tenant": tenant, "saga": run.saga, "state": state(&told.state).0, "version": told.version,
         "input": run.input, "memo": run.memo, "way_back": way_back(told), "not_driven": told.stranger,
         "steps": run.steps.iter().map(step).collect::<Vec<_>>(),
         "timeline": told.timeline.iter().map(entry).collect::<Vec<_>>(),
