@@ -3,9 +3,9 @@
 use crate::program::{Installation, Server, events_after};
 use chrono::Utc;
 use cityos_domain::aggregate::Aggregate;
-use cityos_domain::event::Event;
+use cityos_domain::event::AggregateEvent;
 use cityos_domain::ids::{CommandId, EventId, RunId, TenantId};
-use cityos_domain::log::{Actor, Meta, Origin, Partition, Position, StreamId, Version};
+use cityos_domain::log::{Actor, Envelope, Meta, Origin, Partition, Position, StreamId, Version};
 use cityos_domain::saga_run::{self, Outcome, PlannedStep, SagaRun, Way};
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{Append, EventStore, InputHash, NewEvent};
@@ -23,9 +23,9 @@ const SOUQ: &str = "souq";
 /// What happened to a run, in order.
 pub async fn history(log: &SqliteStore, run: &str) -> Vec<saga_run::Event> {
     let run = Uuid::parse_str(run).unwrap();
-    let of_run = |envelope: cityos_domain::log::Envelope| match envelope.event {
-        Event::SagaRun(event) if envelope.stream.id == run => Some(event),
-        _ => None,
+    let of_run = |envelope: Envelope| {
+        let event = saga_run::Event::of(&envelope.event).filter(|_| envelope.stream.id == run)?;
+        Some(event.clone())
     };
     events_after(log, Position::START).await.into_iter().filter_map(of_run).collect()
 }
@@ -184,6 +184,8 @@ async fn in_bulk_nothing_is_done_without_the_right_count_and_a_run_that_refuses_
     };
     let of_all = ["compensate", "--saga", "drill", "--state", "parked", "--reason", "no"];
     assert!(desk.refused(&of_all).contains("3 runs found: nothing was done; --confirm 3 does it"));
+    let of_many = ["skip", "commit", "--saga", "drill", "--learned", "{}", "--reason", "no"];
+    assert!(desk.refused(&of_many).contains("--learned is about one run"));
     let wrong = desk.refused(&[&of_all[..], &["--confirm", "2"]].concat());
     assert!(wrong.contains("3 runs found, not the 2 confirmed: nothing was done"), "{wrong}");
     let (code, foreseen) = bulk("compensate", &["--dry-run"]);

@@ -76,6 +76,7 @@ impl Page {
     }
 
     /// Carries out every command that is left.
+    #[allow(clippy::wrong_self_convention, reason = "it is the page's end, no other form of it")]
     pub fn to_its_end(&mut self, installation: &Installation) {
         while !self.steps.is_empty() {
             self.step(installation);
@@ -114,7 +115,7 @@ impl Page {
                 }
             }
             pattern.push_str(&regex::escape(&line[from..]));
-            pattern.push_str("\n");
+            pattern.push('\n');
         }
         Regex::new(&(pattern + "$")).unwrap()
     }

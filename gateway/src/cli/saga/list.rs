@@ -41,6 +41,9 @@ impl List {
                 });
                 say(&format!("{line}\n"))?;
             }
+            if found.count > RUNS_MAX as u64 {
+                tracing::warn!(runs = found.count, "only the oldest {RUNS_MAX} are listed");
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let rows = found.runs.iter().map(|(partition, run)| {

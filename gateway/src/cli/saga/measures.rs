@@ -42,7 +42,8 @@ pub struct Skip {
     step: String,
     #[command(flatten)]
     aim: Aim,
-    /// What the step would have learned, as a JSON object: it is put into the memo, for the steps that follow.
+    /// What the step would have learned, as a JSON object: it is put into the memo, for the steps that follow. Only with
+    /// a run that is named.
     #[arg(long, value_name = "JSON")]
     learned: Option<String>,
 }
@@ -92,6 +93,7 @@ impl Compensate {
 impl Skip {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
         let learned = match &self.learned {
+            Some(_) if self.aim.run.is_none() => bail!("--learned is about one run: name it"),
             Some(text) => serde_json::from_str(text).context("--learned must be a JSON object")?,
             None => Map::new(),
         };
@@ -136,20 +138,16 @@ impl Aim {
         let tenants = Tenants::of(&services.reads, runs.iter().map(|(partition, _)| *partition)).await?;
         let plans = planned(engine, &runs, &measure).await?;
         let report = Report { tenants, json: self.json };
+        let foreseen = || plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done")));
+        let found = count(plans.len());
         let Some(reason) = reason.filter(|_| !self.dry_run) else {
             let refused = plans.iter().filter(|planned| planned.outlook.is_err()).count();
-            let rows = plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done")));
-            report.print(rows)?;
-            report.sum_up(&format!(
-                "Nothing was done: of {} {} would be refused.\n",
-                count(plans.len()),
-                refused
-            ))?;
+            report.print(foreseen())?;
+            report.sum_up(&format!("Nothing was done: of {found} {refused} would be refused.\n"))?;
             return Ok(ended(refused));
         };
         if in_bulk && self.confirm != Some(plans.len() as u64) {
-            report.print(plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done"))))?;
-            let found = count(plans.len());
+            report.print(foreseen())?;
             match self.confirm {
                 Some(confirmed) => bail!("{found} found, not the {confirmed} confirmed: nothing was done"),
                 None => bail!("{found} found: nothing was done; --confirm {} does it", plans.len()),
