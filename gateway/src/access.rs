@@ -92,6 +92,7 @@ actions! {
     SagaRuns                 "sagaRuns"                 Tenant   ADMINS;
     SagaRun                  "sagaRun"                  Tenant   ADMINS;
     DueTimers                "dueTimers"                Tenant   ADMINS;
+    FrozenRows               "frozenRows"               Tenant   ADMINS;
     TenantDays               "tenantDays"               Tenant   ADMINS;
     MarketplaceTotals        "marketplaceTotals"        Tenant   ADMINS;
 
@@ -211,8 +212,13 @@ pub fn admit(context: &RequestContext, action: Action) -> Result<Admitted, Refus
     let partition = match (action.reach(), caller.tenant) {
         (Platform, _) => Partition::Platform,
         (Tenant, Some(tenant)) => Partition::Tenant(tenant),
-        // An admin of the city without a tenant looks after the city's own runs and timers.
-        (Tenant, None) if matches!(action, Action::SagaRuns | Action::SagaRun | Action::DueTimers) => {
+        // An admin of the city without a tenant looks after the city's own runs, timers and rows.
+        (Tenant, None)
+            if matches!(
+                action,
+                Action::SagaRuns | Action::SagaRun | Action::DueTimers | Action::FrozenRows
+            ) =>
+        {
             Partition::Platform
         }
         (Tenant, None) => return Err(Refusal::NoTenant),

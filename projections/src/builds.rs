@@ -6,7 +6,6 @@ use crate::reads::{ReadError, ReadStore};
 use crate::repair::RepairError;
 use crate::sqlite;
 use cityos_domain::log::Position;
-use std::fmt;
 
 /// What a table is to its fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,13 +18,14 @@ pub enum TableState {
     Unfinished,
 }
 
-impl fmt::Display for TableState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl TableState {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
             TableState::Live => "live",
             TableState::Old => "old",
             TableState::Unfinished => "unfinished",
-        })
+        }
     }
 }
 

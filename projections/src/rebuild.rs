@@ -224,6 +224,10 @@ impl Work<'_> {
                         return Ok(None);
                     }
                     sqlite::switch(conn, model, &next)?;
+                    if live.position == Position::START {
+                        // It never held anything: nobody wants to go back to it.
+                        sqlite::drop_build(conn, &live)?;
+                    }
                     Ok(Some(next.position))
                 })
                 .await;

@@ -3,6 +3,7 @@
 mod backup;
 mod city;
 mod import;
+mod projection;
 mod restore;
 mod schema;
 mod serve;
@@ -54,6 +55,8 @@ enum Command {
     Backup(With<backup::Backup>),
     /// Puts a backup into an empty data directory.
     Restore(With<restore::Restore>),
+    /// Looks at the read models, and mends them.
+    Projection(With<projection::Projection>),
     /// Prints the table of settings and what they are now.
     Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
@@ -74,11 +77,15 @@ pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            // Where that cannot be written either, the exit code says it.
-            drop(writeln!(std::io::stderr(), "cityos: {error:#}"));
+            complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what went wrong. Where that cannot be written either, the exit code says it.
+fn complain(error: &anyhow::Error) {
+    drop(writeln!(std::io::stderr(), "cityos: {error:#}"));
 }
 
 fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
@@ -88,6 +95,7 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Backup(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Restore(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Projection(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
         Command::Schema(with) => with.run(options, |it, _| it.run()),
     }

@@ -8,7 +8,7 @@ use crate::identity::coherent;
 use crate::settings::Settings;
 use anyhow::{Context, bail};
 use cityos_domain::foundation::reservation::Scope;
-use cityos_domain::ids::{CustomerId, TenantId, VendorId};
+use cityos_domain::ids::{CustomerId, VendorId};
 use cityos_domain::log::Partition;
 use cityos_domain::text::{NAME_CHARS_MAX, line};
 use cityos_eventstore::clock::{Clock, SystemClock};

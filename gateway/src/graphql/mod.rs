@@ -28,6 +28,7 @@ mod saga_runs;
 mod sealing;
 pub mod services;
 pub mod session;
+mod staleness;
 mod statistics;
 mod stores;
 mod tenants;
@@ -112,6 +113,7 @@ struct OperationQueries(
     saga_runs::SagaRunList,
     saga_runs::SagaRunLookup,
     saga_runs::DueTimerList,
+    staleness::FrozenRowsQuery,
     statistics::TenantDayList,
     statistics::MarketplaceTotalsQuery,
 );

@@ -70,6 +70,7 @@ impl From<ReadError> for Refusal {
             | ReadError::Open(_)
             | ReadError::Keys { .. }
             | ReadError::Unreadable(_)
+            | ReadError::Overtaken
             | ReadError::Stopped => Refusal::internal(error),
         }
     }

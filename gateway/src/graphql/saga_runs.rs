@@ -5,7 +5,8 @@ use crate::graphql::connection::{Node, filter, for_admins, lists, lookups, order
 use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use async_graphql::{Enum, Object, SimpleObject};
+use crate::graphql::staleness::stale;
+use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::{OfferId, PaymentId, RunId, VendorOrderId};
 use cityos_domain::saga_run;
@@ -64,6 +65,7 @@ pub struct SagaStep {
 
 /// A run of a saga.
 pub struct SagaRun {
+    scope: Scope,
     row: saga_runs::SagaRun,
 }
 
@@ -74,8 +76,8 @@ impl Node for SagaRun {
         for_admins(own, saga_runs::SagaRun::id())
     }
 
-    fn show(_: Scope, row: saga_runs::SagaRun) -> Self {
-        SagaRun { row }
+    fn show(scope: Scope, row: saga_runs::SagaRun) -> Self {
+        SagaRun { scope, row }
     }
 }
 
@@ -151,6 +153,11 @@ impl SagaRun {
     async fn updated_at(&self) -> DateTime<Utc> {
         self.row.updated_at
     }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<SagaRuns>(ctx, self.scope.partition, self.row.id).await
+    }
 }
 
 filter! {
@@ -194,6 +201,7 @@ pub enum TimerPurpose {
 
 /// What is to be done when, if nothing else happens first.
 pub struct DueTimer {
+    scope: Scope,
     row: due_timers::DueTimer,
 }
 
@@ -205,8 +213,8 @@ impl Node for DueTimer {
         for_admins(own, due_timers::DueTimer::due_at()).or(Some(due_timers::DueTimer::due_at().is_set()))
     }
 
-    fn show(_: Scope, row: due_timers::DueTimer) -> Self {
-        DueTimer { row }
+    fn show(scope: Scope, row: due_timers::DueTimer) -> Self {
+        DueTimer { scope, row }
     }
 }
 
@@ -246,6 +254,11 @@ impl DueTimer {
     /// The part of an order whose earnings become available.
     async fn part_id(&self) -> Option<Id<VendorOrderId>> {
         if let Timer::ReleaseEarnings { part } = self.row.purpose { Some(Id(part)) } else { None }
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<DueTimers>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

@@ -99,12 +99,27 @@ pub(crate) fn size(conn: &Connection, table: &Table) -> Result<(u64, u64), ReadE
 
 /// Drops a table with all that is known about it. Where it is its fingerprint's live one, so goes what readers use.
 pub(crate) fn drop_table(conn: &Connection, table: &Table) -> Result<(), ReadError> {
-    let Table { model, fingerprint, build, .. } = table;
-    if table.state == TableState::Live {
+    let Table { model, fingerprint, build, state, .. } = table;
+    if *state == TableState::Live {
         conn.execute_batch(&format!("DROP VIEW IF EXISTS \"{model}_{fingerprint}\""))?;
     }
-    conn.execute_batch(&format!("DROP TABLE \"{}\"", table.name()))?;
-    conn.execute("DELETE FROM frozen WHERE build = ?", [table.name()])?;
+    drop_named(conn, &table.name(), model, fingerprint, *build)
+}
+
+/// Drops a build that is not live.
+pub(crate) fn drop_build(conn: &Connection, build: &Build) -> Result<(), ReadError> {
+    drop_named(conn, &build.table(), build.model, &build.fingerprint, build.number)
+}
+
+fn drop_named(
+    conn: &Connection,
+    table: &str,
+    model: &str,
+    fingerprint: &str,
+    build: i64,
+) -> Result<(), ReadError> {
+    conn.execute_batch(&format!("DROP TABLE \"{table}\""))?;
+    conn.execute("DELETE FROM frozen WHERE build = ?", [table])?;
     for book in ["live", "unfinished", "builds"] {
         conn.execute(
             &format!("DELETE FROM {book} WHERE model = ? AND fingerprint = ? AND build = ?"),

@@ -5,6 +5,7 @@
 //! stands in the page: what printed it first says which. White space is any white space.
 
 use crate::program::Installation;
+use crate::{read_models, sample};
 use regex::{Captures, Regex};
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -112,4 +113,33 @@ fn back_up_and_restore() {
     let city = Installation::new();
     let _server = city.serve(&["--sample"]);
     Page::titled("Back up and restore").to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_model_is_wrong() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    let reads = read_models::reads(&city);
+    let orders = read_models::table(&reads, "orders");
+    let one = format!("WHERE id = (SELECT min(id) FROM \"{orders}\")");
+    reads.execute(&format!("UPDATE \"{orders}\" SET status = 'canceled' {one}"), []).unwrap();
+    let mut page = Page::titled("A read model is wrong");
+    // Verified, rebuilt, verified, rolled back, rebuilt, listed, dropped.
+    for _ in 0..7 {
+        page.step(&city);
+    }
+    read_models::freeze(&city, &reads);
+    page.to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_model_lags() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    assert!(server.interrupt().success());
+    // As after a restore.
+    std::fs::remove_file(city.data().join("read.db")).unwrap();
+    Page::titled("A read model lags").to_its_end(&city);
 }

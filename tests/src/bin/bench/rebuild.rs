@@ -8,7 +8,7 @@ use anyhow::Context;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_projections::models::REGISTRY;
-use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Progress, ReadStore, drop_table, rebuild, tables};
+use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Progress, ReadStore, TableState, drop_table, rebuild, tables};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,9 +33,8 @@ pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
         rebuilds.push(rate);
         last = spent;
         peak_mib = peak_mib.max(peak()?);
-        for table in tables(&reads).await?.into_iter().filter(|table| table.build > 1) {
-            // All but the live one.
-            drop(drop_table(&reads, REGISTRY, table).await);
+        for table in tables(&reads).await?.into_iter().filter(|table| table.state == TableState::Old) {
+            drop_table(&reads, REGISTRY, table).await?;
         }
     }
     let (rebuilds, alone) = (median(rebuilds), median(alone));
