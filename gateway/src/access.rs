@@ -93,6 +93,7 @@ actions! {
     SagaRun                  "sagaRun"                  Tenant   ADMINS;
     SagaRunRepairs           "sagaRunRepairs"           Tenant   ADMINS;
     DueTimers                "dueTimers"                Tenant   ADMINS;
+    FrozenRows               "frozenRows"               Tenant   ADMINS;
     TenantDays               "tenantDays"               Tenant   ADMINS;
     MarketplaceTotals        "marketplaceTotals"        Tenant   ADMINS;
 
@@ -164,6 +165,7 @@ const OF_RUNS: &[Action] = &[
     Action::SagaRun,
     Action::SagaRunRepairs,
     Action::DueTimers,
+    Action::FrozenRows,
     Action::RetrySagaRun,
     Action::CompensateSagaRun,
     Action::SkipSagaRunStep,
@@ -230,7 +232,7 @@ pub fn admit(context: &RequestContext, action: Action) -> Result<Admitted, Refus
     let partition = match (action.reach(), caller.tenant) {
         (Platform, _) => Partition::Platform,
         (Tenant, Some(tenant)) => Partition::Tenant(tenant),
-        // An admin of the city without a tenant looks after the city's own runs and timers.
+        // An admin of the city without a tenant looks after the city's own runs, timers and rows.
         (Tenant, None) if OF_RUNS.contains(&action) => Partition::Platform,
         (Tenant, None) => return Err(Refusal::NoTenant),
     };

@@ -6,7 +6,6 @@ use crate::reads::{ReadError, ReadStore};
 use crate::repair::RepairError;
 use crate::sqlite;
 use cityos_domain::log::Position;
-use std::fmt;
 
 /// What a table is to its fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,13 +18,14 @@ pub enum TableState {
     Unfinished,
 }
 
-impl fmt::Display for TableState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl TableState {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
             TableState::Live => "live",
             TableState::Old => "old",
             TableState::Unfinished => "unfinished",
-        })
+        }
     }
 }
 
@@ -98,10 +98,7 @@ pub struct RolledBack {
 }
 
 /// Makes the newest table before the live one the live one again.
-pub async fn roll_back(
-    reads: &ReadStore,
-    model: &'static dyn AnyModel,
-) -> Result<RolledBack, RepairError> {
+pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<RolledBack, RepairError> {
     let _claim = claim(reads, model, "rolled back")?;
     reads
         .write(move |conn| {

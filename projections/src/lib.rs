@@ -29,7 +29,9 @@ mod verify;
 pub use builds::{RolledBack, SizedTable, Table, TableState, drop_table, roll_back, sized_tables, tables};
 pub use bulk::CHECKPOINT_EVENTS;
 pub use claim::{ClaimError, Holder};
-pub use compare::{ChangedColumn, Comparison, DIFFERENCES_TOLD_MAX, Difference, Digest, digest, replay_digest};
+pub use compare::{
+    ChangedColumn, Comparison, DIFFERENCES_TOLD_MAX, Difference, Digest, digest, replay_digest,
+};
 pub use model::{AnyModel, Keys, ReadModel, Unfit};
 pub use poison::{Frozen, Retried, frozen, frozen_among, retry_frozen};
 pub use projector::{ProjectError, Projector};

@@ -159,8 +159,8 @@ impl Work<'_> {
         let (model, number, reads) = (self.model, self.number, self.reads.clone());
         self.reads
             .write(move |conn| {
-                let met = sqlite::live_build(conn, model)?.position
-                    == sqlite::build(conn, model, number)?.position;
+                let met =
+                    sqlite::live_build(conn, model)?.position == sqlite::build(conn, model, number)?.position;
                 met.then(|| reads.snapshot()).transpose()
             })
             .await
@@ -224,6 +224,10 @@ impl Work<'_> {
                         return Ok(None);
                     }
                     sqlite::switch(conn, model, &next)?;
+                    if live.position == Position::START {
+                        // It never held anything: nobody wants to go back to it.
+                        sqlite::drop_build(conn, &live)?;
+                    }
                     Ok(Some(next.position))
                 })
                 .await;

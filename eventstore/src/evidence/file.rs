@@ -72,11 +72,7 @@ pub fn tile(connection: &Connection, number: u64) -> rusqlite::Result<Option<Til
 }
 
 /// Appends leaves, if the last leaf that is there is still `after`: says whether it was.
-pub fn extend(
-    connection: &mut Connection,
-    after: Option<&Leaf>,
-    leaves: &[Leaf],
-) -> rusqlite::Result<bool> {
+pub fn extend(connection: &mut Connection, after: Option<&Leaf>, leaves: &[Leaf]) -> rusqlite::Result<bool> {
     let extend = |transaction: &Transaction<'_>| {
         let last = last_tile(transaction)?;
         if last.as_ref().and_then(|tile| tile.leaves.last()) != after {
@@ -86,8 +82,8 @@ pub fn extend(
             Some(last) if last.root.is_none() => last,
             last => Tile { number: last.map_or(0, |last| last.number + 1), root: None, leaves: Vec::new() },
         };
-        let mut insert =
-            transaction.prepare_cached("INSERT OR REPLACE INTO tiles (number, root, leaves) VALUES (?1, ?2, ?3)")?;
+        let mut insert = transaction
+            .prepare_cached("INSERT OR REPLACE INTO tiles (number, root, leaves) VALUES (?1, ?2, ?3)")?;
         let mut left = leaves;
         while !left.is_empty() {
             let room = TILE_LEAVES as usize - tile.leaves.len();
@@ -139,7 +135,8 @@ fn note(row: &Row<'_>) -> rusqlite::Result<KeptNote> {
 
 /// Keeps one more checkpoint.
 pub fn keep_note(transaction: &Transaction<'_>, number: u64, note: &str) -> rusqlite::Result<()> {
-    transaction.execute("INSERT INTO checkpoints (number, note) VALUES (?1, ?2)", params![number as i64, note])?;
+    transaction
+        .execute("INSERT INTO checkpoints (number, note) VALUES (?1, ?2)", params![number as i64, note])?;
     Ok(())
 }
 

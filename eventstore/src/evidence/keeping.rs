@@ -73,7 +73,8 @@ impl Evidence {
             };
             let Some(end) = more.last() else { return Ok(Position(last.map_or(0, |leaf| leaf.position))) };
             let (end, more) = (Position(end.position), more.to_vec());
-            let extended = self.run(move |connection| Ok(file::extend(connection, last.as_ref(), &more)?)).await?;
+            let extended =
+                self.run(move |connection| Ok(file::extend(connection, last.as_ref(), &more)?)).await?;
             if extended && (events.len() as u32) < EVENTS_AT_ONCE {
                 return Ok(end);
             }
@@ -101,7 +102,8 @@ impl Evidence {
         work: impl FnOnce(&mut Connection) -> Result<T, EvidenceError> + Send + 'static,
     ) -> Result<T, EvidenceError> {
         let shared = self.connection.clone();
-        blocking(move || work(&mut shared.lock().expect("nothing panics while it holds the connection"))).await
+        blocking(move || work(&mut shared.lock().expect("nothing panics while it holds the connection")))
+            .await
     }
 }
 
@@ -176,9 +178,8 @@ pub async fn begin_anew(
         None => None,
         Some(before) if before.size > signature.checkpoint.size => Some(false),
         Some(before) => {
-            let root = move |connection: &mut Connection| {
-                Ok(tree::root(&Kept::read(connection)?, 0..before.size)?)
-            };
+            let root =
+                move |connection: &mut Connection| Ok(tree::root(&Kept::read(connection)?, 0..before.size)?);
             Some(evidence.run(root).await?.0 == before.root)
         }
     };

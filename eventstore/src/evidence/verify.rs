@@ -169,7 +169,9 @@ pub enum Doubt {
         position: u64,
     },
     /// The log is not what was signed, and the evidence cannot tell more of it.
-    #[error("the events at positions {from} to {to} are not as they were signed: which, the evidence no longer tells")]
+    #[error(
+        "the events at positions {from} to {to} are not as they were signed: which, the evidence no longer tells"
+    )]
     EventsAltered {
         /// The first position that no good checkpoint covers.
         from: u64,

@@ -5,6 +5,7 @@ mod backup;
 mod city;
 mod import;
 mod log;
+mod projection;
 mod replay;
 mod restore;
 mod saga;
@@ -64,6 +65,8 @@ enum Command {
     Replay(With<replay::Replay>),
     /// Proves that what is in the log holds.
     Audit(With<audit::Audit>),
+    /// Looks at the read models, and mends them.
+    Projection(With<projection::Projection>),
     /// Prints the table of settings and what they are now.
     Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
@@ -84,11 +87,15 @@ pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            // Where that cannot be written either, the exit code says it.
-            drop(writeln!(std::io::stderr(), "cityos: {error:#}"));
+            complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what went wrong. Where that cannot be written either, the exit code says it.
+fn complain(error: &anyhow::Error) {
+    drop(writeln!(std::io::stderr(), "cityos: {error:#}"));
 }
 
 fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
@@ -101,6 +108,7 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Saga(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Replay(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Audit(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Projection(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
         Command::Schema(with) => with.run(options, |it, _| it.run()),
     }

@@ -9,6 +9,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, reading, services, wait_for_reads};
+use crate::graphql::staleness::stale;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::commission::adding::AddRule;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 
 /// A rule in its place: which lines it is for, and how much it takes of them.
 pub struct CommissionRule {
+    scope: Scope,
     id: RuleId,
     name: String,
     conditions: Conditions,
@@ -39,17 +41,17 @@ impl Node for CommissionRule {
         for_admins(own, commission_rules::CommissionRule::id())
     }
 
-    fn show(_: Scope, row: commission_rules::CommissionRule) -> Self {
+    fn show(scope: Scope, row: commission_rules::CommissionRule) -> Self {
         let commission_rules::CommissionRule { id, rank: _, name, conditions, fee, enabled, list_version: _ } =
             row;
-        CommissionRule { id, name, conditions, fee, enabled }
+        CommissionRule { scope, id, name, conditions, fee, enabled }
     }
 }
 
-impl From<&Listed> for CommissionRule {
-    fn from(Listed { rule, enabled }: &Listed) -> Self {
+impl CommissionRule {
+    fn listed(scope: Scope, Listed { rule, enabled }: &Listed) -> Self {
         let Rule { id, name, conditions, fee } = rule.clone();
-        CommissionRule { id, name, conditions, fee, enabled: *enabled }
+        CommissionRule { scope, id, name, conditions, fee, enabled: *enabled }
     }
 }
 
@@ -88,6 +90,11 @@ impl CommissionRule {
     /// How much it takes.
     async fn fee(&self) -> CommissionFee {
         CommissionFee::from(&self.fee)
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<CommissionRules>(ctx, self.scope.partition, self.id).await
     }
 }
 
@@ -270,7 +277,8 @@ async fn answer(
         }
         None => Vec::new(),
     };
-    let rules = list.in_order().map(CommissionRule::from).collect();
+    let scope = mutation.scope();
+    let rules = list.in_order().map(|listed| CommissionRule::listed(scope, listed)).collect();
     let unreachable = unreachable.into_iter().map(Id).collect();
     let node = CommissionRuleBook { version: version.0, rules, unreachable };
     Ok(CommissionRulesResult::of(mutation.services, Ok(Changed { node, version, reached })))

@@ -5,6 +5,7 @@ use crate::graphql::connection::{Node, filter, for_sellers, lists, one, ordering
 use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{Date, MoneyOut, money};
 use crate::graphql::vendors::Vendor;
 use async_graphql::{Context, Object};
@@ -101,6 +102,11 @@ impl Commission {
     /// Who sells.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Commissions>(ctx, self.scope.partition, (self.row.part, self.row.number)).await
     }
 }
 

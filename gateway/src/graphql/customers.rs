@@ -10,6 +10,7 @@ use crate::graphql::sealing::{
     has_email, is_there, open_contact, persons_by_email, remember_email, seal_contact,
 };
 use crate::graphql::services::{Scope, reading, services};
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{ContactInput, ContactOut};
 use crate::ownership::{OnlyOwn, Thing};
 use async_graphql::{Context, InputObject, Object};
@@ -72,6 +73,11 @@ impl Customer {
             }
             (Some(_), Own::Vendor(_)) | (None, _) => Ok(None),
         }
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Customers>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

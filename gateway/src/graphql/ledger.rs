@@ -6,6 +6,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{CurrencyCode, Date, MoneyOut, money};
 use crate::graphql::vendors::Vendor;
 use async_graphql::{Context, Enum, Object, SimpleObject};
@@ -85,6 +86,11 @@ impl VendorBalance {
     /// Whom it is owed to.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<VendorBalances>(ctx, self.scope.partition, (self.row.vendor, self.row.currency)).await
     }
 }
 
@@ -273,6 +279,11 @@ impl LedgerEntry {
     /// Whose ledger it is in.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<LedgerEntries>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

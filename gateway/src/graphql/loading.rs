@@ -23,8 +23,10 @@ pub struct Batches(pub Arc<Services>);
 
 /// The row of this key.
 pub struct ByKey<M: ReadModel> {
-    partition: Partition,
-    key: KeyOf<M>,
+    /// Whose it is.
+    pub partition: Partition,
+    /// Its key there.
+    pub key: KeyOf<M>,
 }
 
 impl<M: ReadModel> ByKey<M> {

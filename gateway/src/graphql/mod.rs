@@ -30,6 +30,7 @@ mod saga_timeline;
 mod sealing;
 pub mod services;
 pub mod session;
+mod staleness;
 mod statistics;
 mod stores;
 mod tenants;
@@ -115,6 +116,7 @@ struct OperationQueries(
     saga_runs::SagaRunLookup,
     saga_repairs::SagaRunRepairsQuery,
     saga_runs::DueTimerList,
+    staleness::FrozenRowsQuery,
     statistics::TenantDayList,
     statistics::MarketplaceTotalsQuery,
 );

@@ -7,6 +7,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
 use crate::ownership::{OnlyOwn, Thing};
@@ -141,6 +142,11 @@ impl Offer {
     /// What.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, Refusal> {
         one(ctx, self.scope, self.row.product).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Offers>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

@@ -9,6 +9,7 @@ use crate::graphql::orders::Order;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::totals::{TotalsOut, totals};
 use crate::graphql::values::{MoneyOut, money};
 use crate::graphql::vendors::Vendor;
@@ -196,6 +197,11 @@ impl OrderLine {
     /// Who sells.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<OrderLines>(ctx, self.scope.partition, (self.row.part, self.row.number)).await
     }
 }
 

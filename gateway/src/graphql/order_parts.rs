@@ -10,6 +10,7 @@ use crate::graphql::order_lines::OrderLine;
 use crate::graphql::orders::Order;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::tenants::CaptureMoment;
 use crate::graphql::totals::{TotalsOut, totals};
 use crate::graphql::values::Date;
@@ -223,6 +224,11 @@ impl OrderPart {
             return Ok(None);
         }
         one(ctx, self.scope, self.row.order).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<OrderParts>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

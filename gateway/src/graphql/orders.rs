@@ -12,14 +12,15 @@ use crate::graphql::order_parts::{OrderPart, PartsOfOrder};
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load};
+use crate::graphql::staleness::stale;
 use crate::graphql::stores::Store;
 use crate::graphql::totals::{TotalsOut, totals};
 use crate::graphql::values::{Date, MoneyInput, MoneyOut, money};
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
-use cityos_domain::ids::{CustomerId, OfferId, OrderId, RunId, StoreId};
+use cityos_domain::ids::{CustomerId, OfferId, OrderId, PaymentId, RunId, StoreId};
 use cityos_domain::log::{Envelope, Version};
 use cityos_domain::marketplace::customer;
 use cityos_domain::money::{Currency, Money};
@@ -71,7 +72,12 @@ pub enum Method {
 
 /// The payment of an order.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct Payment {
+    #[graphql(skip)]
+    scope: Scope,
+    #[graphql(skip)]
+    id: PaymentId,
     /// How it is paid.
     method: Method,
     /// What was held.
@@ -86,10 +92,20 @@ pub struct Payment {
     expires_at: Option<DateTime<Utc>>,
 }
 
-impl From<payments::Payment> for Payment {
-    fn from(row: payments::Payment) -> Self {
+#[ComplexObject]
+impl Payment {
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Payments>(ctx, self.scope.partition, self.id).await
+    }
+}
+
+impl Payment {
+    fn of(scope: Scope, row: payments::Payment) -> Self {
         let shown = |minor| money(minor, row.currency);
         Payment {
+            scope,
+            id: row.id,
             method: row.method.into(),
             authorised: shown(row.authorised_minor),
             captured: shown(row.captured_minor),
@@ -217,10 +233,15 @@ impl Order {
         let Some(payment) = self.row.payment else { return Ok(None) };
         if let Some(events) = &self.events {
             let made = replay::<Payments>(events).map_err(Refusal::internal)?;
-            return Ok(made.into_values().next().map(Payment::from));
+            return Ok(made.into_values().next().map(|row| Payment::of(self.scope, row)));
         }
         let row = load(ctx, ByKey::<Payments>::new(self.scope.partition, payment)).await?;
-        Ok(row.map(Payment::from))
+        Ok(row.map(|row| Payment::of(self.scope, row)))
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Orders>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::graphql::ledger::LedgerEntry;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{CurrencyCode, MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
 use crate::ownership::{OnlyOwn, Thing};
@@ -138,6 +139,11 @@ impl Payout {
     /// To whom.
     async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Payouts>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

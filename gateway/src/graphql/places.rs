@@ -7,6 +7,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use async_graphql::{Context, Enum, InputObject, Object};
 use cityos_domain::aggregate::Aggregate;
@@ -104,6 +105,11 @@ impl Place {
     /// The places directly below.
     async fn children(&self, ctx: &Context<'_>) -> Result<Vec<Place>, Refusal> {
         below::<_, PlacesBelow>(ctx, self.scope, Some(self.row.id)).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Places>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

@@ -7,6 +7,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use async_graphql::{Context, InputObject, Object};
 use cityos_domain::aggregate::Aggregate;
@@ -80,6 +81,11 @@ impl ProductCategory {
     /// The categories directly below.
     async fn children(&self, ctx: &Context<'_>) -> Result<Vec<ProductCategory>, Refusal> {
         below::<_, CategoriesBelow>(ctx, self.scope, Some(self.row.id)).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<ProductCategories>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

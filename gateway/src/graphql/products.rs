@@ -9,6 +9,7 @@ use crate::graphql::offers::Offer;
 use crate::graphql::product_categories::ProductCategory;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use crate::ownership::IfSelling;
 use async_graphql::{Context, InputObject, Object};
@@ -96,6 +97,11 @@ impl Product {
     async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>, Refusal> {
         let shown = |row: &_| Offer::is_shown(self.scope.own, row);
         below_where::<_, OffersOfProduct>(ctx, self.scope, self.row.id, shown).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Products>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

@@ -6,6 +6,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::saga_timeline::{Entry, SagaCompensationPreview};
 use crate::graphql::services::{Scope, services, take_rows};
+use crate::graphql::staleness::stale;
 use async_graphql::{Context, Enum, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::{OfferId, PaymentId, RunId, VendorOrderId};
@@ -191,6 +192,11 @@ impl SagaRun {
     ) -> Result<Option<SagaCompensationPreview>, Refusal> {
         Ok(SagaCompensationPreview::of(&self.told(ctx).await?))
     }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<SagaRuns>(ctx, self.scope.partition, self.row.id).await
+    }
 }
 
 filter! {
@@ -238,6 +244,7 @@ pub enum TimerPurpose {
 
 /// What is to be done when, if nothing else happens first.
 pub struct DueTimer {
+    scope: Scope,
     row: due_timers::DueTimer,
 }
 
@@ -249,8 +256,8 @@ impl Node for DueTimer {
         for_admins(own, due_timers::DueTimer::due_at()).or(Some(due_timers::DueTimer::due_at().is_set()))
     }
 
-    fn show(_: Scope, row: due_timers::DueTimer) -> Self {
-        DueTimer { row }
+    fn show(scope: Scope, row: due_timers::DueTimer) -> Self {
+        DueTimer { scope, row }
     }
 }
 
@@ -290,6 +297,11 @@ impl DueTimer {
     /// The part of an order whose earnings become available.
     async fn part_id(&self) -> Option<Id<VendorOrderId>> {
         if let Timer::ReleaseEarnings { part } = self.row.purpose { Some(Id(part)) } else { None }
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<DueTimers>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

@@ -5,6 +5,7 @@ use crate::graphql::connection::{Node, filter, for_admins, lists, ordering};
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, reading, services};
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{CurrencyCode, Date, MoneyOut, money};
 use async_graphql::{Context, Object, SimpleObject};
 use cityos_domain::log::Partition;
@@ -17,6 +18,7 @@ use cityos_projections::{Filter, Query, ReadModel};
 
 /// One day of a tenant in one currency. Days are the tenant's own.
 pub struct TenantDay {
+    scope: Scope,
     row: tenant_days::TenantDay,
 }
 
@@ -27,8 +29,8 @@ impl Node for TenantDay {
         for_admins(own, tenant_days::TenantDay::date())
     }
 
-    fn show(_: Scope, row: tenant_days::TenantDay) -> Self {
-        TenantDay { row }
+    fn show(scope: Scope, row: tenant_days::TenantDay) -> Self {
+        TenantDay { scope, row }
     }
 }
 
@@ -113,6 +115,11 @@ impl TenantDay {
     /// By how much more vendors are owed, pending and available, than the day before.
     async fn owed_change(&self) -> MoneyOut {
         self.money(self.row.owed_change_minor)
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<TenantDays>(ctx, self.scope.partition, (self.row.date, self.row.currency)).await
     }
 }
 

@@ -7,6 +7,7 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::ByKey;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load};
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, each_once, local_texts, parse_texts, reason};
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -161,6 +162,11 @@ impl Store {
     /// Since when.
     async fn opened_at(&self) -> DateTime<Utc> {
         self.row.opened_at
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Stores>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

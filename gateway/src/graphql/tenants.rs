@@ -10,6 +10,7 @@ use crate::graphql::places::Place;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, reading, request};
+use crate::graphql::staleness::stale;
 use crate::graphql::stores::Store;
 use crate::graphql::values::{
     LocalTextInput, LocalTextOut, MoneyInput, MoneyOut, amounts, local_texts, money, parse_texts, reason,
@@ -210,6 +211,11 @@ impl Tenant {
         let Some(store) = self.row.default_store.filter(|_| theirs) else { return Ok(None) };
         let scope = Scope { partition: Partition::Tenant(self.row.id), own: self.scope.own };
         one(ctx, scope, store).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Tenants>(ctx, Partition::Platform, self.row.id).await
     }
 }
 

@@ -9,6 +9,7 @@ use crate::graphql::order_parts::open_parts;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::sealing::{is_there, open_contact, seal_contact};
 use crate::graphql::services::Scope;
+use crate::graphql::staleness::stale;
 use crate::graphql::values::{
     ContactInput, ContactOut, LocalTextInput, LocalTextOut, local_texts, parse_texts, reason,
 };
@@ -162,6 +163,11 @@ impl Vendor {
             return Ok(Vec::new());
         }
         below::<_, BalancesOfVendor>(ctx, self.scope, self.row.id).await
+    }
+
+    /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
+    async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
+        stale::<Vendors>(ctx, self.scope.partition, self.row.id).await
     }
 }
 

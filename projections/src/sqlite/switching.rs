@@ -86,8 +86,7 @@ pub(crate) fn tables(conn: &Connection) -> Result<Vec<Table>, ReadError> {
 /// How many rows a table has, and how many bytes it takes with its indexes.
 pub(crate) fn size(conn: &Connection, table: &Table) -> Result<(u64, u64), ReadError> {
     let name = table.name();
-    let rows: i64 =
-        conn.query_row(&format!("SELECT count(*) FROM \"{name}\""), [], |row| row.get(0))?;
+    let rows: i64 = conn.query_row(&format!("SELECT count(*) FROM \"{name}\""), [], |row| row.get(0))?;
     let bytes: i64 = conn.query_row(
         "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = TRUE
          AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ? AND type IN ('table', 'index'))",
@@ -99,12 +98,27 @@ pub(crate) fn size(conn: &Connection, table: &Table) -> Result<(u64, u64), ReadE
 
 /// Drops a table with all that is known about it. Where it is its fingerprint's live one, so goes what readers use.
 pub(crate) fn drop_table(conn: &Connection, table: &Table) -> Result<(), ReadError> {
-    let Table { model, fingerprint, build, .. } = table;
-    if table.state == TableState::Live {
+    let Table { model, fingerprint, build, state, .. } = table;
+    if *state == TableState::Live {
         conn.execute_batch(&format!("DROP VIEW IF EXISTS \"{model}_{fingerprint}\""))?;
     }
-    conn.execute_batch(&format!("DROP TABLE \"{}\"", table.name()))?;
-    conn.execute("DELETE FROM frozen WHERE build = ?", [table.name()])?;
+    drop_named(conn, &table.name(), model, fingerprint, *build)
+}
+
+/// Drops a build that is not live.
+pub(crate) fn drop_build(conn: &Connection, build: &Build) -> Result<(), ReadError> {
+    drop_named(conn, &build.table(), build.model, &build.fingerprint, build.number)
+}
+
+fn drop_named(
+    conn: &Connection,
+    table: &str,
+    model: &str,
+    fingerprint: &str,
+    build: i64,
+) -> Result<(), ReadError> {
+    conn.execute_batch(&format!("DROP TABLE \"{table}\""))?;
+    conn.execute("DELETE FROM frozen WHERE build = ?", [table])?;
     for book in ["live", "unfinished", "builds"] {
         conn.execute(
             &format!("DELETE FROM {book} WHERE model = ? AND fingerprint = ? AND build = ?"),

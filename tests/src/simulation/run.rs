@@ -234,7 +234,10 @@ impl Simulation {
         let dead = self.city.fate.is_dead();
         match error {
             EngineError::Log(StoreError::Busy | StoreError::Closed) => Ok(()),
-            EngineError::Log(_) | EngineError::Command(_) | EngineError::Reads(_) | EngineError::Projection(_)
+            EngineError::Log(_)
+            | EngineError::Command(_)
+            | EngineError::Reads(_)
+            | EngineError::Projection(_)
                 if dead =>
             {
                 Ok(())
@@ -415,7 +418,8 @@ impl Simulation {
         self.city.rest(RETRIES_WITHIN).await?;
         let mortal = self.city.mortal().clone();
         for (partition, parked) in operating::standing(&mortal, RunState::Parked).await.unwrap_or_default() {
-            let index = self.take_down("the last retry", operating::step_in(partition, parked.id, Measure::Retry));
+            let index =
+                self.take_down("the last retry", operating::step_in(partition, parked.id, Measure::Retry));
             self.give(index).await?;
         }
         self.come_to_rest(true).await?;
@@ -436,8 +440,7 @@ impl Simulation {
         self.follow_log().await?;
         let books = Books::of(&self.city.sandbox).await?;
         let calls = self.city.fate.calls();
-        let rest =
-            Rest { now: self.city.now(), at_the_end, runs: &self.runs, books: &books, calls: &calls };
+        let rest = Rest { now: self.city.now(), at_the_end, runs: &self.runs, books: &books, calls: &calls };
         for invariant in &mut self.invariants {
             invariant.at_rest(&rest).map_err(|what| anyhow!("at rest: {what}"))?;
         }

@@ -161,12 +161,7 @@ pub struct Wish {
 impl Action {
     /// What exactly is wanted of this marketplace; `None` where there is nothing to want it of, or where what it
     /// takes to ask cannot be found out now.
-    pub async fn wish(
-        self,
-        market: &mut Market,
-        dice: &mut Dice,
-        process: &Process,
-    ) -> Option<Vec<Wish>> {
+    pub async fn wish(self, market: &mut Market, dice: &mut Dice, process: &Process) -> Option<Vec<Wish>> {
         let partition = market.partition();
         let one = |intention: Arc<dyn Intention>| Wish { partition, intention, pays_everybody: false };
         let wanted = match self {
@@ -216,7 +211,9 @@ impl Action {
                 paying::adjust(market, dice, transaction)?
             }
             Action::RetryRun => return operating::intervene(|_| Measure::Retry, dice, process).await,
-            Action::CompensateRun => return operating::intervene(|_| Measure::Compensate, dice, process).await,
+            Action::CompensateRun => {
+                return operating::intervene(|_| Measure::Compensate, dice, process).await;
+            }
             Action::SkipStep => {
                 let skip = |step| Measure::Skip { step, learned: Map::new() };
                 return operating::intervene(skip, dice, process).await;

@@ -7,7 +7,7 @@
 use crate::disks::{self, DISK};
 use crate::program::Installation;
 use crate::repair::{comes_to, is_over, is_parked};
-use crate::sample;
+use crate::{read_models, sample};
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Fault, Operation};
 use cityos_tests::city::City;
@@ -219,4 +219,33 @@ async fn practise_on_a_drill() {
     page.step(&city);
     comes_to(&log, page.known("patient"), is_over).await;
     page.to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_model_is_wrong() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    let reads = read_models::reads(&city);
+    let orders = read_models::table(&reads, "orders");
+    let one = format!("WHERE id = (SELECT min(id) FROM \"{orders}\")");
+    reads.execute(&format!("UPDATE \"{orders}\" SET status = 'canceled' {one}"), []).unwrap();
+    let mut page = Page::titled("A read model is wrong");
+    // Verified, rebuilt, verified, rolled back, rebuilt, listed, dropped.
+    for _ in 0..7 {
+        page.step(&city);
+    }
+    read_models::freeze(&city, &reads);
+    page.to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_model_lags() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    assert!(server.interrupt().success());
+    // As after a restore.
+    std::fs::remove_file(city.data().join("read.db")).unwrap();
+    Page::titled("A read model lags").to_its_end(&city);
 }

@@ -24,7 +24,13 @@ pub fn buy(market: &mut Market, dice: &mut Dice) -> Option<Arc<dyn Intention>> {
         let insists = dice.falls(30).then(|| Money { minor: dice.between(1, 9_000), currency });
         let quantity = u32::try_from(dice.between(1, 4)).ok()?;
         let freight_minor = dice.falls(100).then(|| dice.between(0, 900));
-        lines.push(RequestedLine { offer, quantity, expected_unit: insists, freight_minor, includes_tax: None });
+        lines.push(RequestedLine {
+            offer,
+            quantity,
+            expected_unit: insists,
+            freight_minor,
+            includes_tax: None,
+        });
         if !vendors.contains(&vendor) {
             vendors.push(vendor);
         }

@@ -1,0 +1,80 @@
+//! `cityos projection rebuild`: read models built anew, and put in place of their live tables.
+
+use super::super::say;
+use super::telling::{Teller, counted, differences, differences_json, rate};
+use super::{City, Which, each};
+use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Rebuilt, rebuild};
+use clap::Args;
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Builds read models anew beside their live tables, compares the two, and switches to the new ones whatever differs. The
+/// tables before stay for `rollback` until they are dropped. Killed, and run again, it goes on where it was.
+#[derive(Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    which: Which,
+    /// After how many events what was built is written: fewer lose less when it is killed, and take less memory.
+    #[arg(long, value_name = "EVENTS", default_value_t = CHECKPOINT_EVENTS,
+        value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    checkpoint_events: u64,
+}
+
+impl Rebuild {
+    pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
+        let (models, reads, json) = (self.which.models()?, city.reads_or_new()?, self.which.json);
+        Ok(each(models, async |model| {
+            let mut teller = Teller::of(model, json)?;
+            let progress = |progress| teller.tell(progress);
+            let rebuilt = rebuild(&*city.log, &reads, model, self.checkpoint_events, progress).await;
+            let took = teller.end();
+            let rebuilt = rebuilt?;
+            say(&if json { line(model, &rebuilt, took) } else { for_people(model, &rebuilt, took) })?;
+            Ok(true)
+        })
+        .await)
+    }
+}
+
+fn for_people(model: &dyn AnyModel, rebuilt: &Rebuilt, took: Duration) -> String {
+    let (name, events) = (model.name(), rebuilt.to.0 - rebuilt.from.0);
+    let mut text = format!("{name}: ");
+    if rebuilt.from.0 > 0 {
+        text += &format!("went on from {}, ", rebuilt.from.0);
+    }
+    let (seconds, rate) = (took.as_secs_f64(), rate(events, took));
+    text += &format!("{} in {seconds:.1} s, {rate} a second; ", counted(events, "event"));
+    match &rebuilt.compared {
+        None => text += "there was nothing to compare with\n",
+        Some(compared) if compared.is_identical() => {
+            text += &format!("identical to the table before, {}\n", counted(compared.log.rows, "row"));
+        }
+        Some(compared) => {
+            let (differing, rows) = (compared.differing(), counted(compared.log.rows, "row"));
+            text += &format!("{} from the table before, of {rows}\n", keys_differ(differing));
+            text += &differences(model, &compared.differences, differing);
+        }
+    }
+    text
+}
+
+/// `1 key differs`, `2 keys differ`.
+pub fn keys_differ(count: u64) -> String {
+    if count == 1 { "1 key differs".into() } else { format!("{count} keys differ") }
+}
+
+fn line(model: &dyn AnyModel, rebuilt: &Rebuilt, took: Duration) -> String {
+    let compared = rebuilt.compared.as_ref();
+    let events = rebuilt.to.0 - rebuilt.from.0;
+    let line = json!({ "model": model.name(), "doing": "done", "from": rebuilt.from.0, "position": rebuilt.to.0,
+        "seconds": took.as_secs_f64(), "events_per_second": rate(events, took),
+        "identical": compared.map(|compared| compared.is_identical()),
+        "compared_at": compared.map(|compared| compared.table.position.0),
+        "rows": compared.map(|compared| compared.log.rows),
+        "missing": compared.map(|compared| compared.missing),
+        "extra": compared.map(|compared| compared.extra),
+        "changed": compared.map(|compared| compared.changed),
+        "differences": compared.map(|compared| differences_json(model, &compared.differences)) });
+    format!("{line}\n")
+}

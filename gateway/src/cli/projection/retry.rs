@@ -1,0 +1,61 @@
+//! `cityos projection retry`: frozen rows folded anew.
+
+use super::super::say;
+use super::telling::{counted, frozen, frozen_json};
+use super::{City, each, named};
+use cityos_projections::models::REGISTRY;
+use cityos_projections::{AnyModel, Retried, retry_frozen};
+use clap::Args;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Folds frozen rows anew, in the order of the log. Exits with 3 where some stay frozen.
+#[derive(Args)]
+pub struct Retry {
+    /// The read models; all, where none is named.
+    #[arg(value_name = "MODEL")]
+    models: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "models")]
+    all: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Retry {
+    pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
+        let reads = city.reads()?;
+        let models = match self.models.is_empty() {
+            true => REGISTRY.to_vec(),
+            false => named(&self.models)?,
+        };
+        Ok(each(models, async |model| {
+            let retried = retry_frozen(&*city.log, &reads, model).await?;
+            say(&if self.json { line(model, &retried) } else { self.for_people(model, &retried) })?;
+            Ok(retried.frozen.is_empty())
+        })
+        .await)
+    }
+
+    fn for_people(&self, model: &dyn AnyModel, retried: &Retried) -> String {
+        let (name, healed) = (model.name(), counted(retried.healed as u64, "row"));
+        let stay = retried.frozen.len() as u64;
+        if retried.healed == 0 && stay == 0 {
+            // Of those nobody asked about there is nothing to say.
+            return if self.models.is_empty() {
+                String::new()
+            } else {
+                format!("{name}: no row is frozen\n")
+            };
+        }
+        let mut text = format!("{name}: {healed} live again, {stay} still frozen\n");
+        text.extend(retried.frozen.iter().map(|row| frozen(model, row)));
+        text
+    }
+}
+
+fn line(model: &dyn AnyModel, retried: &Retried) -> String {
+    let frozen: Vec<_> = retried.frozen.iter().map(|row| frozen_json(model, row)).collect();
+    format!("{}\n", json!({ "model": model.name(), "healed": retried.healed, "frozen": frozen }))
+}

@@ -1,0 +1,144 @@
+//! How progress, differences and frozen rows are told: to people, or as one JSON object a line.
+
+use super::super::say;
+use cityos_projections::{AnyModel, Difference, Frozen, Progress, Value, key_parts, key_text};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, json};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// How often JSON lines tell of progress.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells how far something is: with a bar on a terminal, with a line now and then as JSON, otherwise not at all.
+pub struct Teller {
+    model: &'static str,
+    bar: Option<ProgressBar>,
+    json: bool,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Teller {
+    /// About one model.
+    pub fn of(model: &dyn AnyModel, json: bool) -> anyhow::Result<Self> {
+        let style = "{prefix} {bar:40} {pos}/{len} events, {per_sec}, {eta} left {msg}";
+        let bar = (!json && std::io::stderr().is_terminal()).then(|| ProgressBar::new(0));
+        if let Some(bar) = &bar {
+            bar.set_style(ProgressStyle::with_template(style)?);
+            bar.set_prefix(model.name());
+        }
+        let now = Instant::now();
+        Ok(Teller { model: model.name(), bar, json, begun: now, told: now })
+    }
+
+    /// It is as far as this.
+    pub fn tell(&mut self, progress: Progress) {
+        if let Some(bar) = &self.bar {
+            match progress {
+                Progress::Folding { from, at, to } => {
+                    bar.set_length(to.0 - from.0);
+                    bar.set_position(at.0 - from.0);
+                }
+                Progress::Comparing => bar.set_message("comparing"),
+                Progress::Indexing => bar.set_message("indexing"),
+            }
+        }
+        if self.json && (self.told.elapsed() >= TOLD_EVERY || !matches!(progress, Progress::Folding { .. })) {
+            self.told = Instant::now();
+            let line = match progress {
+                Progress::Folding { from, at, to } => {
+                    let (done, left) = (at.0 - from.0, to.0.saturating_sub(at.0));
+                    let rate = rate(done, self.begun.elapsed());
+                    json!({ "model": self.model, "doing": "folding", "position": at.0, "to": to.0,
+                        "events_per_second": rate, "eta_seconds": left.checked_div(rate) })
+                }
+                Progress::Comparing => json!({ "model": self.model, "doing": "comparing" }),
+                Progress::Indexing => json!({ "model": self.model, "doing": "indexing" }),
+            };
+            // What is printed at the end counts; where this cannot be, that cannot be either.
+            drop(say(&format!("{line}\n")));
+        }
+    }
+
+    /// It is over: how long it took.
+    pub fn end(self) -> Duration {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        self.begun.elapsed()
+    }
+}
+
+/// So many a second.
+pub fn rate(count: u64, time: Duration) -> u64 {
+    (count as f64 / time.as_secs_f64().max(0.001)).round() as u64
+}
+
+/// `1 row`, `2 rows`.
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The differences, a line each, and how many more there are.
+pub fn differences(model: &dyn AnyModel, differences: &[Difference], all: u64) -> String {
+    let mut text = String::new();
+    for difference in differences {
+        text += &match difference {
+            Difference::Missing { key } => format!("  {}: not in the table\n", key_text(model, key)),
+            Difference::Extra { key } => format!("  {}: not in the log\n", key_text(model, key)),
+            Difference::Changed { key, columns } => {
+                let changed = columns.iter().map(|column| {
+                    format!("{}: the table says {}, the log {}", column.name, column.table, column.log)
+                });
+                format!("  {}: {}\n", key_text(model, key), changed.collect::<Vec<_>>().join("; "))
+            }
+        };
+    }
+    let more = all - differences.len() as u64;
+    if more > 0 {
+        text += &format!("  and {more} more\n");
+    }
+    text
+}
+
+/// The same as JSON.
+pub fn differences_json(model: &dyn AnyModel, differences: &[Difference]) -> serde_json::Value {
+    let told = |difference: &Difference| match difference {
+        Difference::Missing { key } => json!({ "kind": "missing", "key": key_json(model, key) }),
+        Difference::Extra { key } => json!({ "kind": "extra", "key": key_json(model, key) }),
+        Difference::Changed { key, columns } => {
+            let columns = columns.iter().map(|column| {
+                json!({ "column": column.name, "table": plain(&column.table), "log": plain(&column.log) })
+            });
+            json!({ "kind": "changed", "key": key_json(model, key), "columns": columns.collect::<Vec<_>>() })
+        }
+    };
+    differences.iter().map(told).collect()
+}
+
+/// A frozen row on a line.
+pub fn frozen(model: &dyn AnyModel, row: &Frozen) -> String {
+    format!("  {}: event {} at {}: {}\n", key_text(model, &row.key), row.event, row.position.0, row.error)
+}
+
+/// A frozen row as JSON.
+pub fn frozen_json(model: &dyn AnyModel, row: &Frozen) -> serde_json::Value {
+    json!({ "key": key_json(model, &row.key), "event": row.event, "position": row.position.0,
+        "error": row.error })
+}
+
+fn key_json(model: &dyn AnyModel, key: &Vec<Value>) -> serde_json::Value {
+    let parts = key_parts(model, key).into_iter().map(|(name, value)| (name.to_owned(), plain(value)));
+    serde_json::Value::Object(parts.collect::<Map<_, _>>())
+}
+
+/// A value without its type.
+fn plain(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(yes) => (*yes).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Text(_) | Value::Uuid(_) | Value::Instant(_) | Value::Date(_) => value.to_string().into(),
+    }
+}
