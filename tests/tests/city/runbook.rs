@@ -5,7 +5,9 @@
 //! stands in the page: what printed it first says which. White space is any white space.
 
 use crate::program::Installation;
+use crate::sample;
 use regex::{Captures, Regex};
+use rusqlite::Connection;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::path::Path;
@@ -112,4 +114,26 @@ fn back_up_and_restore() {
     let city = Installation::new();
     let _server = city.serve(&["--sample"]);
     Page::titled("Back up and restore").to_its_end(&city);
+}
+
+#[tokio::test]
+async fn what_happened_to_this_order() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    Page::titled("What happened to this order").to_its_end(&city);
+}
+
+#[tokio::test]
+async fn the_books_do_not_add_up() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    let mut page = Page::titled("The books do not add up");
+    page.step(&city);
+    let log = Connection::open(city.data().join("log.db")).unwrap();
+    let less = "UPDATE events SET body = json_set(body, '$.minor', json_extract(body, '$.minor') - 1)
+        WHERE position = (SELECT min(position) FROM events WHERE type = 'payment.captured')";
+    assert_eq!(log.execute(less, []).unwrap(), 1);
+    page.to_its_end(&city);
 }
