@@ -92,7 +92,10 @@ async fn each_filter_prints_what_fits_and_all_of_them_what_fits_them_all() {
     for (arguments, fits) in &filters {
         let expected: Vec<_> = all.iter().filter(|event| fits(event)).cloned().collect();
         assert!(!expected.is_empty() && expected.len() < all.len(), "{arguments:?} chooses");
-        assert_eq!(lines(&at, arguments), expected, "{arguments:?}");
+        // Beside a server the log goes on.
+        let mut printed = lines(&at, arguments);
+        printed.retain(|event| event["position"].as_u64() <= positions.last().copied());
+        assert_eq!(printed, expected, "{arguments:?}");
     }
     assert_eq!(lines(&at, &["--type", "order.*", "--limit", "2"]).len(), 2);
     assert_eq!(lines(&at, &["--limit", "0"]), Vec::<Value>::new());
