@@ -87,15 +87,10 @@ pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            complain(&error);
+            complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
-}
-
-/// Says what went wrong. Where that cannot be written either, the exit code says it.
-fn complain(error: &anyhow::Error) {
-    drop(writeln!(std::io::stderr(), "cityos: {error:#}"));
 }
 
 fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
@@ -164,6 +159,11 @@ fn heard(text: &[u8]) -> anyhow::Result<bool> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).context("printing"),
     }
+}
+
+/// Says what is wrong. Where that cannot be written, the exit code says it.
+fn complain(what: &str) {
+    drop(writeln!(std::io::stderr(), "cityos: {what}"));
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

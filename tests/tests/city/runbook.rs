@@ -13,6 +13,7 @@ use cityos_connectors::sandbox::{Fault, Operation};
 use cityos_tests::city::City;
 use cityos_tests::market::{Market, euros};
 use regex::{Captures, Regex};
+use rusqlite::Connection;
 use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -248,4 +249,26 @@ async fn a_read_model_lags() {
     // As after a restore.
     std::fs::remove_file(city.data().join("read.db")).unwrap();
     Page::titled("A read model lags").to_its_end(&city);
+}
+
+#[tokio::test]
+async fn what_happened_to_this_order() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    Page::titled("What happened to this order").to_its_end(&city);
+}
+
+#[tokio::test]
+async fn the_books_do_not_add_up() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    let mut page = Page::titled("The books do not add up");
+    page.step(&city);
+    let log = Connection::open(city.data().join("log.db")).unwrap();
+    let less = "UPDATE events SET body = json_set(body, '$.minor', json_extract(body, '$.minor') - 1)
+        WHERE position = (SELECT min(position) FROM events WHERE type = 'payment.captured')";
+    assert_eq!(log.execute(less, []).unwrap(), 1);
+    page.to_its_end(&city);
 }

@@ -1,8 +1,8 @@
 //! `cityos audit money`: adds up all the money in the log, and names what does not fit.
 
 use crate::cli::log::{Log, reason};
-use crate::cli::say;
 use crate::cli::table::table;
+use crate::cli::{complain, say};
 use crate::settings::Settings;
 use cityos_domain::audit::{Breach, Covered, MoneyAudit, Subject, Violation};
 use cityos_domain::event::Kind;
@@ -95,11 +95,11 @@ impl Money {
                 ExitCode::SUCCESS
             }
             (0, false) => {
-                eprintln!("cityos: there is no ledger transaction to look at: this proves nothing");
+                complain("there is no ledger transaction to look at: this proves nothing");
                 ExitCode::from(NOTHING_COVERED)
             }
             (found, _) => {
-                eprintln!("cityos: {found} things do not add up");
+                complain(&format!("{found} things do not add up"));
                 ExitCode::from(SOMETHING_FOUND)
             }
         })

@@ -41,7 +41,7 @@ impl Drop {
                 Ok(()) if self.json => say(&format!("{}\n", json!({ "dropped": name })))?,
                 Ok(()) => say(&format!("{name} is dropped\n"))?,
                 Err(error) => {
-                    complain(&error.into());
+                    complain(&format!("{:#}", anyhow::Error::from(error)));
                     code = ExitCode::FAILURE;
                 }
             }

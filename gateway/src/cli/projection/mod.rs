@@ -136,7 +136,7 @@ async fn each(
         match work(model).await {
             Ok(in_order) => wrong |= !in_order,
             Err(error) => {
-                complain(&error);
+                complain(&format!("{error:#}"));
                 failed = true;
             }
         }

@@ -2,8 +2,8 @@
 
 use super::moment::{shown, time};
 use crate::cli::log::Log;
-use crate::cli::say;
 use crate::cli::table::table_of;
+use crate::cli::{complain, say};
 use crate::graphql::ids::opaque;
 use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -135,10 +135,10 @@ impl AsOf {
         question.print(log, rows.rows, as_json).await?;
         for Misfit { position, key, why } in &misfits {
             let (tenant, key) = (log.names().of(partition_of(key)).await, key_text(&key[1..]));
-            eprintln!(
-                "cityos: the event at position {} does not fit the row {key} of {tenant}: {why}; the row is as it was before",
-                position.0
-            );
+            let at = position.0;
+            complain(&format!(
+                "the event at position {at} does not fit the row {key} of {tenant}: {why}; the row is as it was before"
+            ));
         }
         Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_UNFIT) })
     }

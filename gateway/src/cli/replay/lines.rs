@@ -2,8 +2,8 @@
 //! cannot read is printed like any other, and marked.
 
 use super::filter::{Filter, Wanted};
-use crate::cli::heard;
 use crate::cli::log::{Log, Names, reason};
+use crate::cli::{complain, heard};
 use chrono::{DateTime, SecondsFormat};
 use cityos_eventstore::stored::StoredEvent;
 use futures_util::StreamExt;
@@ -58,7 +58,7 @@ pub async fn print(log: &Log, filter: Filter, bodies: bool, json: bool) -> anyho
         }
     }
     if !found {
-        eprintln!("cityos: no event fits");
+        complain("no event fits");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -25,7 +25,7 @@ impl FromStr for Target {
         }
         match opaque(id) {
             Some((what, id)) if Some(&*what) == named(kind) => Ok(Target { kind, id }),
-            Some((what, _)) => Err(format!("this is the id of a {what}, not of a {}", kind.name())),
+            Some((what, _)) => Err(format!("this is the id of a {what}, not of {}", kind.name())),
             None => Err(format!("`{id}` is no id: neither a UUID nor one that the API gave")),
         }
     }

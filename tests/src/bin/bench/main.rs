@@ -4,6 +4,7 @@ mod append;
 mod events;
 mod importing;
 mod orders;
+mod printing;
 mod rebuild;
 mod replay;
 
@@ -29,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
         append::measure(folder.path()).await?,
         replay::measure(folder.path()).await?,
         rebuild::measure(folder.path()).await?,
+        printing::measure(folder.path())?,
     ];
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");
     for row in &rows {
