@@ -8,6 +8,7 @@ mod commission;
 mod contacts;
 mod doors;
 mod event_schemas;
+mod evidence;
 mod importing;
 mod isolation;
 mod marketplace;

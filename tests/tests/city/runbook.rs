@@ -5,7 +5,9 @@
 //! stands in the page: what printed it first says which. White space is any white space.
 
 use crate::program::Installation;
+use crate::sample;
 use regex::{Captures, Regex};
+use rusqlite::Connection;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::path::Path;
@@ -43,6 +45,11 @@ impl Page {
         }
         assert!(!steps.is_empty(), "the runbook has no page `{title}` with commands");
         Page { steps, known: HashMap::new() }
+    }
+
+    /// Says what a word stands for that nothing on the page prints.
+    pub fn knows(&mut self, name: &str, is: &str) {
+        self.known.insert(name.into(), is.into());
     }
 
     /// Carries out the next command.
@@ -112,4 +119,27 @@ fn back_up_and_restore() {
     let city = Installation::new();
     let _server = city.serve(&["--sample"]);
     Page::titled("Back up and restore").to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prove_this_order_to_an_auditor() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    let shown = sample::settled(&city, &server, &sample::admin(&city)).await;
+    let order = shown["orders"]["nodes"][0]["id"].as_str().unwrap();
+    let mut page = Page::titled("Prove this order to an auditor");
+    page.knows("order", order);
+    page.to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_was_tampered_with() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    assert!(server.interrupt().success());
+    Page::titled("Back up and restore").step(&city);
+    let alter = "UPDATE events SET at = at + 1 WHERE type = 'order.placed'";
+    Connection::open(city.data().join("log.db")).unwrap().execute_batch(alter).unwrap();
+    Page::titled("The log was tampered with").to_its_end(&city);
 }

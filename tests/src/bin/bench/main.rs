@@ -4,6 +4,7 @@ mod append;
 mod events;
 mod importing;
 mod replay;
+mod verifying;
 
 use std::path::PathBuf;
 
@@ -23,7 +24,11 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(
         std::env::var_os("CITYOS_BENCH_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
     )?;
-    let rows = [append::measure(folder.path()).await?, replay::measure(folder.path()).await?];
+    let rows = [
+        append::measure(folder.path()).await?,
+        replay::measure(folder.path()).await?,
+        verifying::measure(folder.path()).await?,
+    ];
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");
     for row in &rows {
         let Measured { what, ours, limit, ratio, target, note } = row;
