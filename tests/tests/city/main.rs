@@ -9,6 +9,7 @@ mod contacts;
 mod disks;
 mod doors;
 mod event_schemas;
+mod evidence;
 mod importing;
 mod isolation;
 mod killed;

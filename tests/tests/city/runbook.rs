@@ -54,6 +54,11 @@ impl Page {
         Page { steps, known: HashMap::new() }
     }
 
+    /// Says what a word stands for that nothing on the page prints.
+    pub fn knows(&mut self, name: &str, is: &str) {
+        self.known.insert(name.into(), is.into());
+    }
+
     /// Carries out the next command.
     pub fn step(&mut self, installation: &Installation) {
         let Step { command, prints } = self.steps.pop_front().expect("the page has another command");
@@ -271,4 +276,27 @@ async fn the_books_do_not_add_up() {
         WHERE position = (SELECT min(position) FROM events WHERE type = 'payment.captured')";
     assert_eq!(log.execute(less, []).unwrap(), 1);
     page.to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prove_this_order_to_an_auditor() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    let shown = sample::settled(&city, &server, &sample::admin(&city)).await;
+    let order = shown["orders"]["nodes"][0]["id"].as_str().unwrap();
+    let mut page = Page::titled("Prove this order to an auditor");
+    page.knows("order", order);
+    page.to_its_end(&city);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_was_tampered_with() {
+    let city = Installation::new();
+    let server = city.serve(&["--sample"]);
+    sample::settled(&city, &server, &sample::admin(&city)).await;
+    assert!(server.interrupt().success());
+    Page::titled("Back up and restore").step(&city);
+    let alter = "UPDATE events SET at = at + 1 WHERE type = 'order.placed'";
+    Connection::open(city.data().join("log.db")).unwrap().execute_batch(alter).unwrap();
+    Page::titled("The log was tampered with").to_its_end(&city);
 }

@@ -14,7 +14,6 @@ use cityos_eventstore::keys::{KeyFile, KeyStore, Secret, Signed};
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{EventStore, name_of};
 use clap::Args;
-use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -95,7 +94,9 @@ fn as_json(verified: &Verified, slug: Option<String>) -> String {
     if let Some(slug) = slug {
         told["difference"]["tenant"] = slug.into();
     }
-    told["doubts"] = verified.doubts.iter().map(|doubt| json!(doubt.to_string())).collect();
+    for (number, doubt) in verified.doubts.iter().enumerate() {
+        told["doubts"][number]["message"] = doubt.to_string().into();
+    }
     format!("{told}\n")
 }
 

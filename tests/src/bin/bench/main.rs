@@ -7,6 +7,7 @@ mod orders;
 mod printing;
 mod rebuild;
 mod replay;
+mod verifying;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ async fn main() -> anyhow::Result<()> {
         replay::measure(folder.path()).await?,
         rebuild::measure(folder.path()).await?,
         printing::measure(folder.path())?,
+        verifying::measure(folder.path()).await?,
     ];
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");
     for row in &rows {

@@ -8,11 +8,11 @@ use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::EventStore;
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many events are replayed.
+/// How many events the log has.
 pub const EVENTS: u64 = 1_000_000;
 const EVENTS_A_COMMAND: u64 = 1_000;
 const PAGE: u32 = 5_000;
@@ -24,9 +24,14 @@ struct Requested {
     cart: Cart,
 }
 
+/// Where the log lies that is replayed.
+pub fn log_in(folder: &Path) -> PathBuf {
+    folder.join("replay.db")
+}
+
 /// Our replay and the raw one in turn, the median round of each.
 pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
-    let path = folder.join("replay.db");
+    let path = log_in(folder);
     let store = SqliteStore::open(&path, Arc::new(SystemClock))?;
     for n in 0..EVENTS / EVENTS_A_COMMAND {
         let streams: Vec<_> =
@@ -60,7 +65,7 @@ pub fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
-/// Reads a log of a million events into typed events: events a second.
+/// Reads all of it once: events a second.
 pub async fn replay(store: &SqliteStore) -> anyhow::Result<f64> {
     let begun = Instant::now();
     let (mut after, mut count) = (Position::START, 0);
