@@ -227,7 +227,11 @@ fn a_vendor_is_terminated_when_no_order_is_open_and_nothing_is_owed_to_them_or_b
     assert_eq!(market.city.refusal(&busy), "VENDOR_ORDERS_OPEN");
     assert_eq!(market.city.when(&terminate).unwrap().len(), 1);
     assert_eq!(market.city.when(&terminate).unwrap(), []);
-    assert_eq!(market.city.refusal(&adjust("late", "EUR", 1)), "VENDOR_TERMINATED", "who would ever be paid it?");
+    assert_eq!(
+        market.city.refusal(&adjust("late", "EUR", 1)),
+        "VENDOR_TERMINATED",
+        "who would ever be paid it?"
+    );
     let stranger = TerminateVendor { id: id("ghost"), reason: reason(), open_parts: 0 };
     assert_eq!(market.city.refusal(&stranger), "VENDOR_UNKNOWN");
 }

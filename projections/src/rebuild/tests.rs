@@ -182,3 +182,16 @@ async fn only_the_live_table_and_the_one_before_it_are_kept() {
         "the live one, the one before it, and the one before that until the next rebuild"
     );
 }
+
+#[tokio::test]
+async fn the_pure_fold_of_the_log_has_the_digest_of_the_table() {
+    let stage = Stage::set().await;
+    let head = stage.projector().await.catch_up().await.unwrap();
+    let log = stage.store.read_all(Position::START, u32::MAX).await.unwrap().events;
+    for model in REGISTRY {
+        let live = digest(&stage.reads, *model).await.unwrap();
+        assert_eq!(replay_digest(*model, &log, head).unwrap(), live, "{}", model.name());
+        let shorter = replay_digest(*model, &log[..log.len() / 2], head).unwrap();
+        assert_ne!(shorter, live, "{}", model.name());
+    }
+}

@@ -119,11 +119,8 @@ impl City {
     /// Starts new ones.
     pub async fn start(&mut self) -> Result<()> {
         self.fate.revive();
-        let frail: Arc<dyn EventStore> = Arc::new(Frail {
-            inner: self.log.clone(),
-            log: self.log.clone(),
-            fate: self.fate.clone(),
-        });
+        let frail: Arc<dyn EventStore> =
+            Arc::new(Frail { inner: self.log.clone(), log: self.log.clone(), fate: self.fate.clone() });
         let ports = frail_ports(self.sandbox.ports(), &self.log, &self.fate);
         let mortal = self.process(frail, self.models, ports).await?;
         let rival = self.process(self.log.clone(), REGISTRY, self.sandbox.ports()).await?;
@@ -140,7 +137,8 @@ impl City {
         let registry = Arc::new(registry());
         let executor = Executor::new(log.clone(), Arc::new(self.clock.clone()), registry.clone());
         let reads = ReadStore::open(&self.reads_file())?;
-        let projector = Projector::new(log, reads.clone(), models).await.context("opening the read models")?;
+        let projector =
+            Projector::new(log, reads.clone(), models).await.context("opening the read models")?;
         // One thing at a time: what comes first is for the seed to say.
         let engine = Engine::new(executor.clone(), registry, reads.clone(), projector.clone(), ports)
             .with_concurrency(1);

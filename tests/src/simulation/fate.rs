@@ -189,7 +189,8 @@ impl State {
         if self.dead {
             return Blow::DiesBefore;
         }
-        let deaths = [(self.weather.dies_before, Blow::DiesBefore), (self.weather.dies_after, Blow::DiesAfter)];
+        let deaths =
+            [(self.weather.dies_before, Blow::DiesBefore), (self.weather.dies_after, Blow::DiesAfter)];
         let mut drawn = self.dice.below(1_000);
         for (per_mille, blow) in deaths.iter().chain(faults) {
             match drawn.checked_sub(u64::from(*per_mille)) {

@@ -48,7 +48,9 @@ impl Given {
                 return Err(format!("{what} is taken for another command: {error}"));
             }
             Err(error) => match &self.answer {
-                Answer::Done(_) => return Err(format!("{what} was done, and is refused when repeated: {error}")),
+                Answer::Done(_) => {
+                    return Err(format!("{what} was done, and is refused when repeated: {error}"));
+                }
                 Answer::Unknown | Answer::Refused => Answer::Refused,
             },
         };

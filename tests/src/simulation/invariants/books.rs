@@ -107,7 +107,8 @@ impl Agreement {
     /// Of every authorisation as much is released as the log says, and all of one no order was placed with; unless an
     /// operator has it in hand.
     fn holds_what_the_log_says(&self, books: &Books, rest: &Rest<'_>) -> Result<(), String> {
-        let known: BTreeSet<_> = books.done(Operation::Authorise).iter().map(|done| &done.reference).collect();
+        let known: BTreeSet<_> =
+            books.done(Operation::Authorise).iter().map(|done| &done.reference).collect();
         let unknown = self.authorised.keys().find(|reference| !known.contains(reference));
         hold(unknown.is_none(), || format!("the provider knows nothing of {unknown:?}"))?;
         let mut released: BTreeMap<&str, i64> = BTreeMap::new();
@@ -127,14 +128,17 @@ impl Agreement {
                 || rest.runs.is_answered_for("payment_release", &format!("\"{}\"", held.reference));
             hold(given_back <= expected, || format!("{given_back} of {expected} is released of {held:?}"))?;
             let waits = !rest.at_the_end || in_hand;
-            hold(given_back == expected || waits, || format!("{given_back} of {expected} is released of {held:?}"))?;
+            hold(given_back == expected || waits, || {
+                format!("{given_back} of {expected} is released of {held:?}")
+            })?;
         }
         Ok(())
     }
 
     /// Every account is a vendor's, or closed.
     fn accounts_are_vendors(&self, books: &Books, rest: &Rest<'_>) -> Result<(), String> {
-        let closed: BTreeSet<_> = books.done(Operation::CloseAccount).iter().map(|done| &done.subject).collect();
+        let closed: BTreeSet<_> =
+            books.done(Operation::CloseAccount).iter().map(|done| &done.subject).collect();
         let linked: BTreeSet<_> = self.linked.values().collect();
         for account in books.done(Operation::OpenAccount) {
             let (closed, linked) = (closed.contains(&account.reference), linked.contains(&account.reference));

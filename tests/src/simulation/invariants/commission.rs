@@ -21,7 +21,8 @@ pub struct Tiers {
 impl Invariant for Tiers {
     fn see(&mut self, event: &Envelope) -> Result<(), String> {
         if let Event::CommissionTier(happened) = &event.event {
-            let tier::Event::Advanced { rule, vendor, month, currency, by_minor, total_minor, part } = happened;
+            let tier::Event::Advanced { rule, vendor, month, currency, by_minor, total_minor, part } =
+                happened;
             let total = self.totals.entry((*rule, *vendor, *month, *currency)).or_default();
             self.counted.entry(*part).or_default().push((*rule, *total, *by_minor));
             *total += by_minor;
@@ -38,7 +39,9 @@ impl Invariant for Tiers {
             counted.sort_unstable();
             hold(sales == counted, || format!("part {part} says {sales:?} and {counted:?} was counted"))?;
             let commission: i64 = lines.iter().map(|line| line.commission.minor).sum();
-            hold(commission == totals.commission_minor, || format!("part {part}: commission does not add up"))?;
+            hold(commission == totals.commission_minor, || {
+                format!("part {part}: commission does not add up")
+            })?;
         }
         Ok(())
     }

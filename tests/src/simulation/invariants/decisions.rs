@@ -6,8 +6,8 @@ use cityos_domain::foundation::tenant;
 use cityos_domain::ids::{OfferId, VendorId, VendorOrderId};
 use cityos_domain::ledger::payout;
 use cityos_domain::log::{Envelope, Partition};
-use cityos_domain::marketplace::vendor::{self, KycStatus, Stage};
 use cityos_domain::marketplace::offer;
+use cityos_domain::marketplace::vendor::{self, KycStatus, Stage};
 use cityos_domain::orders::vendor_order;
 use std::collections::{BTreeMap, BTreeSet};
 

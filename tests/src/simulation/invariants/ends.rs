@@ -72,7 +72,8 @@ impl Invariant for Ends {
         }
         for ((vendor, currency), balances) in &self.owed {
             let owed = [Account::VendorPending, Account::VendorAvailable, Account::VendorInTransit];
-            let owed: i64 = owed.iter().filter_map(|account| balances.get(account)).map(|minor| minor.abs()).sum();
+            let owed: i64 =
+                owed.iter().filter_map(|account| balances.get(account)).map(|minor| minor.abs()).sum();
             hold(owed == 0 || !self.terminated.contains(vendor), || {
                 format!("vendor {vendor} is terminated, and this is owed in {currency}: {balances:?}")
             })?;

@@ -145,9 +145,10 @@ fn may_park(run: Option<&Seen>, reason: &str) -> Result<(), String> {
     };
     hold(!reason.is_empty(), || format!("a run of `{saga}` is parked without a reason"))?;
     let no_return = |way: Way| way != Way::Back;
-    let passed = run.steps.iter().any(|(step, mark)| {
-        no_return(step.way) && matches!(mark, Mark::Done | Mark::Unsure | Mark::Skipped)
-    });
+    let passed = run
+        .steps
+        .iter()
+        .any(|(step, mark)| no_return(step.way) && matches!(mark, Mark::Done | Mark::Unsure | Mark::Skipped));
     let at_one = seen.next_step().is_some_and(|step| match step.way {
         Way::Back => false,
         Way::Pivot => *last_failure != Some(FailureKind::Permanent),
