@@ -20,7 +20,7 @@ use cityos_eventstore::store::{InputHash, StoreError};
 use cityos_projections::models::REGISTRY;
 use cityos_projections::models::due_timers::{DueTimer, DueTimers};
 use cityos_projections::models::saga_runs::RunState;
-use cityos_projections::{Query, digest, frozen, rebuild, replay_digest};
+use cityos_projections::{ProjectError, Query, digest, frozen, rebuild, replay_digest};
 use cityos_sagas::EngineError;
 use std::sync::{Arc, Mutex};
 
@@ -239,20 +239,14 @@ impl Simulation {
     /// What only the weather brings about is no failure.
     fn check_failure(&self, error: &EngineError) -> Result<()> {
         let dead = self.city.fate.is_dead();
-        match error {
-            EngineError::Log(StoreError::Busy | StoreError::Closed) => Ok(()),
-            EngineError::Log(_)
-            | EngineError::Command(_)
-            | EngineError::Reads(_)
-            | EngineError::Projection(_)
-                if dead =>
-            {
-                Ok(())
-            }
-            EngineError::Projection(cityos_projections::ProjectError::Log(StoreError::Busy)) => Ok(()),
-            EngineError::Command(ExecuteError::Store(_) | ExecuteError::Contended) => Ok(()),
-            _ => bail!("the engine cannot work: {error:?}"),
-        }
+        let weather = match error {
+            EngineError::Log(error) => matches!(error, StoreError::Busy | StoreError::Closed),
+            EngineError::Command(error) => matches!(error, ExecuteError::Store(_) | ExecuteError::Contended),
+            EngineError::Projection(error) => dead || matches!(error, ProjectError::Log(StoreError::Busy)),
+            EngineError::Reads(_) => dead,
+            EngineError::Panicked | EngineError::Restless => false,
+        };
+        if weather { Ok(()) } else { bail!("the engine cannot work: {error:?}") }
     }
 
     async fn restart(&mut self, meanwhile: impl FnOnce(&City) -> Result<()>) -> Result<()> {
@@ -526,7 +520,7 @@ impl Simulation {
     pub(super) async fn must(&mut self, what: &str, wish: Wish) -> Result<()> {
         match self.give(wish).await? {
             Answer::Done(_) => Ok(()),
-            answer => bail!("{what} is not done: {answer:?}"),
+            answer @ (Answer::Unknown | Answer::Refused) => bail!("{what} is not done: {answer:?}"),
         }
     }
 
