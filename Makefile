@@ -2,8 +2,9 @@
 
 CARGO ?= cargo
 DATA ?= ./data
+SEEDS ?= 1000..3000
 
-.PHONY: run test test-fast bench schemas
+.PHONY: run test test-fast simulate bench schemas
 
 run: ## Build, load the sample city into $(DATA) and serve it on 127.0.0.1:8080.
 	$(CARGO) build --release --locked --package cityos-gateway
@@ -14,6 +15,9 @@ test: ## Every test.
 
 test-fast: ## The inner loop: rules, store, read models.
 	$(CARGO) test --locked --package cityos-domain --package cityos-eventstore --package cityos-projections
+
+simulate: ## Other lives than those of the tests: make simulate SEEDS=1000..5000
+	CITYOS_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --package cityos-tests --test simulation -- short_lives --nocapture
 
 bench: ## The table of ratios against the limit.
 	$(CARGO) build --release --locked --package cityos-gateway --package cityos-tests

@@ -14,39 +14,69 @@ pub mod run;
 pub mod weather;
 pub mod wishes;
 
-pub use city::Log;
-
+use city::Log;
 use cityos_eventstore::stored::StoredEvent;
+use cityos_projections::models::REGISTRY;
 use run::Simulation;
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How long a simulation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Length {
+    /// Some dozens of commands, looked at in the end; of every ten one keeps its log in SQLite.
+    Short,
+    /// Ten thousand commands, looked at now and then. Each time another tenant is founded, so that there are always
+    /// some who trade.
+    Long,
+}
 
 /// What one simulation is.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// What all of it follows from.
     pub seed: u64,
-    /// How many commands are given, those of rivals not counted.
-    pub commands: usize,
-    /// How many tenants there are.
-    pub tenants: usize,
-    /// After how many commands everything comes to rest and is looked at; 0: only at the end.
-    pub looks_every: usize,
-    /// Where the log is kept.
-    pub log: Log,
+    /// How long it is.
+    pub length: Length,
 }
 
 impl Plan {
-    /// A short simulation; every tenth keeps its log in SQLite.
-    pub fn short(seed: u64) -> Self {
-        let log = if seed % 10 == 9 { Log::Sqlite } else { Log::Memory };
-        Plan { seed, commands: 60, tenants: 2, looks_every: 0, log }
+    /// How many commands are given, those of rivals not counted.
+    pub fn commands(&self) -> usize {
+        match self.length {
+            Length::Short => 60,
+            Length::Long => 10_000,
+        }
     }
 
-    /// A long one.
-    pub fn long(seed: u64) -> Self {
-        Plan { seed, commands: 10_000, tenants: 5, looks_every: 500, log: Log::Memory }
+    /// How many tenants trade at a time.
+    pub fn tenants(&self) -> usize {
+        match self.length {
+            Length::Short => 2,
+            Length::Long => 4,
+        }
+    }
+
+    /// After how many commands everything comes to rest and is looked at, where that is not only in the end.
+    pub fn looks_every(&self) -> Option<usize> {
+        match self.length {
+            Length::Short => None,
+            Length::Long => Some(400),
+        }
+    }
+
+    /// How many read models are built anew in the end, to compare.
+    fn rebuilds(&self) -> usize {
+        match self.length {
+            Length::Short => 3,
+            Length::Long => REGISTRY.len(),
+        }
+    }
+
+    fn log(&self) -> Log {
+        if self.length == Length::Short && self.seed % 10 == 9 { Log::Sqlite } else { Log::Memory }
     }
 }
 
@@ -65,6 +95,8 @@ pub struct Story {
     pub restarts: usize,
     /// How many events are in the log.
     pub events: usize,
+    /// What types of events are in it.
+    pub reached: BTreeSet<String>,
     /// The log.
     pub log: Vec<StoredEvent>,
     /// What happened, in order, for people.
@@ -87,11 +119,13 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Failure { plan, step, what, .. } = self;
-        let Plan { seed, commands, .. } = plan;
-        let again = format!(
-            "CITYOS_SIM_SEED={seed} CITYOS_SIM_COMMANDS={commands} \
-             cargo test --locked --package cityos-tests --test simulation -- the_seed_that_is_named --nocapture"
-        );
+        let seed = plan.seed;
+        let test = match plan.length {
+            Length::Short => "short_lives",
+            Length::Long => "long_life",
+        };
+        let again =
+            format!("CITYOS_SIM_SEED={seed} cargo test --locked -p cityos-tests --test simulation {test}");
         write!(f, "seed {seed}, after {step} commands: {what}\nagain: {again}")
     }
 }

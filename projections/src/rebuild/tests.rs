@@ -186,3 +186,16 @@ async fn a_reader_in_a_tight_loop_sees_the_whole_table_before_and_after_every_sw
     drop(told);
     reader.await.unwrap();
 }
+
+#[tokio::test]
+async fn the_pure_fold_of_the_log_has_the_digest_of_the_table() {
+    let stage = Stage::set().await;
+    let head = stage.projector().await.catch_up().await.unwrap();
+    let log = stage.store.read_all(Position::START, u32::MAX).await.unwrap().events;
+    for model in REGISTRY {
+        let live = digest(&stage.reads, *model).await.unwrap();
+        assert_eq!(replay_digest(*model, &log, head).unwrap(), live, "{}", model.name());
+        let shorter = replay_digest(*model, &log[..log.len() / 2], head).unwrap();
+        assert_ne!(shorter, live, "{}", model.name());
+    }
+}

@@ -4,7 +4,7 @@
 use super::dice::Dice;
 use super::market::{Market, locale, reason, slug, text};
 use super::run::Simulation;
-use super::wishes::{Wish, buying, catalogue, commission, tell, tenants, vendors, wish};
+use super::wishes::{Makes, Wish, buying, catalogue, commission, tell, tenants, vendors, wish};
 use anyhow::{Context, Result};
 use cityos_domain::commission::rules::{Command as Rules, CommissionRules, catch_all};
 use cityos_domain::foundation::store::{OpenStore, Opening, StoreKind};
@@ -25,23 +25,19 @@ const PLACES: &[(&str, &[&str])] = &[
     ("Australia/Lord_Howe", &["EUR", "JPY"]),
 ];
 
-/// Founds a city of so many tenants. Nothing goes wrong meanwhile.
-pub(super) async fn found(simulation: &mut Simulation, tenants: usize, dice: &mut Dice) -> Result<()> {
-    let mut places = PLACES.to_vec();
-    for number in 0..tenants {
-        let place = dice.below(places.len() as u64) as usize;
-        let (zone, currencies) = if places.len() > 1 { places.swap_remove(place) } else { places[0] };
-        let market = open(simulation, Market::new(number, zone, currencies), dice).await?;
-        simulation.add_market(market);
-    }
+/// Founds another tenant. Nothing goes wrong meanwhile.
+pub(super) async fn found(simulation: &mut Simulation, dice: &mut Dice) -> Result<()> {
+    let (zone, currencies) = *dice.pick(PLACES).context("there are places")?;
+    let market = Market::new(simulation.markets(), zone, currencies);
+    let market = open(simulation, market, dice).await?;
+    simulation.add_market(market);
     Ok(())
 }
 
 async fn open(simulation: &mut Simulation, mut market: Market, dice: &mut Dice) -> Result<Market> {
     let registration = tenants::registration(&market, &format!("market-{}", market.tenant));
     let register = wish(RegisterTenant { id: market.tenant, registration });
-    let of_city = Wish { partition: Partition::Platform, intention: register, pays_everybody: false };
-    simulation.must("registering", of_city).await?;
+    simulation.must("registering", Wish::of(Partition::Platform, register)).await?;
     simulation.settle().await?;
 
     let mut wanted: Vec<Arc<dyn Intention>> = Vec::new();
@@ -80,7 +76,9 @@ async fn open(simulation: &mut Simulation, mut market: Market, dice: &mut Dice) 
     }
     for vendor in market.vendors.clone() {
         for _ in 0..dice.between(1, 3) {
-            wanted.push(wish(catalogue::new_offer(&mut market, vendor, dice).context("there are products")?));
+            let offer = catalogue::new_offer(&mut market, vendor, dice).context("there are products")?;
+            market.learn(&Makes::Offer(offer.id, vendor));
+            wanted.push(wish(offer));
         }
     }
     for _ in 0..2 {
@@ -92,7 +90,12 @@ async fn open(simulation: &mut Simulation, mut market: Market, dice: &mut Dice) 
         wanted.push(commission::add(&mut market, dice));
     }
     want(simulation, &market, wanted).await?;
-    // Uncounted units need no stock: those of the others are there or not, as the dice fall.
+    for _ in 0..market.offers.len() {
+        let received = catalogue::receive(&market, dice).context("there are offers")?;
+        let wish = Wish::of(market.partition(), received);
+        // Units that are not counted cannot be received.
+        simulation.give(wish).await?;
+    }
     simulation.settle().await?;
     Ok(market)
 }
@@ -103,8 +106,7 @@ async fn want(
     wanted: impl IntoIterator<Item = Arc<dyn Intention>>,
 ) -> Result<()> {
     for intention in wanted {
-        let wish = Wish { partition: market.partition(), intention, pays_everybody: false };
-        simulation.must("founding", wish).await?;
+        simulation.must("founding", Wish::of(market.partition(), intention)).await?;
     }
     Ok(())
 }

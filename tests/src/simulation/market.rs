@@ -1,7 +1,7 @@
-//! What those who act in a simulation know of a marketplace: names of things they asked for, whether they got them
-//! or not.
+//! What those who act in a simulation know of a marketplace: the names of what there is, or was once.
 
 use super::dice::Dice;
+use super::wishes::Makes;
 use cityos_domain::calendar::Zone;
 use cityos_domain::ids::{
     CustomerId, OfferId, OrderId, ProductId, RuleId, StoreId, TenantId, VendorId, VendorOrderId, derive,
@@ -127,10 +127,16 @@ impl Market {
         Some(part_id(asked.order, *dice.pick(&asked.vendors)?))
     }
 
-    /// Takes down an order that is asked for.
-    pub fn ask(&mut self, asked: Asked) {
-        self.last_order = Some(asked.clone());
-        self.orders.push(asked);
+    /// Takes down what there is now.
+    pub fn learn(&mut self, made: &Makes) {
+        match made {
+            Makes::Nothing => {}
+            Makes::Offer(offer, vendor) => self.offers.push((*offer, *vendor)),
+            Makes::Order(asked) => {
+                self.last_order = Some(asked.clone());
+                self.orders.push(asked.clone());
+            }
+        }
     }
 }
 

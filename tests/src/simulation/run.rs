@@ -20,7 +20,7 @@ use cityos_eventstore::store::{InputHash, StoreError};
 use cityos_projections::models::REGISTRY;
 use cityos_projections::models::due_timers::{DueTimer, DueTimers};
 use cityos_projections::models::saga_runs::RunState;
-use cityos_projections::{CHECKPOINT_EVENTS, Query, digest, frozen, rebuild, replay_digest};
+use cityos_projections::{CHECKPOINT_EVENTS, ProjectError, Query, digest, frozen, rebuild, replay_digest};
 use cityos_sagas::EngineError;
 use std::sync::{Arc, Mutex};
 
@@ -112,7 +112,7 @@ pub(super) struct Simulation {
 
 impl Simulation {
     pub(super) async fn open(plan: Plan) -> Result<Self> {
-        let city = City::open(plan.log, Dice::new(plan.seed, Of::Faults)).await?;
+        let city = City::open(plan.log(), Dice::new(plan.seed, Of::Faults)).await?;
         Ok(Simulation {
             city,
             wishes: Dice::new(plan.seed, Of::Wishes),
@@ -132,9 +132,12 @@ impl Simulation {
     /// All of it, to the end.
     pub(super) async fn play(&mut self) -> Result<()> {
         let mut founding = Dice::new(self.plan.seed, Of::Founding);
-        super::founding::found(self, self.plan.tenants, &mut founding).await?;
+        while self.markets.len() < self.plan.tenants() {
+            super::founding::found(self, &mut founding).await?;
+        }
         self.bring(FAIR);
-        while self.step < self.plan.commands {
+        let mut looked_at = 0;
+        while self.step < self.plan.commands() {
             let next = self.wishes.weighed(MOVES);
             self.tell(format!("{next:?}"));
             self.make(next).await.with_context(|| format!("{next:?}"))?;
@@ -142,8 +145,11 @@ impl Simulation {
                 self.tell("the process died".into());
                 self.restart(|_| Ok(())).await?;
             }
-            if self.plan.looks_every > 0 && self.step > 0 && self.step % self.plan.looks_every == 0 {
+            if self.plan.looks_every().is_some_and(|every| self.step >= looked_at + every) {
+                looked_at = self.step;
                 self.come_to_rest(false).await?;
+                super::founding::found(self, &mut founding).await?;
+                self.bring(FAIR);
             }
         }
         self.end().await
@@ -154,6 +160,7 @@ impl Simulation {
         self.story.deaths = self.city.fate.deaths();
         self.story.log = self.city.log.read_stored(Position::START, u32::MAX).await?;
         self.story.events = self.story.log.len();
+        self.story.reached = self.story.log.iter().map(|event| event.type_name.clone()).collect();
         Ok(())
     }
 
@@ -232,20 +239,14 @@ impl Simulation {
     /// What only the weather brings about is no failure.
     fn check_failure(&self, error: &EngineError) -> Result<()> {
         let dead = self.city.fate.is_dead();
-        match error {
-            EngineError::Log(StoreError::Busy | StoreError::Closed) => Ok(()),
-            EngineError::Log(_)
-            | EngineError::Command(_)
-            | EngineError::Reads(_)
-            | EngineError::Projection(_)
-                if dead =>
-            {
-                Ok(())
-            }
-            EngineError::Projection(cityos_projections::ProjectError::Log(StoreError::Busy)) => Ok(()),
-            EngineError::Command(ExecuteError::Store(_) | ExecuteError::Contended) => Ok(()),
-            _ => bail!("the engine cannot work: {error:?}"),
-        }
+        let weather = match error {
+            EngineError::Log(error) => matches!(error, StoreError::Busy | StoreError::Closed),
+            EngineError::Command(error) => matches!(error, ExecuteError::Store(_) | ExecuteError::Contended),
+            EngineError::Projection(error) => dead || matches!(error, ProjectError::Log(StoreError::Busy)),
+            EngineError::Reads(_) => dead,
+            EngineError::Panicked | EngineError::Restless => false,
+        };
+        if weather { Ok(()) } else { bail!("the engine cannot work: {error:?}") }
     }
 
     async fn restart(&mut self, meanwhile: impl FnOnce(&City) -> Result<()>) -> Result<()> {
@@ -314,7 +315,9 @@ impl Simulation {
     /// Somebody wants something, somewhere.
     async fn draw(&mut self, process: &Process) -> Option<(String, Vec<Wish>)> {
         let action = self.wishes.weighed(ACTIONS);
-        let place = self.wishes.below(self.markets.len() as u64) as usize;
+        // The oldest tenants trade no more, or are left alone.
+        let traders = self.plan.tenants() as u64;
+        let place = self.markets.len() - 1 - self.wishes.below(traders) as usize;
         let wishes = action.wish(&mut self.markets[place], &mut self.wishes, process).await?;
         Some((format!("{action:?}"), wishes))
     }
@@ -329,7 +332,7 @@ impl Simulation {
                 let ambush = self.ambush(Some(index)).await;
                 self.city.fate.lay_ambush(ambush);
             }
-            self.give(index).await?;
+            self.give_again(index).await?;
             self.hear_of_rivals().await?;
         }
         Ok(())
@@ -347,7 +350,7 @@ impl Simulation {
     }
 
     /// The mortal process carries out a command, for the first time or again.
-    pub(super) async fn give(&mut self, index: usize) -> Result<()> {
+    async fn give_again(&mut self, index: usize) -> Result<()> {
         let Given { mut command, wish, answer, .. } = self.given[index].clone();
         command.at = self.city.now();
         let mortal = self.city.mortal().clone();
@@ -370,6 +373,11 @@ impl Simulation {
             Err(error) => error.to_string(),
         };
         self.tell(format!("  {}: {said}", self.given[index].what));
+        if answer.is_ok() && !matches!(self.given[index].answer, Answer::Done(_)) {
+            let Wish { partition, ref makes, .. } = self.given[index].wish;
+            let market = self.markets.iter_mut().find(|market| market.partition() == partition);
+            market.into_iter().for_each(|market| market.learn(makes));
+        }
         self.given[index].answered(answer).map_err(|what| anyhow!(what))
     }
 
@@ -394,7 +402,7 @@ impl Simulation {
 
     async fn repeat(&mut self) -> Result<()> {
         let Some(index) = self.recent() else { return Ok(()) };
-        self.give(index).await
+        self.give_again(index).await
     }
 
     async fn reuse_key(&mut self) -> Result<()> {
@@ -413,20 +421,19 @@ impl Simulation {
     async fn end(&mut self) -> Result<()> {
         self.tell("the end begins".into());
         self.come_to_rest(false).await?;
-        self.bring(CALM);
         self.city.clock.advance(THE_END);
         self.city.rest(RETRIES_WITHIN).await?;
         let mortal = self.city.mortal().clone();
         for (partition, parked) in operating::standing(&mortal, RunState::Parked).await.unwrap_or_default() {
             let index =
                 self.take_down("the last retry", operating::step_in(partition, parked.id, Measure::Retry));
-            self.give(index).await?;
+            self.give_again(index).await?;
         }
         self.come_to_rest(true).await?;
         // All that was acknowledged lately is answered again as it was.
         for index in self.given.len().saturating_sub(30)..self.given.len() {
             if self.city.now() - self.given[index].command.at < REPEATED_WITHIN {
-                self.give(index).await?;
+                self.give_again(index).await?;
             }
         }
         self.check_reads().await
@@ -434,7 +441,6 @@ impl Simulation {
 
     /// Nothing goes wrong for a while, everything due is done, and what must hold then is looked at.
     pub(super) async fn come_to_rest(&mut self, at_the_end: bool) -> Result<()> {
-        let weather = self.weather;
         self.bring(CALM);
         self.city.rest(RETRIES_WITHIN).await?;
         self.follow_log().await?;
@@ -446,9 +452,6 @@ impl Simulation {
         }
         self.nothing_is_due(rest.now).await?;
         given::check(&self.given, &self.log).map_err(|what| anyhow!(what))?;
-        if !at_the_end {
-            self.bring(weather);
-        }
         Ok(())
     }
 
@@ -478,7 +481,7 @@ impl Simulation {
         if due.is_empty() { Ok(()) } else { bail!("this is due, and nobody does it: {due:?}") }
     }
 
-    /// Every read model is what the pure fold makes of the log, and what a rebuild does.
+    /// Every read model is what the pure fold makes of the log, and some are looked at beside a rebuild.
     async fn check_reads(&mut self) -> Result<()> {
         let Process { projector, reads, .. } = self.city.mortal().clone();
         projector.catch_up().await?;
@@ -493,25 +496,33 @@ impl Simulation {
             if live != pure {
                 bail!("{} is not what the fold makes of the log: {live:?}, {pure:?}", model.name());
             }
-            let rebuilt = rebuild(&*self.city.log, &reads, *model, CHECKPOINT_EVENTS, |_| ()).await?;
-            if digest(&reads, *model).await? != live {
-                bail!("{} is not what a rebuild makes of it: {rebuilt:?}", model.name());
-            }
+        }
+        for _ in 0..self.plan.rebuilds() {
+            self.rebuild_one().await?;
         }
         Ok(())
+    }
+
+    pub(super) fn markets(&self) -> usize {
+        self.markets.len()
     }
 
     pub(super) fn add_market(&mut self, market: Market) {
         self.markets.push(market);
     }
 
-    /// Somebody wants something before anything goes wrong: it is done.
+    /// Somebody wants something before anything goes wrong.
+    pub(super) async fn give(&mut self, wish: Wish) -> Result<&Answer> {
+        let index = self.take_down("founding", wish);
+        self.give_again(index).await?;
+        Ok(&self.given[index].answer)
+    }
+
+    /// The same where nothing speaks against it.
     pub(super) async fn must(&mut self, what: &str, wish: Wish) -> Result<()> {
-        let index = self.take_down(what, wish);
-        self.give(index).await?;
-        match &self.given[index].answer {
+        match self.give(wish).await? {
             Answer::Done(_) => Ok(()),
-            answer => bail!("{what} is not done: {answer:?}"),
+            answer @ (Answer::Unknown | Answer::Refused) => bail!("{what} is not done: {answer:?}"),
         }
     }
 

@@ -11,10 +11,10 @@ pub mod vendors;
 
 use super::city::Process;
 use super::dice::Dice;
-use super::market::Market;
+use super::market::{Asked, Market};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::foundation::tenant::UnlessClosed;
-use cityos_domain::ids::TransactionId;
+use cityos_domain::ids::{OfferId, TransactionId, VendorId};
 use cityos_domain::log::Partition;
 use cityos_domain::saga_run::Measure;
 use cityos_domain::workspace::{Intention, Tell};
@@ -30,10 +30,10 @@ pub const ACTIONS: &[(u16, Action)] = &[
     (25, Action::CancelPart),
     (10, Action::CancelOrder),
     (30, Action::ChangePrice),
-    (10, Action::WithdrawOffer),
-    (12, Action::RelistOffer),
+    (5, Action::WithdrawOffer),
+    (14, Action::RelistOffer),
     (10, Action::ListOffer),
-    (30, Action::ReceiveStock),
+    (40, Action::ReceiveStock),
     (8, Action::AdjustStock),
     (10, Action::AddRule),
     (10, Action::SwitchRule),
@@ -44,8 +44,8 @@ pub const ACTIONS: &[(u16, Action)] = &[
     (12, Action::SubmitForReview),
     (12, Action::Approve),
     (5, Action::Reject),
-    (14, Action::SuspendVendor),
-    (22, Action::ResumeVendor),
+    (7, Action::SuspendVendor),
+    (24, Action::ResumeVendor),
     (10, Action::TerminateVendor),
     (14, Action::ChangeKyc),
     (5, Action::SuspendTenant),
@@ -156,6 +156,26 @@ pub struct Wish {
     pub intention: Arc<dyn Intention>,
     /// Whether all vendors of the partition are paid first.
     pub pays_everybody: bool,
+    /// What can be acted on once it is done.
+    pub makes: Makes,
+}
+
+/// What people know of once it is there.
+#[derive(Clone, Debug)]
+pub enum Makes {
+    /// Nothing they would come back to.
+    Nothing,
+    /// An order.
+    Order(Asked),
+    /// Something a vendor sells.
+    Offer(OfferId, VendorId),
+}
+
+impl Wish {
+    /// A wish that makes nothing and needs nothing before it.
+    pub fn of(partition: Partition, intention: Arc<dyn Intention>) -> Self {
+        Wish { partition, intention, pays_everybody: false, makes: Makes::Nothing }
+    }
 }
 
 impl Action {
@@ -163,9 +183,12 @@ impl Action {
     /// takes to ask cannot be found out now.
     pub async fn wish(self, market: &mut Market, dice: &mut Dice, process: &Process) -> Option<Vec<Wish>> {
         let partition = market.partition();
-        let one = |intention: Arc<dyn Intention>| Wish { partition, intention, pays_everybody: false };
+        let one = |intention| Wish::of(partition, intention);
         let wanted = match self {
-            Action::Buy => buying::buy(market, dice)?,
+            Action::Buy => {
+                let (intention, asked) = buying::buy(market, dice)?;
+                return Some(vec![Wish { makes: Makes::Order(asked), ..one(intention) }]);
+            }
             Action::Ship => buying::ship(market, dice)?,
             Action::Deliver => buying::deliver(market, dice)?,
             Action::CancelUnits => buying::cancel_units(market, dice)?,
@@ -176,7 +199,11 @@ impl Action {
             Action::ChangePrice => catalogue::change_price(market, dice)?,
             Action::WithdrawOffer => catalogue::withdraw(market, dice)?,
             Action::RelistOffer => catalogue::relist(market, dice)?,
-            Action::ListOffer => catalogue::list(market, dice)?,
+            Action::ListOffer => {
+                let vendor = market.vendor(dice)?;
+                let offer = catalogue::new_offer(market, vendor, dice)?;
+                return Some(vec![Wish { makes: Makes::Offer(offer.id, vendor), ..one(wish(offer)) }]);
+            }
             Action::ReceiveStock => catalogue::receive(market, dice)?,
             Action::AdjustStock => catalogue::adjust(market, dice)?,
             Action::AddRule => commission::add(market, dice),

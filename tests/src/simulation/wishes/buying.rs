@@ -14,7 +14,7 @@ use cityos_domain::orders::vendor_order::CancelCause;
 use cityos_domain::workspace::Intention;
 use std::sync::Arc;
 
-pub fn buy(market: &mut Market, dice: &mut Dice) -> Option<Arc<dyn Intention>> {
+pub fn buy(market: &mut Market, dice: &mut Dice) -> Option<(Arc<dyn Intention>, Asked)> {
     let order: OrderId = market.new_id("order");
     let currency = market.currency(dice);
     let (mut lines, mut vendors) = (Vec::new(), Vec::new());
@@ -41,10 +41,10 @@ pub fn buy(market: &mut Market, dice: &mut Dice) -> Option<Arc<dyn Intention>> {
     });
     // Few names for many orders: some are taken.
     let reference = dice.falls(100).then(|| code(&format!("reference-{}", dice.below(8))));
-    market.ask(Asked { order, vendors, lines: u32::try_from(lines.len()).ok()? });
+    let asked = Asked { order, vendors, lines: u32::try_from(lines.len()).ok()? };
     let customer = *dice.pick(&market.customers)?;
     let cart = Cart { store: market.store, customer, currency, lines, discount, reference };
-    Some(wish(RequestOrder { order, cart }))
+    Some((wish(RequestOrder { order, cart }), asked))
 }
 
 pub fn register_customer(market: &mut Market) -> Arc<dyn Intention> {

@@ -26,15 +26,9 @@ pub fn relist(market: &mut Market, dice: &mut Dice) -> Option<Arc<dyn Intention>
     Some(wish(RelistOffer { id: market.offer(dice)?.0 }))
 }
 
-pub fn list(market: &mut Market, dice: &mut Dice) -> Option<Arc<dyn Intention>> {
-    let vendor = market.vendor(dice)?;
-    Some(wish(new_offer(market, vendor, dice)?))
-}
-
 /// Something new a vendor sells, mostly with counted units.
 pub fn new_offer(market: &mut Market, vendor: VendorId, dice: &mut Dice) -> Option<ListOffer> {
     let id: OfferId = market.new_id("offer");
-    market.offers.push((id, vendor));
     let product = *dice.pick(&market.products)?;
     let sku = code(&market.new_word("sku"));
     let prices = market.currencies.iter().map(|currency| price(*currency, dice)).collect();
@@ -50,7 +44,7 @@ pub fn new_product(market: &mut Market) -> CreateProduct {
     CreateProduct { id, code: code(&word), title: text(&word), category: None, weight_g: None }
 }
 
-pub fn receive(market: &mut Market, dice: &mut Dice) -> Option<Arc<dyn Intention>> {
+pub fn receive(market: &Market, dice: &mut Dice) -> Option<Arc<dyn Intention>> {
     let (offer, _) = market.offer(dice)?;
     Some(wish(ReceiveStock { offer, quantity: u32::try_from(dice.between(1, 30)).ok()? }))
 }

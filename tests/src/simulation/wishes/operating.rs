@@ -27,7 +27,7 @@ pub async fn intervene(
 /// An operator steps in at a run.
 pub fn step_in(partition: Partition, id: RunId, measure: Measure) -> Wish {
     let command = Command::Intervene(Intervention { measure, reason: reason() });
-    Wish { partition, intention: Arc::new(Tell::<SagaRun> { id, command }), pays_everybody: false }
+    Wish::of(partition, Arc::new(Tell::<SagaRun> { id, command }))
 }
 
 /// The runs that stand so, as the read models show them.
