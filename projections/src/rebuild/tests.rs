@@ -6,7 +6,7 @@ use crate::models::REGISTRY;
 use crate::models::vendors::Vendors;
 use crate::query::Query;
 use crate::rehearsal::{Meddled, Stage};
-use crate::{Difference, digest};
+use crate::{Difference, digest, replay_digest};
 use cityos_eventstore::store::{Page, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::watch;
