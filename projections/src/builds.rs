@@ -98,10 +98,7 @@ pub struct RolledBack {
 }
 
 /// Makes the newest table before the live one the live one again.
-pub async fn roll_back(
-    reads: &ReadStore,
-    model: &'static dyn AnyModel,
-) -> Result<RolledBack, RepairError> {
+pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<RolledBack, RepairError> {
     let _claim = claim(reads, model, "rolled back")?;
     reads
         .write(move |conn| {

@@ -21,8 +21,7 @@ pub struct Share {
 
 impl Share {
     fn holds(self, place: &impl std::hash::Hash) -> bool {
-        self.of == 1
-            || BuildHasherDefault::<DefaultHasher>::default().hash_one(place) % self.of == self.index
+        self.of == 1 || BuildHasherDefault::<DefaultHasher>::default().hash_one(place) % self.of == self.index
     }
 }
 
@@ -44,11 +43,7 @@ pub trait Folding: Send {
     fn missing(&self, events: &[Envelope]) -> Result<Vec<StoredKey>, Untold>;
 
     /// Gives it the rows of keys: those not among `rows` do not exist.
-    fn take(
-        &mut self,
-        keys: Vec<StoredKey>,
-        rows: HashMap<StoredKey, StoredRow>,
-    ) -> Result<(), Unreadable>;
+    fn take(&mut self, keys: Vec<StoredKey>, rows: HashMap<StoredKey, StoredRow>) -> Result<(), Unreadable>;
 
     /// Folds events, in log order. A key is poisoned by the first event that does not fit, and later ones pass it by.
     fn fold(&mut self, events: &[Envelope]) -> Result<(), Untold>;

@@ -53,8 +53,7 @@ pub async fn frozen_among<M: ReadModel>(
         values.extend(key.clone().into_values());
         values
     };
-    let wanted: HashMap<StoredKey, _> =
-        wanted.into_iter().map(|place| (stored(&place), place)).collect();
+    let wanted: HashMap<StoredKey, _> = wanted.into_iter().map(|place| (stored(&place), place)).collect();
     let keys: Vec<_> = wanted.keys().cloned().collect();
     let found = reads.read(move |conn| sqlite::frozen_live(conn, &Erased::<M>::new(), &keys)).await?;
     Ok(wanted.into_iter().filter(|(key, _)| found.contains(key)).map(|(_, place)| place).collect())
@@ -136,19 +135,14 @@ struct Retrying {
 }
 
 /// Folds what of the page touches the rows into those that have not stopped.
-fn fold(
-    model: &dyn AnyModel,
-    rows: &mut HashMap<StoredKey, Retrying>,
-    page: &Page,
-) -> Result<(), ReadError> {
+fn fold(model: &dyn AnyModel, rows: &mut HashMap<StoredKey, Retrying>, page: &Page) -> Result<(), ReadError> {
     for (key, events) in by_key(model, &page.events)? {
         let Some(retrying) = rows.get_mut(&key).filter(|retrying| retrying.stopped.is_none()) else {
             continue;
         };
         let Folded { row, poison } = model.fold(retrying.row.as_ref(), &key, &events);
         retrying.row = row;
-        retrying.stopped =
-            poison.map(|(at, unfit)| Frozen::at(key.clone(), events[at], unfit.to_string()));
+        retrying.stopped = poison.map(|(at, unfit)| Frozen::at(key.clone(), events[at], unfit.to_string()));
     }
     Ok(())
 }

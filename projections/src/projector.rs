@@ -117,8 +117,7 @@ impl Projector {
     pub async fn step(&self) -> Result<bool, ProjectError> {
         // Models that are behind (a new fingerprint) do not hold up those at the head: each position gets its
         // page, and who comes up to another's shares its pages from there on.
-        let positions: BTreeSet<Position> =
-            self.places.borrow().iter().map(|place| place.position).collect();
+        let positions: BTreeSet<Position> = self.places.borrow().iter().map(|place| place.position).collect();
         let mut moved = false;
         for from in positions {
             let page = self.store.read_all(from, self.page_events).await?;

@@ -159,8 +159,8 @@ impl Work<'_> {
         let (model, number, reads) = (self.model, self.number, self.reads.clone());
         self.reads
             .write(move |conn| {
-                let met = sqlite::live_build(conn, model)?.position
-                    == sqlite::build(conn, model, number)?.position;
+                let met =
+                    sqlite::live_build(conn, model)?.position == sqlite::build(conn, model, number)?.position;
                 met.then(|| reads.snapshot()).transpose()
             })
             .await

@@ -99,7 +99,8 @@ impl FrozenRowsQuery {
         let store = services.executor.store().as_ref();
         let found = frozen_rows_of(store, &services.reads, REGISTRY, scope.partition).await;
         let shown = found.map_err(Refusal::internal)?.into_iter().map(|(model, frozen)| {
-            let parts = key_parts(model, &frozen.row.key).into_iter().filter(|(column, _)| *column != "tenant");
+            let parts =
+                key_parts(model, &frozen.row.key).into_iter().filter(|(column, _)| *column != "tenant");
             FrozenRow {
                 model: model.name(),
                 key: parts.map(|(column, value)| FrozenRowKey { column, value: value.to_string() }).collect(),

@@ -142,9 +142,14 @@ async fn a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is() {
     CHOKES[1].store(true, Ordering::Relaxed);
     for checkpoint in [1, 20, 100_000] {
         let stopped = rebuild(&*stage.store, &stage.reads, REBUILT[0], checkpoint, |_| {}).await;
-        let Err(RepairError::Poisoned { key, event, position, error }) = stopped else { panic!("{stopped:?}") };
+        let Err(RepairError::Poisoned { key, event, position, error }) = stopped else {
+            panic!("{stopped:?}")
+        };
         let vase = id::<OfferId>("vase offer");
-        assert!(key.ends_with(&format!("id={}", vase.0)) && error.contains("adjustments are poison"), "{key}: {error}");
+        assert!(
+            key.ends_with(&format!("id={}", vase.0)) && error.contains("adjustments are poison"),
+            "{key}: {error}"
+        );
         let own = stage.history.events().iter().find(|own| own.id == event).unwrap();
         assert!(own.position == position && matches!(own.event, Event::Stock(stock::Event::Adjusted { .. })));
     }
@@ -231,14 +236,19 @@ async fn a_frozen_row_that_cannot_be_listed_holds_the_model_up_instead_of_being_
     let projector = stage.projector_of(UNLISTED).await.with_pages_of(3);
     CHOKES[3].store(true, Ordering::Relaxed);
     stage
-        .tamper(UNLISTED[0], "CREATE TRIGGER full BEFORE INSERT ON frozen BEGIN SELECT RAISE(FAIL, 'no room'); END")
+        .tamper(
+            UNLISTED[0],
+            "CREATE TRIGGER full BEFORE INSERT ON frozen BEGIN SELECT RAISE(FAIL, 'no room'); END",
+        )
         .await;
     let stopped = projector.catch_up().await;
     assert!(matches!(stopped, Err(ProjectError::Reads(ReadError::Database(_)))), "{stopped:?}");
     let stopped = projector.position();
-    let first = stage.history.events().iter().find(|event| {
-        matches!(event.event, Event::Stock(stock::Event::Adjusted { .. }))
-    });
+    let first = stage
+        .history
+        .events()
+        .iter()
+        .find(|event| matches!(event.event, Event::Stock(stock::Event::Adjusted { .. })));
     assert!(stopped < first.unwrap().position, "the checkpoint is not beyond what was not listed");
     stage.tamper(UNLISTED[0], "DROP TRIGGER full").await;
     projector.catch_up().await.unwrap();

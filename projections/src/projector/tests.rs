@@ -1,13 +1,13 @@
 //! Grown tables equal rebuilt ones, whoever moves them and wherever they stop.
 
 use super::*;
+use crate::history;
 use crate::models::REGISTRY;
 use crate::models::orders::Orders;
 use crate::models::vendors::{Vendor, Vendors};
 use crate::query::{Query, by_keys};
 use crate::rehearsal::Stage;
 use crate::replay::replay;
-use crate::history;
 use cityos_eventstore::clock::ManualClock;
 use cityos_eventstore::memory::MemoryStore;
 use tokio::sync::oneshot;

@@ -16,7 +16,8 @@ async fn broken(_: Page) -> Result<Page, StoreError> {
 }
 
 #[tokio::test]
-async fn a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_and_ends_with_the_same_rows() {
+async fn a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_and_ends_with_the_same_rows()
+{
     let mut stage = Stage::set().await;
     stage.projector().await.catch_up().await.unwrap();
     let grown = stage.digests().await;

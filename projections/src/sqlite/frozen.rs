@@ -22,8 +22,10 @@ fn decode(key: &str) -> Result<StoredKey, ReadError> {
 /// Keeps later events of the row's key out of the build; of a row that is frozen already, says anew why.
 pub(crate) fn freeze(conn: &Connection, build: &Build, row: &Frozen) -> Result<(), ReadError> {
     let Frozen { key, position, event, error } = row;
-    conn.prepare_cached("INSERT OR REPLACE INTO frozen (build, key, position, event, error) VALUES (?, ?, ?, ?, ?)")?
-        .execute(params![build.table(), encode(key), stored(*position), event.0.as_bytes(), error])?;
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO frozen (build, key, position, event, error) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![build.table(), encode(key), stored(*position), event.0.as_bytes(), error])?;
     Ok(())
 }
 

@@ -140,10 +140,8 @@ pub(crate) fn scan_both(
     mut see: impl FnMut(Option<&[Value]>, Option<&[Value]>),
 ) -> Result<(), ReadError> {
     let key_width = key_columns(model.columns()).count();
-    let (mut left, mut right) = (
-        conn.prepare(&in_key_order(one, model))?,
-        conn.prepare(&in_key_order(other, model))?,
-    );
+    let (mut left, mut right) =
+        (conn.prepare(&in_key_order(one, model))?, conn.prepare(&in_key_order(other, model))?);
     let (mut left, mut right) = (left.query([])?, right.query([])?);
     let (mut one, mut other) = (next(&mut left, model)?, next(&mut right, model)?);
     loop {

@@ -86,8 +86,7 @@ pub(crate) fn tables(conn: &Connection) -> Result<Vec<Table>, ReadError> {
 /// How many rows a table has, and how many bytes it takes with its indexes.
 pub(crate) fn size(conn: &Connection, table: &Table) -> Result<(u64, u64), ReadError> {
     let name = table.name();
-    let rows: i64 =
-        conn.query_row(&format!("SELECT count(*) FROM \"{name}\""), [], |row| row.get(0))?;
+    let rows: i64 = conn.query_row(&format!("SELECT count(*) FROM \"{name}\""), [], |row| row.get(0))?;
     let bytes: i64 = conn.query_row(
         "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = TRUE
          AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ? AND type IN ('table', 'index'))",

@@ -174,11 +174,7 @@ pub(super) fn definition(model: &dyn AnyModel, build: &Build) -> String {
     let columns: Vec<_> = std::iter::once(&PARTITION).chain(model.columns()).map(column).collect();
     let key = model.columns().iter().filter(|column| column.role == Role::Key);
     let key = quoted(std::iter::once(&PARTITION).chain(key));
-    format!(
-        "\"{}\" ({}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID",
-        build.table(),
-        columns.join(", ")
-    )
+    format!("\"{}\" ({}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID", build.table(), columns.join(", "))
 }
 
 /// The statements that make the indexes of a build, where they are not there.

@@ -36,7 +36,12 @@ async fn rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs() 
     let stage = Stage::set().await;
     stage.projector().await.catch_up().await.unwrap();
     let vendors = model("vendors");
-    stage.tamper(vendors, "UPDATE TABLE SET evidence = 77, reason = NULL WHERE id = (SELECT min(id) FROM TABLE)").await;
+    stage
+        .tamper(
+            vendors,
+            "UPDATE TABLE SET evidence = 77, reason = NULL WHERE id = (SELECT min(id) FROM TABLE)",
+        )
+        .await;
     let found = verified(&stage, vendors).await;
     assert!(!found.is_sound());
     let compared = found.compared;

@@ -73,11 +73,17 @@ async fn a_frozen_row_is_marked_and_listed_and_the_retry_shows_what_waited() {
     let rows = "{ frozenRows { model key { column value } eventId position error since } }";
     let rows = market.admin.ask(rows).await;
     let [row] = list(&rows["frozenRows"]) else { panic!("{rows}") };
-    assert_eq!((&row["model"], &row["error"]), (&json!("orders"), &json!("it contradicts what happened before")));
+    assert_eq!(
+        (&row["model"], &row["error"]),
+        (&json!("orders"), &json!("it contradicts what happened before"))
+    );
     assert_eq!(row["key"], json!([{ "column": "id", "value": bare::<OrderId>(&orders[0]) }]));
     assert!(row["since"].is_string(), "{row}");
     assert_eq!(other.admin.ask("{ frozenRows { model } }").await["frozenRows"], json!([]));
-    assert_eq!(city.vendor_of(&market.tenant, &vendor).refused("{ frozenRows { model } }").await, "FORBIDDEN");
+    assert_eq!(
+        city.vendor_of(&market.tenant, &vendor).refused("{ frozenRows { model } }").await,
+        "FORBIDDEN"
+    );
 
     let services = city.app().services();
     let log = services.executor.store().as_ref();
@@ -109,7 +115,9 @@ async fn whether_rows_are_stale_takes_one_statement_for_each_read_model_however_
         (reads.statements_read() - before, answer)
     };
     let asked = |first: usize, stale: &str| {
-        format!("{{ orders(first: {first}) {{ nodes {{ id {stale} parts {{ id {stale} lines {{ sku {stale} }} }} }} }} }}")
+        format!(
+            "{{ orders(first: {first}) {{ nodes {{ id {stale} parts {{ id {stale} lines {{ sku {stale} }} }} }} }} }}"
+        )
     };
     // The first question opens connections, which takes statements too.
     statements(&asked(6, "stale")).await;

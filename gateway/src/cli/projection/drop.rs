@@ -57,8 +57,14 @@ impl Drop {
         for name in &self.names {
             let named: Vec<_> = match tables.iter().find(|table| table.name() == *name) {
                 Some(table) => vec![table.clone()],
-                None if named(std::slice::from_ref(name)).is_ok() || tables.iter().any(|table| table.model == *name) => {
-                    tables.iter().filter(|table| table.model == *name && self.may_go(table)).cloned().collect()
+                None if named(std::slice::from_ref(name)).is_ok()
+                    || tables.iter().any(|table| table.model == *name) =>
+                {
+                    tables
+                        .iter()
+                        .filter(|table| table.model == *name && self.may_go(table))
+                        .cloned()
+                        .collect()
                 }
                 None => bail!("there is no read model and no table `{name}`"),
             };

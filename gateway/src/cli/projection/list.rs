@@ -47,8 +47,7 @@ impl List {
         }
         for Line { model, fingerprint, state, table } in lines {
             let (rows, bytes) = table.as_ref().map_or((0, 0), |sized| (sized.rows, sized.bytes));
-            let (name, build) =
-                table.as_ref().map(|sized| (sized.table.name(), sized.table.build)).unzip();
+            let (name, build) = table.as_ref().map(|sized| (sized.table.name(), sized.table.build)).unzip();
             let position = table.as_ref().map_or(Position::START, |sized| sized.table.position);
             let line = json!({ "model": model, "fingerprint": fingerprint, "state": state, "table": name,
                 "build": build, "rows": rows, "bytes": bytes, "position": position.0 });

@@ -43,7 +43,11 @@ impl Retry {
         let stay = retried.frozen.len() as u64;
         if retried.healed == 0 && stay == 0 {
             // Of those nobody asked about there is nothing to say.
-            return if self.models.is_empty() { String::new() } else { format!("{name}: no row is frozen\n") };
+            return if self.models.is_empty() {
+                String::new()
+            } else {
+                format!("{name}: no row is frozen\n")
+            };
         }
         let mut text = format!("{name}: {healed} live again, {stay} still frozen\n");
         text.extend(retried.frozen.iter().map(|row| frozen(model, row)));

@@ -8,7 +8,9 @@ use cityos_domain::calendar::{BusinessDate, Zone};
 use cityos_domain::commission::calculation::Commission;
 use cityos_domain::event::Event;
 use cityos_domain::foundation::tenant::CaptureMoment;
-use cityos_domain::ids::{CommandId, CustomerId, OrderId, PaymentId, StoreId, VendorId, VendorOrderId, derive};
+use cityos_domain::ids::{
+    CommandId, CustomerId, OrderId, PaymentId, StoreId, VendorId, VendorOrderId, derive,
+};
 use cityos_domain::log::{Actor, Meta, Origin, StreamId, Version};
 use cityos_domain::money::{Currency, Rate};
 use cityos_domain::orders::order::{self, Cart, Order, Part, RequestedLine};
@@ -60,7 +62,8 @@ fn happens(number: u64, stage: u64) -> Vec<(StreamId, Option<Version>, Event)> {
     let id = |what: &str| derive(&["bench", what, &number.to_string()]);
     let order = OrderId(id("order"));
     let stream = Order::stream(partition(), order);
-    let vendors = [0, 1].map(|part| VendorId(derive(&["bench", "vendor", &(number % 500 * 2 + part).to_string()])));
+    let vendors =
+        [0, 1].map(|part| VendorId(derive(&["bench", "vendor", &(number % 500 * 2 + part).to_string()])));
     let parts = ["part one", "part two"].map(|part| VendorOrderId(id(part)));
     let part_stream = |part: usize| VendorOrder::stream(partition(), parts[part]);
     let belongs = |part: usize| Belongs { order, vendor: vendors[part], currency: currency() };

@@ -8,7 +8,9 @@ use anyhow::Context;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_projections::models::REGISTRY;
-use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Progress, ReadStore, TableState, drop_table, rebuild, tables};
+use cityos_projections::{
+    AnyModel, CHECKPOINT_EVENTS, Progress, ReadStore, TableState, drop_table, rebuild, tables,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +22,8 @@ pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
     let store = SqliteStore::open(&folder.join("orders.db"), Arc::new(SystemClock))?;
     write(&store, EVENTS / EVENTS_AN_ORDER).await?;
     let reads = ReadStore::open(&folder.join("orders-read.db"))?;
-    let model = REGISTRY.iter().copied().find(|model| model.name() == "orders").context("the model is there")?;
+    let model =
+        REGISTRY.iter().copied().find(|model| model.name() == "orders").context("the model is there")?;
     rebuilt(&store, &reads, model).await?;
     let (mut rebuilds, mut alone) = (Vec::new(), Vec::new());
     let mut peak_mib = 0;
