@@ -115,8 +115,8 @@ const OLD_PROGRAM: &[&dyn AnyModel] = &[&Erased::<Counts<1>>::new(), MODEL];
 const NEW_PROGRAM: &[&dyn AnyModel] = &[&Erased::<Counts<2>>::new(), MODEL];
 
 async fn counted<M: ReadModel<Row = Count>>(stage: &Stage) -> i64 {
-    let rows = Query::<M>::new(partition("souk")).fetch(&stage.reads).await.unwrap();
-    rows.iter().map(|row| row.events).sum()
+    let of_offers = Query::<M>::new(partition("souk")).sums_by(&stage.reads, Count::id(), [Count::events()]);
+    of_offers.await.unwrap().iter().map(|(_, [events])| events).sum()
 }
 
 #[tokio::test]

@@ -89,7 +89,8 @@ pub fn differences(model: &dyn AnyModel, differences: &[Difference], all: u64) -
             Difference::Extra { key } => format!("  {}: not in the log\n", key_text(model, key)),
             Difference::Changed { key, columns } => {
                 let changed = columns.iter().map(|column| {
-                    format!("{}: the table says {}, the log {}", column.name, column.table, column.log)
+                    let (table, log) = (quoted(&column.table), quoted(&column.log));
+                    format!("{}: the table says {table}, the log {log}", column.name)
                 });
                 format!("  {}: {}\n", key_text(model, key), changed.collect::<Vec<_>>().join("; "))
             }
@@ -100,6 +101,10 @@ pub fn differences(model: &dyn AnyModel, differences: &[Difference], all: u64) -
         text += &format!("  and {more} more\n");
     }
     text
+}
+
+fn quoted(value: &Value) -> String {
+    if *value == Value::Null { "nothing".into() } else { format!("`{value}`") }
 }
 
 /// The same as JSON.
