@@ -130,10 +130,8 @@ pub fn restore(copies: &Copies, data: &Path) -> Result<(), BackupError> {
     }
     let evidence = copies.evidence();
     let to = [LOG_FILE, KEYS_FILE, EVIDENCE_FILE].map(|file| data.join(file));
-    let mut jobs = vec![
-        Job::new(&copies.log, &to[0], &sqlite::SCHEMA),
-        Job::new(&copies.keys, &to[1], &keys::SCHEMA),
-    ];
+    let mut jobs =
+        vec![Job::new(&copies.log, &to[0], &sqlite::SCHEMA), Job::new(&copies.keys, &to[1], &keys::SCHEMA)];
     if evidence.exists() {
         jobs.push(Job::new(&evidence, &to[2], &evidence::SCHEMA));
     }

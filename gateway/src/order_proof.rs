@@ -1,14 +1,16 @@
 //! The proof that an order happened: every event of its streams, each with its way to the root of a signed checkpoint. Who
 //! has the file and the public key needs nothing else to check it.
 
+use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
 use cityos_domain::ids::{OrderId, TenantId};
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use cityos_domain::orders::order::{self, Order, payment_id};
 use cityos_domain::orders::payment::Payment;
 use cityos_domain::orders::vendor_order::VendorOrder;
-use cityos_domain::aggregate::Aggregate;
-use cityos_eventstore::evidence::{Checkpoint, Evidence, EvidenceError, Hash, Inclusion, NoteError, PublicKey, is_consistent};
+use cityos_eventstore::evidence::{
+    Checkpoint, Evidence, EvidenceError, Hash, Inclusion, NoteError, PublicKey, is_consistent,
+};
 use cityos_eventstore::store::{EventStore, StoreError};
 use cityos_eventstore::stored::StoredEvent;
 use serde::{Deserialize, Serialize};
@@ -139,7 +141,8 @@ impl OrderProof {
             all.extend(events_of(log, stream).await?);
         }
         all.sort_by_key(|event| event.position);
-        let older = since.as_ref().map(|note| Checkpoint::open(note, key)).transpose().map_err(NoProof::Since)?;
+        let older =
+            since.as_ref().map(|note| Checkpoint::open(note, key)).transpose().map_err(NoProof::Since)?;
         let mut stored = Vec::with_capacity(all.len());
         for event in all {
             stored.extend(log.read_stored(Position(event.position.0 - 1), 1).await?);

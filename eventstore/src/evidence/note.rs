@@ -94,9 +94,11 @@ impl FromStr for PublicKey {
     fn from_str(text: &str) -> Result<Self, NoKey> {
         let (name, rest) = text.split_once('+').ok_or(NoKey)?;
         let (_, encoded) = rest.split_once('+').ok_or(NoKey)?;
-        let bytes: [u8; 33] = BASE64_STANDARD.decode(encoded).ok().and_then(|b| b.try_into().ok()).ok_or(NoKey)?;
+        let bytes: [u8; 33] =
+            BASE64_STANDARD.decode(encoded).ok().and_then(|b| b.try_into().ok()).ok_or(NoKey)?;
         let (algorithm, bytes) = bytes.split_first_chunk::<1>().ok_or(NoKey)?;
-        let key = bytes.try_into().ok().and_then(|bytes| VerifyingKey::from_bytes(bytes).ok()).ok_or(NoKey)?;
+        let key =
+            bytes.try_into().ok().and_then(|bytes| VerifyingKey::from_bytes(bytes).ok()).ok_or(NoKey)?;
         let key = PublicKey { name: name.into(), key };
         let fits = *algorithm == [ED25519] && key.to_string() == text && is_name(name);
         if fits { Ok(key) } else { Err(NoKey) }
@@ -139,8 +141,7 @@ mod tests {
     /// The example in Go's `golang.org/x/mod/sumdb/note`, from which the format comes.
     const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     const SEED: &str = "gQoUAtUUbI2E8kQzMPVAgOv5juF9nHT2JS/F1ccoMXM=";
-    const TEXT: &str =
-        "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+    const TEXT: &str = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
     const SIGNATURE: &str =
         "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=";
 

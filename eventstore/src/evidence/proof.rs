@@ -1,12 +1,12 @@
 //! That events are in the log: each with its path to the root of a signed checkpoint. Tells nothing of other events but
 //! hashes.
 
+use super::EvidenceError;
 use super::checkpoint::Checkpoint;
 use super::file::Kept;
 use super::keeping::{Evidence, Signature};
 use super::leaf::Leaf;
 use super::tree::{self, Hash};
-use super::EvidenceError;
 use crate::stored::StoredEvent;
 use serde::{Deserialize, Serialize};
 

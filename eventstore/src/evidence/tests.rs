@@ -108,7 +108,8 @@ impl City {
 
     /// Gives the leaf of the event at this position the hash that it would have as it is in the log now.
     pub async fn falsify_leaf(&self, position: u64) {
-        let event = self.log.read_stored(cityos_domain::log::Position(position - 1), 1).await.unwrap().remove(0);
+        let event =
+            self.log.read_stored(cityos_domain::log::Position(position - 1), 1).await.unwrap().remove(0);
         let (tile, place) = ((position - 1) / file::TILE_LEAVES, (position - 1) % file::TILE_LEAVES);
         let evidence = Connection::open(self.path("evidence.db")).unwrap();
         let mut kept = file::tile(&evidence, tile).unwrap().unwrap();

@@ -169,7 +169,9 @@ pub enum Doubt {
         position: u64,
     },
     /// The log is not what was signed, and the evidence cannot tell more of it.
-    #[error("the events at positions {from} to {to} are not as they were signed: which, the evidence no longer tells")]
+    #[error(
+        "the events at positions {from} to {to} are not as they were signed: which, the evidence no longer tells"
+    )]
     EventsAltered {
         /// The first position that no good checkpoint covers.
         from: u64,
@@ -201,7 +203,7 @@ impl Verifying<'_> {
         let head = self.log.head().await?;
         let mut comparison = Comparison::new(&promises, held.as_ref(), tree);
         comparison.read(self.log, head).await?;
-        let difference = comparison.classify(self.log).await?;
+        let difference = comparison.difference(self.log).await?;
         doubts.extend(comparison.doubts);
         let last = promises.last_checkpoint();
         if head.0 > 0 && doubts.is_empty() && last.is_none() {

@@ -231,8 +231,7 @@ impl KeyStore for KeyFile {
                 let size = size as i64;
                 transaction.execute("DELETE FROM signed WHERE size <= ?1", [size])?;
                 let larger = "SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM signed)";
-                transaction
-                    .execute(&format!("INSERT INTO signed (size, root) {larger}"), params![size, root])
+                transaction.execute(&format!("INSERT INTO signed (size, root) {larger}"), params![size, root])
             }
         };
         self.transaction(remember).await?;

@@ -52,7 +52,8 @@ fn copy(at: &Installation, to: &str) {
 /// What `audit verify --json` says of a data directory, and its exit code.
 fn verified(at: &Installation, data: &str) -> (i32, Value) {
     let ended = at.run(&["audit", "--data-dir", data, "verify", "--json"]);
-    let told = serde_json::from_str(&ended.said).unwrap_or_else(|_| panic!("{}{}", ended.said, ended.complained));
+    let told =
+        serde_json::from_str(&ended.said).unwrap_or_else(|_| panic!("{}{}", ended.said, ended.complained));
     (ended.code.unwrap(), told)
 }
 
@@ -88,7 +89,11 @@ async fn whatever_was_done_to_a_log_while_nothing_ran_is_named_with_tenant_and_p
         (format!("UPDATE events SET recorded_at = recorded_at + 1 WHERE position = {p}"), "altered", p),
         (format!("UPDATE events SET partition = randomblob(16) WHERE position = {p}"), "altered", p),
         ("UPDATE events SET recorded_at = recorded_at - 1 WHERE position = 1".into(), "altered", 1),
-        (format!("INSERT INTO events SELECT {next}, {columns} FROM events WHERE position = {p}"), "inserted", next),
+        (
+            format!("INSERT INTO events SELECT {next}, {columns} FROM events WHERE position = {p}"),
+            "inserted",
+            next,
+        ),
         (format!("DELETE FROM events WHERE position = {p}"), "removed", p),
         (
             format!(
@@ -200,7 +205,8 @@ async fn a_server_that_is_killed_while_it_covers_and_signs_leaves_evidence_that_
 const MANY: u64 = 60_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn covering_a_long_log_that_is_killed_in_the_middle_goes_on_and_two_at_once_do_not_disturb_each_other() {
+async fn covering_a_long_log_that_is_killed_in_the_middle_goes_on_and_two_at_once_do_not_disturb_each_other()
+{
     let (at, _) = stopped_city().await;
     let head = number(&log_of(&at, "data"), "SELECT max(position) FROM events");
     let copies = format!(
@@ -271,7 +277,8 @@ async fn an_order_is_proven_where_there_is_nothing_but_the_file_and_the_public_k
     assert_eq!(ended.code, Some(0), "{}{}", ended.said, ended.complained);
     assert!(!auditor.data().exists());
     let told: Value = serde_json::from_str(&ended.said).unwrap();
-    let types: BTreeSet<_> = told["events"].as_array().unwrap().iter().map(|event| event["type"].as_str()).collect();
+    let types: BTreeSet<_> =
+        told["events"].as_array().unwrap().iter().map(|event| event["type"].as_str()).collect();
     for one in ["order.requested", "order.placed", "payment.authorised", "vendor_order.placed"] {
         assert!(types.contains(&Some(one)), "{one} in {types:?}");
     }
@@ -315,7 +322,9 @@ async fn a_proof_is_refused_whichever_of_its_lines_was_altered_or_left_out() {
         refuse(with(None));
         let value = line.find(": ").map_or(0, |at| at + 2);
         // Somewhere in the value, near both of its ends, and in the name.
-        for at in [value, value + 2, value + (line.len() - value) / 2, line.len().saturating_sub(3), value / 2] {
+        for at in
+            [value, value + 2, value + (line.len() - value) / 2, line.len().saturating_sub(3), value / 2]
+        {
             let mut bytes = line.as_bytes().to_vec();
             let Some(byte) = bytes.get_mut(at) else { continue };
             *byte = match *byte {

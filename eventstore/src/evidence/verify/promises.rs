@@ -2,10 +2,10 @@
 //! promises that the tree over the first so many events has a certain root.
 
 use super::{Doubt, Verifying};
+use crate::evidence::EvidenceError;
 use crate::evidence::checkpoint::Checkpoint;
 use crate::evidence::file::{self, TILE_LEAVES};
 use crate::evidence::tree::{Frontier, Hash};
-use crate::evidence::EvidenceError;
 use rusqlite::Connection;
 
 /// That the tree of the first `size` events has this root.

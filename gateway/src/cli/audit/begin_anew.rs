@@ -3,8 +3,8 @@
 use super::{evidence_file, stores};
 use crate::cli::say;
 use crate::settings::Settings;
-use clap::Args;
 use cityos_eventstore::evidence::{Begun, begin_anew};
+use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,7 +37,9 @@ impl BeginAnew {
         let mut text = format!("The evidence begins anew with a checkpoint over {size} events.\n");
         text += &match (before, goes_on) {
             (Some(before), Some(true)) => {
-                format!("The log is still the one that was signed before: its first {before} events are the same.\n")
+                format!(
+                    "The log is still the one that was signed before: its first {before} events are the same.\n"
+                )
             }
             (Some(before), _) => {
                 format!("The log is NOT the one that was signed before, over {before} events.\n")

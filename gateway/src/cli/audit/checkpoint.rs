@@ -35,7 +35,9 @@ impl Sign {
                 let origin = signed.checkpoint.origin;
                 format!("{}\n", json!({ "origin": origin, "size": size, "root": root, "note": signed.note }))
             }
-            (false, Some(out)) => format!("{size} events are signed: the checkpoint is in {}.\n", out.display()),
+            (false, Some(out)) => {
+                format!("{size} events are signed: the checkpoint is in {}.\n", out.display())
+            }
             (false, None) => signed.note,
         })?;
         Ok(ExitCode::SUCCESS)

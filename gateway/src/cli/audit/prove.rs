@@ -63,7 +63,8 @@ impl Prove {
         say(&match self.json {
             true => {
                 let root = proven.checkpoint.root;
-                let told = json!({ "tenant": tenant, "order": order, "events": events, "size": size, "root": root });
+                let told =
+                    json!({ "tenant": tenant, "order": order, "events": events, "size": size, "root": root });
                 format!("{told}\n")
             }
             false => {

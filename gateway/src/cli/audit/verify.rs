@@ -70,10 +70,7 @@ impl Verify {
 }
 
 /// The key of the key store, in the name of the log that it belongs to, whatever the log's first event is now.
-async fn of_key_store(
-    keys: &KeyFile,
-    log: &dyn EventStore,
-) -> anyhow::Result<(PublicKey, Option<Signed>)> {
+async fn of_key_store(keys: &KeyFile, log: &dyn EventStore) -> anyhow::Result<(PublicKey, Option<Signed>)> {
     let name = match keys.log().await? {
         Some(name) => name,
         None => name_of(log).await?.unwrap_or_default(),
