@@ -5,6 +5,7 @@ use super::leaf::{LEAF_BYTES, Leaf};
 use super::tree::{Frontier, Hash, Subtrees};
 use crate::database::{self, Schema};
 use crate::store::StoreError;
+use rusqlite::types::{FromSqlError, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -41,7 +42,7 @@ impl Tile {
         let (leaves, _cut_off) = row.get_ref(2)?.as_blob()?.as_chunks::<LEAF_BYTES>();
         Ok(Tile {
             number: row.get::<_, i64>(0)? as u64,
-            root: row.get::<_, Option<_>>(1)?.map(Hash),
+            root: root(row.get_ref(1)?)?,
             leaves: leaves.iter().map(Leaf::from_bytes).collect(),
         })
     }
@@ -57,6 +58,11 @@ impl Tile {
         self.leaves.iter().for_each(|leaf| tree.push(leaf.hash));
         tree
     }
+}
+
+/// A tile's root. What is none, whoever put it there, is nobody's.
+fn root(stored: ValueRef<'_>) -> Result<Option<Hash>, FromSqlError> {
+    Ok(stored.as_blob_or_null()?.map(|bytes| Hash(bytes.try_into().unwrap_or_default())))
 }
 
 /// The last tile, from which the tree's size is known.
@@ -130,7 +136,9 @@ pub fn last_note(connection: &Connection) -> rusqlite::Result<Option<KeptNote>> 
 }
 
 fn note(row: &Row<'_>) -> rusqlite::Result<KeptNote> {
-    Ok(KeptNote { number: row.get::<_, i64>(0)? as u64, note: row.get(1)? })
+    // What is no text any more is no checkpoint either.
+    let note = String::from_utf8_lossy(row.get_ref(1)?.as_bytes()?).into_owned();
+    Ok(KeptNote { number: row.get::<_, i64>(0)? as u64, note })
 }
 
 /// Keeps one more checkpoint.
@@ -172,7 +180,7 @@ impl<'a> Kept<'a> {
     /// Reads what is needed of every tile.
     pub fn read(connection: &'a Connection) -> rusqlite::Result<Self> {
         let mut statement = connection.prepare_cached("SELECT root FROM tiles ORDER BY number")?;
-        let roots = statement.query_map([], |row| Ok(row.get::<_, Option<_>>(0)?.map(Hash)))?;
+        let roots = statement.query_map([], |row| Ok(root(row.get_ref(0)?)?))?;
         let roots = roots.collect::<rusqlite::Result<_>>()?;
         let size = last_tile(connection)?.map_or(0, |tile| tile.end());
         Ok(Kept { connection, roots, size, last: RefCell::default() })

@@ -7,8 +7,9 @@ use super::leaf::Leaf;
 use super::note::Signer;
 use super::{EvidenceError, tree};
 use crate::backup;
+use crate::database::blocking;
 use crate::keys::{KeyStore, Secret, Signed};
-use crate::store::{EventStore, StoreError, name_of};
+use crate::store::{EventStore, name_of};
 use cityos_domain::log::Position;
 use rusqlite::{Connection, Transaction};
 use std::path::Path;
@@ -48,7 +49,7 @@ impl Evidence {
             return Err(EvidenceError::Missing(signed.size));
         }
         let path = path.to_owned();
-        let connection = blocking(move || Ok(file::open(&path)?)).await?;
+        let connection = blocking(move || file::open(&path)).await?;
         Ok(Evidence { connection: Arc::new(Mutex::new(connection)), log, keys })
     }
 
@@ -102,8 +103,8 @@ impl Evidence {
         work: impl FnOnce(&mut Connection) -> Result<T, EvidenceError> + Send + 'static,
     ) -> Result<T, EvidenceError> {
         let shared = self.connection.clone();
-        blocking(move || work(&mut shared.lock().expect("nothing panics while it holds the connection")))
-            .await
+        let work = move || work(&mut shared.lock().expect("nothing panics while it holds the connection"));
+        blocking(move || Ok(work())).await?
     }
 }
 
@@ -162,14 +163,14 @@ pub async fn begin_anew(
 ) -> Result<Begun, EvidenceError> {
     let before = keys.signed().await?;
     let (from, to) = (path.to_owned(), old.to_owned());
-    blocking(move || {
+    let put_aside = move || {
         if from.exists() {
             backup::copy_aside(&from, &to, &file::SCHEMA).map_err(EvidenceError::Aside)?;
             file::clear(&mut file::open(&from)?)?;
         }
-        Ok(())
-    })
-    .await?;
+        Ok::<_, EvidenceError>(())
+    };
+    blocking(move || Ok(put_aside())).await??;
     keys.remember_signed(None).await?;
     let evidence = Evidence::open(path, log, keys).await?;
     evidence.cover().await?;
@@ -184,17 +185,6 @@ pub async fn begin_anew(
         }
     };
     Ok(Begun { signature, before, goes_on })
-}
-
-/// Does `work` on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EvidenceError> + Send + 'static,
-) -> Result<T, EvidenceError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        // The runtime is shutting down and has not begun the work.
-        Err(_) => StoreError::Closed,
-    })?
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ impl Verifying<'_> {
         let head = self.log.head().await?;
         let mut comparison = Comparison::new(&promises, held.as_ref(), tree);
         comparison.read(self.log, head).await?;
-        let difference = comparison.classify(self.log).await?;
+        let difference = comparison.difference(self.log).await?;
         doubts.extend(comparison.doubts);
         let last = promises.last_checkpoint();
         if head.0 > 0 && doubts.is_empty() && last.is_none() {

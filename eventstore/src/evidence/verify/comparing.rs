@@ -25,7 +25,7 @@ pub struct Comparison<'a> {
     pub events: u64,
     pub uncovered: Option<Uncovered>,
     pub doubts: Vec<Doubt>,
-    found: Option<Found>,
+    parting: Option<Parting>,
     /// Where the evidence is not sound to its end: the log's own tree, and the first position behind the last promise that
     /// it kept.
     own: Frontier,
@@ -33,16 +33,22 @@ pub struct Comparison<'a> {
 }
 
 /// Where log and evidence part.
-#[derive(Clone, Copy)]
-struct Found {
-    /// Which leaf.
+struct Parting {
+    /// At which leaf.
     leaf: u64,
     /// The position before it: where reading goes on.
     after: Position,
-    /// What is there in the log, if it can be read.
-    here: Option<Leaf>,
-    /// Whether something is there that cannot be read.
-    unreadable: bool,
+    /// What is in the log in its place.
+    instead: Instead,
+}
+
+enum Instead {
+    /// Something else than the evidence holds.
+    Other { here: Leaf, held: Leaf },
+    /// Something that cannot be read.
+    Unreadable,
+    /// Nothing: the log has ended.
+    Nothing,
 }
 
 impl<'a> Comparison<'a> {
@@ -55,7 +61,7 @@ impl<'a> Comparison<'a> {
             events: 0,
             uncovered: None,
             doubts: Vec::new(),
-            found: None,
+            parting: None,
             own: Frontier::default(),
             since: None,
         }
@@ -66,7 +72,7 @@ impl<'a> Comparison<'a> {
         let mut pages = Pages::after(log, Position::START);
         let mut bytes = Vec::new();
         let mut after = Position::START;
-        let unreadable = loop {
+        let instead = loop {
             match pages.next().await? {
                 Page::Events(events) => {
                     for event in events.iter().take_while(|event| event.position <= head) {
@@ -77,15 +83,16 @@ impl<'a> Comparison<'a> {
                         after = event.position;
                     }
                     if pages.after >= head {
-                        break false;
+                        break Instead::Nothing;
                     }
                 }
-                Page::Unreadable => break true,
-                Page::End => break false,
+                Page::Unreadable => break Instead::Unreadable,
+                Page::End => break Instead::Nothing,
             }
         };
+        let unreadable = matches!(instead, Instead::Unreadable);
         if unreadable || self.events < self.tree.size.max(self.signed()) {
-            self.found = Some(Found { leaf: self.events, after, here: None, unreadable });
+            self.parting = Some(Parting { leaf: self.events, after, instead });
         }
         Ok(())
     }
@@ -98,16 +105,15 @@ impl<'a> Comparison<'a> {
     /// Takes the next event; says whether the one after it matters.
     fn goes_on(&mut self, after: Position, here: Leaf) -> Result<bool, EvidenceError> {
         let leaf = self.events;
-        let held = match self.held {
-            Some(held) if leaf < self.tree.sound_to => held.leaf(leaf)?,
-            _ => None,
-        };
-        if held.is_some_and(|held| held.hash != here.hash) {
-            self.found = Some(Found { leaf, after, here: Some(here), unreadable: false });
-            return Ok(false);
-        }
-        if held.is_some_and(|held| held != here) && self.doubts.len() < super::DOUBTS_MAX {
-            self.doubts.push(Doubt::LabelAltered { position: here.position });
+        let held = if leaf < self.tree.sound_to { self.held_at(leaf)? } else { None };
+        if let Some(held) = held.filter(|held| *held != here) {
+            if held.hash != here.hash {
+                self.parting = Some(Parting { leaf, after, instead: Instead::Other { here, held } });
+                return Ok(false);
+            }
+            if self.doubts.len() < super::DOUBTS_MAX {
+                self.doubts.push(Doubt::LabelAltered { position: here.position });
+            }
         }
         if self.tree.sound_to < self.signed() && !self.keeps_promises(here) {
             return Ok(false);
@@ -139,49 +145,67 @@ impl<'a> Comparison<'a> {
     }
 
     /// What became of the event at which log and evidence part.
-    pub async fn classify(&self, log: &dyn EventStore) -> Result<Option<Difference>, EvidenceError> {
-        let Some(found) = self.found else { return Ok(None) };
-        let held = self.held.map(|held| held.leaf(found.leaf)).transpose()?.flatten();
-        let signed = found.leaf < self.signed();
-        let was = |how| {
-            // Where the evidence lacks it, what comes next in the log is as near as it gets.
-            let near = held.or(found.here);
-            let position = near.map_or(found.after.0 + 1, |leaf| leaf.position);
-            Difference { how, partition: near.map(|leaf| leaf.partition), position, signed }
+    pub async fn difference(&self, log: &dyn EventStore) -> Result<Option<Difference>, EvidenceError> {
+        let Some(parting) = &self.parting else { return Ok(None) };
+        let signed = parting.leaf < self.signed();
+        let how = match &parting.instead {
+            Instead::Unreadable => How::Altered,
+            Instead::Nothing => How::Removed,
+            Instead::Other { here, held } => match self.classify(log, parting, here, held).await? {
+                How::Inserted => {
+                    let partition = Some(here.partition);
+                    return Ok(Some(Difference {
+                        how: How::Inserted,
+                        partition,
+                        position: here.position,
+                        signed,
+                    }));
+                }
+                how @ (How::Altered | How::Removed | How::Reordered) => how,
+            },
         };
-        let Some(here) = found.here else {
-            return Ok(Some(was(if found.unreadable { How::Altered } else { How::Removed })));
-        };
-        let Some(held) = held else { return Ok(Some(was(How::Altered))) };
-        let end = self.held.map(|held| held.leaf(self.tree.size - 1)).transpose()?.flatten();
-        let behind = end.is_some_and(|end| here.position > end.position);
-        // Of what is here and of what should be: how many more the log has than the evidence, from here on.
-        let (mut here_more, mut held_more) = (0_i64, 0_i64);
+        let held = self.held_at(parting.leaf)?;
+        // Where the evidence is gone, too, it came next.
+        let position = held.map_or(parting.after.0 + 1, |held| held.position);
+        Ok(Some(Difference { how, partition: held.map(|held| held.partition), position, signed }))
+    }
+
+    /// What the log has `here` where the evidence holds another is told by where else they are, from here on.
+    async fn classify(
+        &self,
+        log: &dyn EventStore,
+        parting: &Parting,
+        here: &Leaf,
+        held: &Leaf,
+    ) -> Result<How, EvidenceError> {
+        // How many more of each the log has than the evidence.
+        let (mut more_here, mut more_held) = (0_i64, 0_i64);
         let mut count = |event: Uuid, by: i64| {
-            here_more += if event == here.event { by } else { 0 };
-            held_more += if event == held.event { by } else { 0 };
+            more_here += if event == here.event { by } else { 0 };
+            more_held += if event == held.event { by } else { 0 };
         };
-        let mut pages = Pages::after(log, found.after);
+        let mut pages = Pages::after(log, parting.after);
         while let Page::Events(events) = pages.next().await? {
             events.iter().for_each(|event| count(event.event_id.0, 1));
         }
-        for leaf in found.leaf..self.tree.size {
-            if let Some(leaf) = self.held.map(|held| held.leaf(leaf)).transpose()?.flatten() {
+        for leaf in parting.leaf..self.tree.size {
+            if let Some(leaf) = self.held_at(leaf)? {
                 count(leaf.event, -1);
             }
         }
-        // What lies behind all that is covered is new, and nobody put it in its place.
-        Ok(Some(match (here_more > 0 && !behind, held_more < 0) {
-            (true, false) => Difference {
-                how: How::Inserted,
-                partition: Some(here.partition),
-                position: here.position,
-                signed,
-            },
-            (false, true) => was(How::Removed),
-            (false, false) if here.event != held.event => was(How::Reordered),
-            (true, true) | (false, false) => was(How::Altered),
-        }))
+        // What lies behind all that is covered is new: nobody put it in.
+        let end = self.held_at(self.tree.size - 1)?;
+        let new = end.is_some_and(|end| here.position > end.position);
+        Ok(match (more_here > 0 && !new, more_held < 0) {
+            (true, false) => How::Inserted,
+            (false, true) => How::Removed,
+            (false, false) if here.event != held.event => How::Reordered,
+            (true, true) | (false, false) => How::Altered,
+        })
+    }
+
+    fn held_at(&self, leaf: u64) -> rusqlite::Result<Option<Leaf>> {
+        self.held.map_or(Ok(None), |held| held.leaf(leaf))
     }
 }
 

@@ -179,7 +179,7 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
         (leaf(3, 30), vec![Doubt::LabelAltered { position: 260 }]),
         (leaf(3, 5), vec![Doubt::LabelAltered { position: 260 }]),
         (
-            "UPDATE tiles SET root = zeroblob(32) WHERE number = 1".into(),
+            "UPDATE tiles SET root = zeroblob(5) WHERE number = 1".into(),
             vec![Doubt::NodeAltered { from: 256, to: 511 }],
         ),
         (
@@ -203,7 +203,7 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
         ),
         ("UPDATE checkpoints SET note = replace(note, '300', '301')".into(), vec![altered_note(2)]),
         (
-            "UPDATE checkpoints SET note = 'gone' WHERE number = 3".into(),
+            "UPDATE checkpoints SET note = CAST(x'ff' AS TEXT) WHERE number = 3".into(),
             vec![altered_note(3), Doubt::LastMissing { size: 600 }],
         ),
         (
