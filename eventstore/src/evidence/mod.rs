@@ -66,9 +66,9 @@ pub enum EvidenceError {
 
 impl From<rusqlite::Error> for EvidenceError {
     fn from(error: rusqlite::Error) -> Self {
-        match error {
-            rusqlite::Error::QueryReturnedNoRows => EvidenceError::Altered("it lacks leaves".into()),
-            error => EvidenceError::Store(failure(error)),
+        if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
+            return EvidenceError::Altered("it lacks leaves".into());
         }
+        EvidenceError::Store(failure(error))
     }
 }

@@ -30,7 +30,7 @@ fn text<'a>(event: &'a Value, field: &str) -> &'a str {
     event[field].as_str().unwrap_or_else(|| panic!("{field} of {event}"))
 }
 
-fn find<'a>(events: &'a [Value], is: impl Fn(&Value) -> bool) -> &'a Value {
+fn find(events: &[Value], is: impl Fn(&Value) -> bool) -> &Value {
     events.iter().find(|event| is(event)).expect("the sample city has one")
 }
 

@@ -45,8 +45,8 @@ pub struct Money {
     json: bool,
 }
 
-/// An event that tells of money, or one that cannot be read and may.
-type Told = Result<Envelope, (StoredEvent, StoreError)>;
+/// An event that tells of money, or what is found of one that may and cannot be read.
+type Told = Result<Envelope, Box<Finding>>;
 
 impl Money {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
@@ -60,32 +60,27 @@ impl Money {
             let concerns =
                 |event: &StoredEvent| Kind::from_name(&event.kind).is_none_or(MoneyAudit::concerns);
             let concerned = page.into_iter().filter(|event| of_tenant(event) && concerns(event));
-            concerned.map(|event| event.decode().map_err(|error| (event, error))).collect()
+            let read = |event: StoredEvent| {
+                event.decode().map_err(|error| Box::new(Finding::unreadable(&event, &error)))
+            };
+            concerned.map(read).collect()
         };
         let mut found = 0;
         let mut audit = MoneyAudit::default();
         let mut pages = pin!(log.pages(Position::START, told));
         while let Some(page) = pages.next().await {
             for told in page? {
-                match told {
-                    Ok(event) => {
-                        for violation in audit.take(&event) {
-                            found += 1;
-                            self.tell(&log, Finding::of(&violation)).await?;
-                        }
-                    }
-                    Err((event, error)) => {
-                        found += 1;
-                        self.tell(&log, Finding::unreadable(&event, &error)).await?;
-                    }
-                }
+                let findings = match told {
+                    Ok(event) => audit.take(&event).iter().map(Finding::of).collect(),
+                    Err(finding) => vec![*finding],
+                };
+                found += findings.len();
+                self.tell(&log, findings).await?;
             }
         }
         let (violations, covered) = audit.finish();
-        for violation in violations {
-            found += 1;
-            self.tell(&log, Finding::of(&violation)).await?;
-        }
+        found += violations.len();
+        self.tell(&log, violations.iter().map(Finding::of).collect()).await?;
         self.report(&log, &covered).await?;
         Ok(match (found, covered.values().any(|covered| covered.transactions > 0)) {
             (0, true) => {
@@ -105,22 +100,25 @@ impl Money {
         })
     }
 
-    async fn tell(&self, log: &Log, finding: Finding) -> anyhow::Result<()> {
-        let Finding { partition, position, stream, mut fields, message } = finding;
-        if !self.json {
-            let tenant = log.names().of(partition).await;
-            let named = ["order", "part", "payout", "vendor", "currency"];
-            let named =
-                named.iter().filter_map(|name| Some(format!("{name} {}", fields.get(*name)?.as_str()?)));
-            let of = named.collect::<Vec<_>>().join(", ");
-            return say(&format!("position {}, {tenant}, {stream}: {message} ({of})\n", position.0));
+    async fn tell(&self, log: &Log, findings: Vec<Finding>) -> anyhow::Result<()> {
+        for Finding { partition, position, stream, mut fields, message } in findings {
+            if !self.json {
+                let tenant = log.names().of(partition).await;
+                let named = ["order", "part", "payout", "vendor", "currency"];
+                let named =
+                    named.iter().filter_map(|name| Some(format!("{name} {}", fields.get(*name)?.as_str()?)));
+                let of = named.collect::<Vec<_>>().join(", ");
+                let of = if of.is_empty() { of } else { format!(" ({of})") };
+                say(&format!("position {}, {tenant}, {stream}: {message}{of}\n", position.0))?;
+                continue;
+            }
+            fields.insert("tenant".into(), json!(Partition::from_id(partition).tenant()));
+            fields.insert("position".into(), json!(position));
+            fields.insert("stream".into(), json!(stream));
+            fields.insert("message".into(), json!(message));
+            say(&format!("{}\n", Value::Object(fields)))?;
         }
-        let tenant = Partition::from_id(partition).tenant();
-        fields.insert("tenant".into(), json!(tenant));
-        fields.insert("position".into(), json!(position));
-        fields.insert("stream".into(), json!(stream));
-        fields.insert("message".into(), json!(message));
-        say(&format!("{}\n", Value::Object(fields)))
+        Ok(())
     }
 
     async fn report(&self, log: &Log, all: &BTreeMap<(Partition, Currency), Covered>) -> anyhow::Result<()> {

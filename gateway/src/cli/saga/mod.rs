@@ -98,7 +98,8 @@ fn span(time: TimeDelta) -> String {
         (1.., _, _) => format!("{days}d {hours}h"),
         (_, 1.., _) => format!("{hours}h {minutes}m"),
         (_, _, 1..) => format!("{minutes}m {}s", time.num_seconds() % 60),
-        (_, _, _) => format!("{}.{}s", time.num_seconds(), time.num_milliseconds() % 1_000 / 100),
+        (_, _, _) if time < TimeDelta::seconds(1) => format!("{}ms", time.num_milliseconds()),
+        (_, _, _) => format!("{}s", time.num_seconds()),
     }
 }
 

@@ -127,11 +127,13 @@ impl Invariant for Parking {
             };
             hold(stands, || format!("run {id} of `{}` should go on: {:?}", run.saga, live.stand))?;
         }
-        for (index, call) in rest.calls.iter().enumerate() {
-            let made = rest.calls[..=index].iter().filter(|earlier| earlier.key == call.key).count();
+        let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+        for call in rest.calls {
+            let made = made.entry(&call.key).or_default();
+            *made += 1;
             let intended = self.intended.get(&call.key).into_iter().flatten();
             let intended = intended.filter(|position| **position <= call.head).count();
-            hold(made <= intended, || format!("call {made} of {} was not intended first", call.key))?;
+            hold(*made <= intended, || format!("call {made} of {} was not intended first", call.key))?;
         }
         Ok(())
     }
