@@ -112,6 +112,10 @@ impl<'s, F> Meddled<'s, F> {
     pub(crate) fn after(pages: usize, store: &'s MemoryStore, then: F) -> Self {
         Meddled { store, pages: AtomicUsize::new(pages), then }
     }
+
+    fn let_one_pass(&self) -> bool {
+        self.pages.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 #[async_trait]
@@ -122,8 +126,7 @@ where
 {
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {
         let page = self.store.read_all(after, limit).await?;
-        let left = self.pages.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if left.is_ok() { Ok(page) } else { (self.then)(page).await }
+        if self.let_one_pass() { Ok(page) } else { (self.then)(page).await }
     }
 
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
@@ -135,6 +138,8 @@ where
     }
 
     async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        // The log's name is asked for in this way.
+        self.let_one_pass();
         self.store.read_stored(after, limit).await
     }
 

@@ -195,7 +195,6 @@ async fn the_pure_fold_of_the_log_has_the_digest_of_the_table() {
     for model in REGISTRY {
         let live = digest(&stage.reads, *model).await.unwrap();
         assert_eq!(replay_digest(*model, &log, head).unwrap(), live, "{}", model.name());
-        let shorter = replay_digest(*model, &log[..log.len() / 2], head).unwrap();
-        assert_ne!(shorter, live, "{}", model.name());
+        assert_ne!(replay_digest(*model, &[], head).unwrap(), live, "{}", model.name());
     }
 }

@@ -258,7 +258,7 @@ async fn a_reader_that_goes_early_is_no_error_and_nothing_is_changed() {
     assert_eq!(files(&at), before);
 
     // The log alone is enough.
-    for file in ["keys.db", "read.db", "sandbox.db"] {
+    for file in ["evidence.db", "keys.db", "read.db", "sandbox.db"] {
         fs::remove_file(at.data().join(file)).unwrap();
     }
     assert_eq!(lines(&at, &["--state", &order]).len(), 1);
