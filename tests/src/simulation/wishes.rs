@@ -62,6 +62,7 @@ pub const ACTIONS: &[(u16, Action)] = &[
     (6, Action::CompensateRun),
     (4, Action::SkipStep),
     (3, Action::AbandonRun),
+    (8, Action::StartDrill),
 ];
 
 /// What may be wanted.
@@ -145,6 +146,8 @@ pub enum Action {
     SkipStep,
     /// An operator gives a run up.
     AbandonRun,
+    /// An operator practises.
+    StartDrill,
 }
 
 /// What is wanted.
@@ -245,6 +248,7 @@ impl Action {
                 let skip = |step| Measure::Skip { step, learned: Map::new() };
                 return operating::intervene(skip, dice, process).await;
             }
+            Action::StartDrill => operating::drill(market, dice),
             Action::AbandonRun => return operating::intervene(|_| Measure::Abandon, dice, process).await,
         };
         Some(vec![one(wanted)])

@@ -1,13 +1,14 @@
 //! Operators who step in where a run stands still, and at times where it does not.
 
-use super::Wish;
+use super::{Wish, tell};
 use crate::simulation::city::Process;
 use crate::simulation::dice::Dice;
-use crate::simulation::market::reason;
+use crate::simulation::market::{Market, reason};
+use cityos_domain::drill::{self, Drill, Failing, Step};
 use cityos_domain::ids::RunId;
 use cityos_domain::log::Partition;
-use cityos_domain::saga_run::{Command, Intervention, Measure, SagaRun};
-use cityos_domain::workspace::Tell;
+use cityos_domain::saga_run::{Command, Direction, FailureKind, Intervention, Measure, SagaRun};
+use cityos_domain::workspace::{Intention, Tell};
 use cityos_projections::Query;
 use cityos_projections::models::saga_runs::{self, RunState, SagaRuns};
 use std::sync::Arc;
@@ -34,4 +35,20 @@ pub fn step_in(partition: Partition, id: RunId, measure: Measure) -> Wish {
 pub async fn standing(process: &Process, state: RunState) -> Option<Vec<(Partition, saga_runs::SagaRun)>> {
     let runs = Query::<SagaRuns>::everywhere().filter(saga_runs::SagaRun::state().is(state));
     runs.fetch_with_partition(&process.reads).await.ok()
+}
+
+/// A drill, in which a step fails at first or nothing does.
+pub fn drill(market: &mut Market, dice: &mut Dice) -> Arc<dyn Intention> {
+    let steps = [Step::Prepare, Step::Reserve, Step::Commit, Step::Record];
+    let kinds = [FailureKind::Transient, FailureKind::Permanent, FailureKind::Unknown];
+    let failing = match (dice.pick(&steps), dice.pick(&kinds)) {
+        (Some(step), Some(kind)) if dice.falls(800) => {
+            let back = matches!(step, Step::Prepare | Step::Reserve) && dice.falls(300);
+            let direction = if back { Direction::Back } else { Direction::Forward };
+            let attempts = u32::try_from(1 + dice.below(4)).expect("it is below five");
+            vec![Failing { step: *step, direction, kind: *kind, attempts }]
+        }
+        _ => vec![],
+    };
+    tell::<Drill>(market.new_id("drill"), drill::Command::Start { failing })
 }
