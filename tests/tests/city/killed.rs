@@ -239,13 +239,16 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
     assert!(payouts > KILLS / 10, "hardly anyone was paid: {payouts}");
 }
 
+/// An event of a command: position, and kind, id and version of its stream.
+type Written = (i64, String, Uuid, i64);
+
 /// Positions without a gap; the events of each command beside each other, and exactly those its receipt tells of.
 fn every_command_is_there_once_and_whole(log: &Connection) {
     let (count, last): (i64, i64) = log
         .query_row("SELECT count(*), max(position) FROM events", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
     assert_eq!(count, last, "there is a gap");
-    let mut of_commands: HashMap<(Uuid, Uuid), Vec<(i64, String, Uuid, i64)>> = HashMap::new();
+    let mut of_commands: HashMap<(Uuid, Uuid), Vec<Written>> = HashMap::new();
     let mut statement = log
         .prepare("SELECT position, partition, kind, id, version, meta FROM events ORDER BY position")
         .unwrap();
@@ -298,9 +301,9 @@ fn decided(events: &[Envelope]) -> BTreeSet<Uuid> {
 /// What was captured in minor units, as the log has it.
 fn captured(events: &[Envelope]) -> i64 {
     let live = events.iter().filter(|event| event.meta.origin != Origin::Import);
-    let captures = live.filter_map(|event| match &event.event {
-        Event::Payment(payment::Event::Captured { minor, .. }) => Some(*minor),
-        _ => None,
+    let captures = live.filter_map(|event| {
+        let Event::Payment(payment::Event::Captured { minor, .. }) = &event.event else { return None };
+        Some(*minor)
     });
     captures.sum()
 }
