@@ -110,13 +110,14 @@ pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
         }
     }
     // An event is there before it is covered, and a key before anything is sealed under it.
-    let from = [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
+    let [evidence_file, log_file, keys_file] =
+        [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
     let mut jobs = vec![
-        Job::new(&from[1], &copies.log, &sqlite::SCHEMA),
-        Job { then: HAS_SIGNED_NOTHING, ..Job::new(&from[2], &copies.keys, &keys::SCHEMA) },
+        Job::new(&log_file, &copies.log, &sqlite::SCHEMA),
+        Job { then: HAS_SIGNED_NOTHING, ..Job::new(&keys_file, &copies.keys, &keys::SCHEMA) },
     ];
-    if from[0].exists() {
-        jobs.insert(0, Job::new(&from[0], &evidence, &evidence::SCHEMA));
+    if evidence_file.exists() {
+        jobs.insert(0, Job::new(&evidence_file, &evidence, &evidence::SCHEMA));
     }
     copy_all(&jobs)
 }
@@ -129,11 +130,14 @@ pub fn restore(copies: &Copies, data: &Path) -> Result<(), BackupError> {
         return Err(BackupError::NotEmpty(data.to_owned()));
     }
     let evidence = copies.evidence();
-    let to = [LOG_FILE, KEYS_FILE, EVIDENCE_FILE].map(|file| data.join(file));
-    let mut jobs =
-        vec![Job::new(&copies.log, &to[0], &sqlite::SCHEMA), Job::new(&copies.keys, &to[1], &keys::SCHEMA)];
+    let [evidence_file, log_file, keys_file] =
+        [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
+    let mut jobs = vec![
+        Job::new(&copies.log, &log_file, &sqlite::SCHEMA),
+        Job::new(&copies.keys, &keys_file, &keys::SCHEMA),
+    ];
     if evidence.exists() {
-        jobs.push(Job::new(&evidence, &to[2], &evidence::SCHEMA));
+        jobs.push(Job::new(&evidence, &evidence_file, &evidence::SCHEMA));
     }
     copy_all(&jobs)
 }

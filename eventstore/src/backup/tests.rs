@@ -80,6 +80,9 @@ fn log_and_keys_are_not_copied_to_one_place() {
             assert!(matches!(refused, Err(BackupError::SamePlace(_))), "{log} and {keys}: {refused:?}");
         }
     }
+    // The evidence of the log goes beside it.
+    let refused = backup(data.path(), &Copies { log: at("copy"), keys: at("copy.evidence") });
+    assert!(matches!(refused, Err(BackupError::SamePlace(_))), "{refused:?}");
     assert_eq!(fs::read_dir(shelf.path()).unwrap().count(), 1, "nothing was written");
 }
 

@@ -114,7 +114,7 @@ fn sign(
     remembered: Option<Signed>,
 ) -> Result<Signature, EvidenceError> {
     let tree = Kept::read(transaction)?;
-    let (mut number, mut signed) = (1, 0);
+    let (mut number, mut signed, mut done) = (1, 0, None);
     if let Some(last) = file::last_note(transaction)? {
         let checkpoint = Checkpoint::open(&last.note, &signer.public())
             .map_err(|error| EvidenceError::Altered(format!("checkpoint {}: {error}", last.number)))?;
@@ -123,13 +123,14 @@ fn sign(
             let what = format!("the tree over its first {signed} events has another root");
             return Err(EvidenceError::Altered(what));
         }
-        if signed == tree.size() {
-            return Ok(Signature { checkpoint, note: last.note });
-        }
+        done = (signed == tree.size()).then_some(Signature { checkpoint, note: last.note });
     }
     if let Some(remembered) = remembered.filter(|remembered| remembered.size > signed) {
         let what = format!("the checkpoint of {} events is missing", remembered.size);
         return Err(EvidenceError::Altered(what));
+    }
+    if let Some(done) = done {
+        return Ok(done);
     }
     let size = tree.size();
     if size == 0 {

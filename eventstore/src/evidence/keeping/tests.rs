@@ -92,6 +92,7 @@ async fn nothing_is_signed_over_evidence_that_was_altered() {
     let damages = [
         "DELETE FROM checkpoints WHERE number = 2",
         "DELETE FROM checkpoints",
+        "DELETE FROM checkpoints WHERE number = 2; UPDATE tiles SET leaves = substr(leaves, 1, 72 * 30)",
         "UPDATE checkpoints SET note = replace(note, 'cityos', 'sitios') WHERE number = 2",
         "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE number = 1) WHERE number = 2",
         "UPDATE tiles SET leaves = CAST(substr(leaves, 1, 72 * 10) || zeroblob(72) || substr(leaves, 72 * 11 + 1) AS BLOB)",

@@ -105,11 +105,11 @@ impl Promises {
             for leaf in &tile.leaves {
                 below.push(leaf.hash);
                 while let Some(promise) = open.next_if(|promise| promise.size == tree.size() + below.size()) {
-                    let mut whole = tree.clone();
-                    whole.append(&below);
                     if broken {
                         continue;
                     }
+                    let mut whole = tree.clone();
+                    whole.append(&below);
                     if whole.root() == promise.root {
                         kept = promise.size;
                     } else {
@@ -120,7 +120,7 @@ impl Promises {
             }
             let full = below.size() == TILE_LEAVES;
             if tile.root != full.then(|| below.root()) {
-                doubts.push(Doubt::NodeAltered { from: tree.size(), to: tile.end() - 1 });
+                doubts.push(Doubt::NodeAltered { from: tree.size(), to: tile.end().saturating_sub(1) });
             }
             tree.append(&below);
             if !full {

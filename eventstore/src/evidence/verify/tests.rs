@@ -189,6 +189,14 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
         ("DELETE FROM tiles WHERE number = 2".into(), vec![Doubt::Short { held: 512, size: 600 }]),
         ("DELETE FROM tiles WHERE number = 1".into(), vec![Doubt::Short { held: 256, size: 600 }]),
         (
+            "UPDATE tiles SET leaves = x'' WHERE number = 0".into(),
+            vec![Doubt::NodeAltered { from: 0, to: 0 }, Doubt::Short { held: 0, size: 600 }],
+        ),
+        (
+            "UPDATE tiles SET number = -number WHERE number > 0".into(),
+            vec![Doubt::Short { held: 256, size: 600 }],
+        ),
+        (
             "UPDATE tiles SET leaves = substr(leaves, 1, 100) WHERE number = 2".into(),
             vec![Doubt::Short { held: 513, size: 600 }],
         ),

@@ -88,7 +88,7 @@ async fn key_of(stores: &Stores) -> anyhow::Result<PublicKey> {
     Ok(public_key(&stores.keys.secret(Secret::Evidence).await?, name))
 }
 
-/// A checkpoint's file.
+/// The text of a file.
 fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
 }
