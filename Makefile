@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 DATA ?= ./data
-SEEDS ?= 1000..3000
+SEEDS ?= 2000..4000
 
 .PHONY: run test test-fast simulate bench schemas
 
@@ -16,7 +16,7 @@ test: ## Every test.
 test-fast: ## The inner loop: rules, store, read models.
 	$(CARGO) test --locked --package cityos-domain --package cityos-eventstore --package cityos-projections
 
-simulate: ## Other lives than those of the tests: make simulate SEEDS=1000..5000
+simulate: ## Other lives than those of the tests: make simulate SEEDS=2000..6000
 	CITYOS_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --package cityos-tests --test simulation -- short_lives --nocapture
 
 bench: ## The table of ratios against the limit.

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Instant;
 
 /// The seeds of every run of the tests: from the first up to the second, which is not among them.
-const SEEDS: (u64, u64) = (0, 1_000);
+const SEEDS: (u64, u64) = (0, 2_000);
 
 /// The seed of the long life.
 const LONG_SEED: u64 = 1;

@@ -1,26 +1,24 @@
 //! One simulation: a city is founded, then people want things, time passes, and everything that can go wrong does,
 //! all as the seed says; and what must hold is looked at now and then.
 
+mod judging;
+
 use super::city::{City, PUT_BACK_MAX, Process};
 use super::dice::{Dice, Of};
-use super::given::{self, Answer, Given};
-use super::invariants::{self, Books, Invariant, Rest, Runs};
+use super::given::{Answer, Given};
+use super::invariants::{self, Invariant, Runs};
 use super::market::Market;
 use super::weather::{CALM, FAIR, FRONTS, Weather};
-use super::wishes::{ACTIONS, Wish, operating};
+use super::wishes::{ACTIONS, Wish};
 use super::{Plan, Story};
 use anyhow::{Context, Result, anyhow, bail};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use cityos_domain::ids::{CommandId, derive};
 use cityos_domain::ledger::payout::Trigger;
 use cityos_domain::log::{Actor, Envelope, Meta, Origin, Position};
-use cityos_domain::saga_run::Measure;
 use cityos_eventstore::executor::{Command, ExecuteError, Executed};
 use cityos_eventstore::store::{InputHash, StoreError};
-use cityos_projections::models::REGISTRY;
-use cityos_projections::models::due_timers::{DueTimer, DueTimers};
-use cityos_projections::models::saga_runs::RunState;
-use cityos_projections::{CHECKPOINT_EVENTS, ProjectError, Query, digest, frozen, rebuild, replay_digest};
+use cityos_projections::ProjectError;
 use cityos_sagas::EngineError;
 use std::sync::{Arc, Mutex};
 
@@ -75,20 +73,14 @@ const RECEIPTS_KEPT: TimeDelta = TimeDelta::days(30);
 /// How old a command may be that is repeated: younger than any receipt that is deleted.
 const REPEATED_WITHIN: TimeDelta = TimeDelta::days(29);
 
-/// How far retries are followed when everything comes to rest: further than any goes.
-const RETRIES_WITHIN: TimeDelta = TimeDelta::days(2);
-
-/// How long everything has to come to its end: longer than any authorisation is held, or any decision waited for.
-const THE_END: TimeDelta = TimeDelta::days(36);
-
 /// How long the lease of an attempt is, and a little more.
 const LEASE: TimeDelta = TimeDelta::seconds(40);
 
 /// How many works the mortal process is given at most to do what is due in bad weather.
 const DRIVES_MAX: u64 = 4;
 
-/// Events read at a time.
-const READ_LIMIT: u32 = 5_000;
+/// Of logs so long, what takes as long as the log is long is done half as often; of longer ones more rarely.
+const REBUILT_EVENTS: usize = 1_000;
 
 /// What others did meanwhile: to which command, and what they were answered.
 type Rivals = Arc<Mutex<Vec<(usize, Result<Executed, ExecuteError>)>>>;
@@ -189,14 +181,22 @@ impl Simulation {
                 Ok(())
             }
             Move::Restart => self.restart(City::keep_reads).await,
+            Move::ReadsAreLost if self.is_spared() => Ok(()),
             Move::ReadsAreLost => self.restart(City::lose_reads).await,
             Move::ReadsAreOld => self.restart(City::put_reads_back).await,
+            Move::Rebuild if self.is_spared() => Ok(()),
             Move::Rebuild => self.rebuild_one().await,
             Move::ForgetReceipts => {
                 self.city.log.forget_receipts(self.city.now() - RECEIPTS_KEPT, u32::MAX).await?;
                 Ok(())
             }
         }
+    }
+
+    /// Whether what takes as long as the log is long is left out this time.
+    fn is_spared(&mut self) -> bool {
+        let share = REBUILT_EVENTS * 1_000 / (REBUILT_EVENTS + self.log.len());
+        !self.wishes.falls(u16::try_from(share).expect("it is at most a thousand"))
     }
 
     fn bring(&mut self, weather: Weather) {
@@ -256,16 +256,6 @@ impl Simulation {
         self.city.start().await?;
         self.city.fate.bring(self.weather);
         self.story.restarts += 1;
-        Ok(())
-    }
-
-    async fn rebuild_one(&mut self) -> Result<()> {
-        let model = *self.wishes.pick(REGISTRY).context("there are read models")?;
-        let reads = &self.city.rival().reads;
-        let rebuilt = rebuild(&*self.city.log, reads, model, CHECKPOINT_EVENTS, |_| ()).await?;
-        if rebuilt.compared.as_ref().is_some_and(|compared| !compared.is_identical()) {
-            bail!("{} is not what a rebuild makes of it: {rebuilt:?}", model.name());
-        }
         Ok(())
     }
 
@@ -415,92 +405,6 @@ impl Simulation {
         let command = Command { input, at: self.city.now(), ..given.command.clone() };
         let answer = self.city.mortal().executor.execute(&command, &*given.wish.intention).await;
         given.answered_otherwise(&answer).map_err(|what| anyhow!(what))
-    }
-
-    /// The end: everything has the time it may need, and operators retry what is parked.
-    async fn end(&mut self) -> Result<()> {
-        self.tell("the end begins".into());
-        self.come_to_rest(false).await?;
-        self.city.clock.advance(THE_END);
-        self.city.rest(RETRIES_WITHIN).await?;
-        let mortal = self.city.mortal().clone();
-        for (partition, parked) in operating::standing(&mortal, RunState::Parked).await.unwrap_or_default() {
-            let index =
-                self.take_down("the last retry", operating::step_in(partition, parked.id, Measure::Retry));
-            self.give_again(index).await?;
-        }
-        self.come_to_rest(true).await?;
-        // All that was acknowledged lately is answered again as it was.
-        for index in self.given.len().saturating_sub(30)..self.given.len() {
-            if self.city.now() - self.given[index].command.at < REPEATED_WITHIN {
-                self.give_again(index).await?;
-            }
-        }
-        self.check_reads().await
-    }
-
-    /// Nothing goes wrong for a while, everything due is done, and what must hold then is looked at.
-    pub(super) async fn come_to_rest(&mut self, at_the_end: bool) -> Result<()> {
-        self.bring(CALM);
-        self.city.rest(RETRIES_WITHIN).await?;
-        self.follow_log().await?;
-        let books = Books::of(&self.city.sandbox).await?;
-        let calls = self.city.fate.calls();
-        let rest = Rest { now: self.city.now(), at_the_end, runs: &self.runs, books: &books, calls: &calls };
-        for invariant in &mut self.invariants {
-            invariant.at_rest(&rest).map_err(|what| anyhow!("at rest: {what}"))?;
-        }
-        self.nothing_is_due(rest.now).await?;
-        given::check(&self.given, &self.log).map_err(|what| anyhow!(what))?;
-        Ok(())
-    }
-
-    /// Shows all that is new in the log to the invariants.
-    async fn follow_log(&mut self) -> Result<()> {
-        loop {
-            let from = self.log.last().map_or(Position::START, |last| last.position);
-            let page = self.city.log.read_all(from, READ_LIMIT).await?;
-            if page.events.is_empty() {
-                return Ok(());
-            }
-            for event in page.events {
-                for invariant in &mut self.invariants {
-                    invariant.see(&event).map_err(|what| anyhow!("at {}: {what}", event.position.0))?;
-                }
-                self.runs.see(&event);
-                self.log.push(event);
-            }
-        }
-    }
-
-    async fn nothing_is_due(&self, now: DateTime<Utc>) -> Result<()> {
-        let due = Query::<DueTimers>::everywhere()
-            .filter(DueTimer::due_at().below(Some(now)))
-            .sort(DueTimer::due_at().ascending());
-        let due = due.fetch(&self.city.mortal().reads).await?;
-        if due.is_empty() { Ok(()) } else { bail!("this is due, and nobody does it: {due:?}") }
-    }
-
-    /// Every read model is what the pure fold makes of the log, and some are looked at beside a rebuild.
-    async fn check_reads(&mut self) -> Result<()> {
-        let Process { projector, reads, .. } = self.city.mortal().clone();
-        projector.catch_up().await?;
-        self.follow_log().await?;
-        let head = self.log.last().map_or(Position::START, |last| last.position);
-        for model in REGISTRY {
-            let unfit = frozen(&reads, *model).await?;
-            if !unfit.is_empty() {
-                bail!("rows of {} are frozen: {unfit:?}", model.name());
-            }
-            let (live, pure) = (digest(&reads, *model).await?, replay_digest(*model, &self.log, head)?);
-            if live != pure {
-                bail!("{} is not what the fold makes of the log: {live:?}, {pure:?}", model.name());
-            }
-        }
-        for _ in 0..self.plan.rebuilds() {
-            self.rebuild_one().await?;
-        }
-        Ok(())
     }
 
     pub(super) fn markets(&self) -> usize {
