@@ -230,8 +230,7 @@ impl Snapshot {
         if !path.exists() {
             return Ok(None);
         }
-        let connection = database::open_reader(path)?;
-        database::check(&connection, &file::SCHEMA)?;
+        let connection = database::open_to_look(path, &file::SCHEMA)?;
         connection.execute_batch("BEGIN")?;
         Ok(Some(Snapshot(connection)))
     }

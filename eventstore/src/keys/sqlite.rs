@@ -39,6 +39,13 @@ impl KeyFile {
         Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
     }
 
+    /// Opens a key store that is there, also on a medium that takes no writes, and only to read what it has: whatever
+    /// would write fails.
+    pub fn open_to_look(path: &Path) -> Result<Self, StoreError> {
+        let connection = database::open_to_look(path, &SCHEMA)?;
+        Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
+    }
+
     /// The name of the log that has been taken for theirs: it has events, wherever it is.
     pub async fn log(&self) -> Result<Option<Uuid>, KeyError> {
         let log = |connection: &mut Connection| {

@@ -78,6 +78,17 @@ async fn a_disk_that_takes_no_writes_is_named_by_whatever_would_write_and_nothin
         assert_eq!(ended.code, Some(1), "{command:?}: {}", ended.said);
         assert!(ended.complained.contains("Read-only file system"), "{command:?}: {}", ended.complained);
     }
+    let looks: [(&[&str], &str); 4] = [
+        (&["replay", "--type", "order.placed"], "order.placed"),
+        (&["replay", "--as-of", "2100-01-01T00:00:00Z", "--model", "vendors"], "palm-house"),
+        (&["audit", "money"], "All of it adds up."),
+        (&["audit", "verify"], "The log is as it was signed."),
+    ];
+    for (command, told) in looks {
+        let ended = at.run(command);
+        assert_eq!(ended.code, Some(0), "{command:?}: {} {}", ended.said, ended.complained);
+        assert!(ended.said.contains(told), "{command:?}: {}", ended.said);
+    }
     assert_eq!(at.listing(), before);
 }
 

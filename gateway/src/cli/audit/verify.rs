@@ -14,7 +14,7 @@ use cityos_eventstore::keys::{KeyFile, KeyStore, Secret, Signed};
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{EventStore, name_of};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -43,11 +43,11 @@ impl Verify {
         if !log.exists() {
             bail!("there is no log in {}", settings.data_dir.display());
         }
-        let log = Arc::new(SqliteStore::open(&log, Arc::new(SystemClock)).context("opening the log")?);
+        let log = Arc::new(SqliteStore::open_read_only(&log).context("opening the log")?);
         let (key, remembered) = match (self.public_key, keys.exists()) {
             (Some(key), false) => (key, None),
-            (Some(key), true) => (key, KeyFile::open(&keys)?.signed().await?),
-            (None, true) => of_key_store(&KeyFile::open(&keys)?, &*log).await?,
+            (Some(key), true) => (key, key_file(&keys)?.signed().await?),
+            (None, true) => of_key_store(&key_file(&keys)?, &*log).await?,
             (None, false) => bail!("there is no key store: name the public key"),
         };
         let kept = match &self.checkpoint {
@@ -67,6 +67,11 @@ impl Verify {
         say(&if self.json { as_json(&verified, slug) } else { as_text(&verified, slug) })?;
         Ok(if verified.is_intact() { ExitCode::SUCCESS } else { ExitCode::from(SOMETHING_WRONG) })
     }
+}
+
+/// The key store, also on a medium that takes no writes.
+fn key_file(path: &Path) -> anyhow::Result<KeyFile> {
+    KeyFile::open(path).or_else(|_| KeyFile::open_to_look(path)).context("opening the key store")
 }
 
 /// The key of the key store, in the name of the log that it belongs to, whatever the log's first event is now.
