@@ -23,7 +23,7 @@ const PAGES_AHEAD: usize = 4;
 const FOLDERS_MAX: usize = 8;
 
 /// How many events are folded between two checkpoints, where nothing else is said.
-pub const CHECKPOINT_EVENTS: u64 = 100_000;
+pub const CHECKPOINT_EVENTS: u64 = 250_000;
 
 /// How many rows all folders together keep over a checkpoint, for each event that lies between two.
 const ROWS_KEPT_AN_EVENT: u64 = 3;

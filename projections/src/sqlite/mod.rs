@@ -42,11 +42,15 @@ const STATEMENTS_KEPT: usize = 256;
 const SCHEMA: Schema =
     Schema { application: i32::from_be_bytes(*b"cRea"), version: 1, sql: tables::BOOKKEEPING };
 
+/// How much of the tables the writer keeps in memory, in KiB: rows lie in the order of keys that are not in the log's.
+const WRITER_CACHE_KIB: i32 = 131_072;
+
 pub(crate) fn open_writer(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
     let mut conn = database::open(path, &SCHEMA)?;
     configure(&mut conn, statements)?;
     // What the last commits wrote can be made from the log again.
     conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     conn.execute_batch(tables::LATER)?;
     Ok(conn)
 }

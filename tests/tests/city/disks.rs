@@ -51,6 +51,7 @@ async fn a_full_disk_takes_no_orders_says_so_and_loses_none_and_goes_on_once_the
     at.make_room();
     for number in 0..first_refused + ASKED_IN_VAIN {
         let answer = place(&server, &token, &market, number).await;
+        assert!(answer.get("errors").is_none(), "order {number}, now that there is room: {answer}");
         let answer = &answer["data"]["placeOrder"];
         if let Some(first) = placed.get(number) {
             assert_eq!(
@@ -65,7 +66,14 @@ async fn a_full_disk_takes_no_orders_says_so_and_loses_none_and_goes_on_once_the
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_takes_no_writes_is_named_by_whatever_would_write_and_nothing_on_it_changes() {
     let at = Installation::on_disk_of(DISK);
-    assert!(at.serve(&["--sample"]).interrupt().success());
+    let server = at.serve(&["--sample"]);
+    let token = sample::admin(&at);
+    settled(&server, &token).await;
+    let market = Market::of(&server, &token).await;
+    let first = place(&server, &token, &market, 0).await["data"]["placeOrder"]["order"]["id"].take();
+    assert!(first.is_string(), "an order is placed");
+    settled(&server, &token).await;
+    assert!(server.interrupt().success());
     let before = at.listing();
     at.make_read_only();
     let commands: [&[&str]; 3] = [
@@ -90,6 +98,13 @@ async fn a_disk_that_takes_no_writes_is_named_by_whatever_would_write_and_nothin
         assert!(ended.said.contains(told), "{command:?}: {}", ended.said);
     }
     assert_eq!(at.listing(), before);
+
+    at.make_writable();
+    let server = at.serve(&[]);
+    let again = place(&server, &token, &market, 0).await;
+    assert_eq!(again["data"]["placeOrder"]["order"]["id"], first, "{again}");
+    let next = place(&server, &token, &market, 1).await;
+    assert!(next["data"]["placeOrder"]["order"]["id"].is_string(), "{next}");
 }
 
 /// Returns once every run is over.

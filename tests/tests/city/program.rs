@@ -113,7 +113,17 @@ impl Installation {
 
     /// Has its disk take no writes any more. Nothing on it may be open.
     pub fn make_read_only(&self) {
-        assert!(self.elsewhere("mount", &["-o", "remount,ro", "data"]).status().unwrap().success());
+        self.remount("ro");
+    }
+
+    /// Has its disk take writes again.
+    pub fn make_writable(&self) {
+        self.remount("rw");
+    }
+
+    fn remount(&self, how: &str) {
+        let options = format!("remount,{how}");
+        assert!(self.elsewhere("mount", &["-o", &options, "data"]).status().unwrap().success());
     }
 
     pub fn data(&self) -> PathBuf {

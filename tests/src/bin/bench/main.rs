@@ -1,4 +1,5 @@
-//! `make bench`: what CityOS does beside what the machine allows, measured in one run. Read the ratios.
+//! `make bench`: what CityOS does beside what the machine allows, measured in one run. Read the ratios. Named rows are
+//! measured alone: `bench append replay rebuild printing verifying import`.
 
 mod append;
 mod events;
@@ -27,18 +28,31 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(
         std::env::var_os("CITYOS_BENCH_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
     )?;
-    let rows = [
-        append::measure(folder.path()).await?,
-        replay::measure(folder.path()).await?,
-        rebuild::measure(folder.path()).await?,
-        printing::measure(folder.path())?,
-        verifying::measure(folder.path()).await?,
-    ];
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
+    let mut rows = Vec::new();
+    if wanted("append") {
+        rows.push(append::measure(folder.path()).await?);
+    }
+    if wanted("replay") {
+        rows.push(replay::measure(folder.path()).await?);
+    }
+    if wanted("rebuild") {
+        rows.push(rebuild::measure(folder.path()).await?);
+    }
+    if wanted("printing") {
+        rows.push(printing::measure(folder.path())?);
+    }
+    if wanted("verifying") {
+        rows.push(verifying::measure(folder.path()).await?);
+    }
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");
     for row in &rows {
         let Measured { what, ours, limit, ratio, target, note } = row;
         println!("| {what} | {ours} | {limit} | {ratio:.2} | {target:.2} | {note} |");
     }
-    importing::measure(folder.path())?;
+    if wanted("import") {
+        importing::measure(folder.path())?;
+    }
     Ok(())
 }

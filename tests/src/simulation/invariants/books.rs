@@ -5,7 +5,7 @@ use cityos_connectors::sandbox::{Done, Operation};
 use cityos_domain::event::Event;
 use cityos_domain::ids::PayoutId;
 use cityos_domain::ledger::payout;
-use cityos_domain::log::Envelope;
+use cityos_domain::log::{Envelope, Origin};
 use cityos_domain::marketplace::vendor;
 use cityos_domain::orders::payment::{self, Method};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,9 @@ pub struct Agreement {
 
 impl Invariant for Agreement {
     fn see(&mut self, event: &Envelope) -> Result<(), String> {
-        if let Event::Payment(happened) = &event.event {
+        if event.meta.origin == Origin::Import {
+            // It has happened elsewhere.
+        } else if let Event::Payment(happened) = &event.event {
             self.learn_of_payment(happened)?;
         } else if let Event::Payout(payout::Event::Claimed { amount, .. }) = &event.event {
             self.claimed.insert(PayoutId(event.stream.id), amount.minor);

@@ -6,7 +6,7 @@ use cityos_domain::event::Event;
 use cityos_domain::ids::{OrderId, PaymentId, PayoutId, VendorId, VendorOrderId};
 use cityos_domain::ledger::month::{self, Account};
 use cityos_domain::ledger::payout;
-use cityos_domain::log::Envelope;
+use cityos_domain::log::{Envelope, Origin};
 use cityos_domain::marketplace::vendor;
 use cityos_domain::money::Currency;
 use cityos_domain::orders::{order, payment};
@@ -45,7 +45,9 @@ impl Invariant for Ends {
                 }
                 payout::Event::Claimed { .. } | payout::Event::Submitted { .. } => true,
             };
-        } else if let Event::Payment(happened) = &event.event {
+        } else if let Event::Payment(happened) = &event.event
+            && event.meta.origin != Origin::Import
+        {
             self.payments.entry(PaymentId(event.stream.id)).or_default().learn(happened);
         } else if let Event::Ledger(month::Event::Posted { vendor, currency, transaction }) = &event.event {
             let owed = self.owed.entry((*vendor, *currency)).or_default();

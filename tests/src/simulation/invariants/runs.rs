@@ -120,7 +120,10 @@ impl Invariant for Parking {
         for (id, run) in &self.runs.seen {
             let SagaRun::Live(live) = &run.state else { continue };
             let stands = match &live.stand {
-                Stand::Parked => true,
+                // It was tried again with nothing in its way.
+                Stand::Parked => {
+                    !rest.at_the_end || run.taken_over || run.last_failure == Some(FailureKind::Permanent)
+                }
                 Stand::Waiting(wait) => !rest.at_the_end && wait.until > rest.now,
                 Stand::Retrying { at } => !rest.at_the_end && *at > rest.now,
                 Stand::Ready | Stand::Attempting { .. } => false,
