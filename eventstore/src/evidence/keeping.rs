@@ -74,8 +74,7 @@ impl Evidence {
             };
             let Some(end) = more.last() else { return Ok(Position(last.map_or(0, |leaf| leaf.position))) };
             let (end, more) = (Position(end.position), more.to_vec());
-            let extended =
-                self.run(move |connection| Ok(file::extend(connection, last.as_ref(), &more)?)).await?;
+            let extended = self.run(move |connection| file::extend(connection, last.as_ref(), &more)).await?;
             if extended && (events.len() as u32) < EVENTS_AT_ONCE {
                 return Ok(end);
             }
@@ -118,7 +117,11 @@ fn sign(
     if let Some(last) = file::last_note(transaction)? {
         let checkpoint = Checkpoint::open(&last.note, &signer.public())
             .map_err(|error| EvidenceError::Altered(format!("checkpoint {}: {error}", last.number)))?;
-        (number, signed) = (last.number + 1, checkpoint.size);
+        // Whoever altered the file may have given it any number.
+        let next = last.number.checked_add(1).filter(|next| i64::try_from(*next).is_ok());
+        number =
+            next.ok_or_else(|| EvidenceError::Altered(format!("there is no checkpoint {}", last.number)))?;
+        signed = checkpoint.size;
         if signed > tree.size() || tree::root(&tree, 0..signed)? != checkpoint.root {
             let what = format!("the tree over its first {signed} events has another root");
             return Err(EvidenceError::Altered(what));

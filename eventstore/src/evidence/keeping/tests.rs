@@ -97,6 +97,8 @@ async fn nothing_is_signed_over_evidence_that_was_altered() {
         "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE number = 1) WHERE number = 2",
         "UPDATE tiles SET leaves = CAST(substr(leaves, 1, 72 * 10) || zeroblob(72) || substr(leaves, 72 * 11 + 1) AS BLOB)",
         "UPDATE tiles SET leaves = substr(leaves, 1, 72 * 59)",
+        "UPDATE tiles SET leaves = CAST(leaves || leaves || leaves || leaves || leaves AS BLOB)",
+        "UPDATE checkpoints SET number = 9223372036854775807 WHERE number = 2",
     ];
     for damage in damages {
         let city = City::signed_at(&[30, 60]).await;

@@ -60,7 +60,7 @@ impl Promises {
             if kept.number != number {
                 doubts.push(Doubt::CheckpointMissing { number });
             }
-            number = kept.number + 1;
+            number = kept.number.saturating_add(1);
             match Checkpoint::open(&kept.note, verifying.key) {
                 Err(error) => {
                     let reason = error.to_string();

@@ -215,6 +215,14 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
             vec![altered_note(3), Doubt::LastMissing { size: 600 }],
         ),
         (
+            "UPDATE checkpoints SET number = 9223372036854775807 WHERE number = 3".into(),
+            vec![Doubt::CheckpointMissing { number: 3 }],
+        ),
+        (
+            "UPDATE checkpoints SET number = -1 WHERE number = 1".into(),
+            vec![Doubt::CheckpointMissing { number: 1 }, Doubt::CheckpointMissing { number: u64::MAX }],
+        ),
+        (
             "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE number = 1) WHERE number = 2"
                 .into(),
             vec![Doubt::CheckpointOutOfOrder { number: 2 }],
@@ -299,6 +307,16 @@ async fn altered_evidence_hides_no_event_that_was_tampered_with() {
     let city = City::signed_at(&SIZES).await;
     city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
     city.tamper_with_evidence("UPDATE tiles SET leaves = zeroblob(72 * 256) WHERE number = 0");
+    let verified = city.verify(&city.key().await, None).await;
+    assert!(verified.doubts.contains(&Doubt::EventsAltered { from: 101, to: 300 }), "{verified:?}");
+
+    // All leaves in one tile: where an event's own is looked for there is none.
+    let city = City::signed_at(&SIZES).await;
+    city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
+    city.tamper_with_evidence(
+        "UPDATE tiles SET root = NULL, leaves = CAST(leaves || (SELECT leaves FROM tiles WHERE number = 1) || \
+         (SELECT leaves FROM tiles WHERE number = 2) AS BLOB) WHERE number = 0; DELETE FROM tiles WHERE number > 0",
+    );
     let verified = city.verify(&city.key().await, None).await;
     assert!(verified.doubts.contains(&Doubt::EventsAltered { from: 101, to: 300 }), "{verified:?}");
 
