@@ -55,14 +55,17 @@ impl Evidence {
 
     /// Appends to the tree what the log has more, and says how far it then goes. Others may do the same at once.
     pub async fn cover(&self) -> Result<Position, EvidenceError> {
+        // Asked before the tree is looked at: what was signed by now is in it.
+        match self.keys.signed().await? {
+            Some(signed) if self.last_leaf().await?.is_none() => Err(EvidenceError::Missing(signed.size)),
+            Some(_) | None => self.extend().await,
+        }
+    }
+
+    /// The same, whatever was signed.
+    pub(super) async fn extend(&self) -> Result<Position, EvidenceError> {
         loop {
-            let last = self.run(|connection| Ok(file::last_tile(connection)?)).await?;
-            let last = last.and_then(|tile| tile.leaves.last().copied());
-            if last.is_none()
-                && let Some(signed) = self.keys.signed().await?
-            {
-                return Err(EvidenceError::Missing(signed.size));
-            }
+            let last = self.last_leaf().await?;
             // The last event that is covered is read once more: behind another one nothing goes on.
             let after = last.map_or(0, |leaf| leaf.position.saturating_sub(1));
             let events = self.log.read_stored(Position(after), EVENTS_AT_ONCE).await?;
@@ -79,6 +82,11 @@ impl Evidence {
                 return Ok(end);
             }
         }
+    }
+
+    async fn last_leaf(&self) -> Result<Option<Leaf>, EvidenceError> {
+        let last = self.run(|connection| Ok(file::last_tile(connection)?)).await?;
+        Ok(last.and_then(|tile| tile.leaves.last().copied()))
     }
 
     /// Signs the tree as far as it goes. Where that was done already, gives what was signed.

@@ -1,7 +1,8 @@
 //! Evidence grows with its log, whoever keeps it, and is never signed over what was tampered with.
 
 use super::*;
-use crate::evidence::tests::City;
+use crate::evidence::begin_anew;
+use crate::evidence::tests::{City, polled};
 use std::fs;
 
 async fn notes(evidence: &Evidence) -> Vec<String> {
@@ -72,6 +73,24 @@ async fn two_who_keep_the_same_evidence_at_once_do_not_disturb_each_other() {
     assert!(verified.is_intact(), "{verified:?}");
     assert_eq!((verified.events, verified.size), (600, 600));
     assert_eq!(verified.checkpoints, notes(&city.open().await.unwrap()).await.len() as u64);
+}
+
+/// However far the slower of the two has come when the other is through.
+#[tokio::test]
+async fn evidence_that_another_has_just_made_is_not_missing() {
+    for polls in 0..8 {
+        let city = City::new();
+        city.grow_to(10).await;
+        let slow = city.open().await.unwrap();
+        let mut covering = std::pin::pin!(slow.cover());
+        let done = polled(polls, covering.as_mut()).await;
+        city.sign().await;
+        let covered = match done {
+            Some(covered) => covered,
+            None => covering.await,
+        };
+        assert!(matches!(covered, Ok(Position(10))), "after {polls} polls: {covered:?}");
+    }
 }
 
 #[tokio::test]
