@@ -150,6 +150,17 @@ pub(crate) fn copy_aside(from: &Path, to: &Path, schema: &Schema) -> Result<(), 
     }
 }
 
+/// Moves a file that is no database, or a damaged one, to where nothing is yet, with what SQLite has put beside it.
+pub(crate) fn move_aside(from: &Path, to: &Path) -> Result<(), BackupError> {
+    for beside in ["-wal", "-shm", ""] {
+        let (from, to) = (with_ending(from, beside), with_ending(to, beside));
+        if from.exists() {
+            move_file(&from, &to)?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies each file, in this order; none appears under its name before all are whole.
 fn copy_all(jobs: &[Job<'_>]) -> Result<(), BackupError> {
     if let Err(error) = jobs.iter().try_for_each(copy) {
@@ -159,10 +170,12 @@ fn copy_all(jobs: &[Job<'_>]) -> Result<(), BackupError> {
         }
         return Err(error);
     }
-    jobs.iter().try_for_each(|Job { to, .. }| {
-        let moved = fs::rename(partial(to), to).and_then(|()| File::open(folder_of(to))?.sync_all());
-        moved.map_err(|source| BackupError::File { path: to.to_path_buf(), source })
-    })
+    jobs.iter().try_for_each(|Job { to, .. }| move_file(&partial(to), to))
+}
+
+fn move_file(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let moved = fs::rename(from, to).and_then(|()| File::open(folder_of(to))?.sync_all());
+    moved.map_err(|source| BackupError::File { path: to.to_owned(), source })
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -200,17 +213,19 @@ fn copy(job: &Job<'_>) -> Result<(), BackupError> {
     File::open(&to).and_then(|copy| copy.sync_all()).map_err(file)
 }
 
+/// Puts what is in one file in the place of all that is in another, at once.
+pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
+    let backup = Backup::new(from, to).map_err(failure)?;
+    // All pages in one step: it reads one state of the file, and writers go on beside it.
+    let done = matches!(backup.step(-1).map_err(failure)?, StepResult::Done);
+    if done { Ok(()) } else { Err(StoreError::Busy) }
+}
+
 /// Copies all pages and gives what the integrity check says about the copy.
 fn pages(job: &Job<'_>, to: &Path) -> Result<String, StoreError> {
     let source = database::open_reader(job.from)?;
     let mut target = Connection::open(to).map_err(failure)?;
-    {
-        let backup = Backup::new(&source, &mut target).map_err(failure)?;
-        // All pages in one step: it reads one state of the file, and writers go on beside it.
-        if !matches!(backup.step(-1).map_err(failure)?, StepResult::Done) {
-            return Err(StoreError::Busy);
-        }
-    }
+    copy_pages(&source, &mut target)?;
     // One file, without a write-ahead log beside it.
     target.pragma_update(None, "journal_mode", "delete").map_err(failure)?;
     database::check(&target, job.schema)?;

@@ -30,6 +30,19 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     database::open(path, &SCHEMA)
 }
 
+/// Why a file is no evidence; `None` where it may well be, and could not be used just now.
+pub fn unusable(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Database(cause) => Some(cause.to_string()),
+        StoreError::Foreign | StoreError::Newer { .. } => Some(error.to_string()),
+        StoreError::Busy
+        | StoreError::Full
+        | StoreError::ReadOnly
+        | StoreError::Closed
+        | StoreError::Undecodable { .. } => None,
+    }
+}
+
 /// Some neighbouring leaves, from a multiple of [`TILE_LEAVES`] on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tile {
@@ -167,13 +180,6 @@ pub fn keep_note(transaction: &Transaction<'_>, number: u64, note: &str) -> rusq
     transaction
         .execute("INSERT INTO checkpoints (number, note) VALUES (?1, ?2)", params![number as i64, note])?;
     Ok(())
-}
-
-/// Forgets all of it.
-pub fn clear(connection: &mut Connection) -> rusqlite::Result<()> {
-    immediately(connection, |transaction| {
-        transaction.execute_batch("DELETE FROM tiles; DELETE FROM checkpoints")
-    })
 }
 
 /// Does `work` in a transaction that nobody else writes beside.

@@ -6,7 +6,6 @@ use super::file::{self, Kept};
 use super::leaf::Leaf;
 use super::note::Signer;
 use super::{EvidenceError, tree};
-use crate::backup;
 use crate::database::blocking;
 use crate::keys::{KeyStore, Secret, Signed};
 use crate::store::{EventStore, name_of};
@@ -35,6 +34,13 @@ pub struct Signature {
     pub note: String,
 }
 
+impl Signature {
+    /// As it is remembered.
+    pub(super) fn signed(&self) -> Signed {
+        Signed { size: self.checkpoint.size, root: self.checkpoint.root.0 }
+    }
+}
+
 impl Evidence {
     /// Opens the file at `path`, and makes it where there never was one.
     pub async fn open(
@@ -48,8 +54,28 @@ impl Evidence {
         {
             return Err(EvidenceError::Missing(signed.size));
         }
+        Self::at(path, log, keys).await
+    }
+
+    /// Evidence in a file without a name, among SQLite's temporary ones: it is gone when it is closed.
+    pub(super) async fn nameless(
+        log: Arc<dyn EventStore>,
+        keys: Arc<dyn KeyStore>,
+    ) -> Result<Self, EvidenceError> {
+        Self::at(Path::new(""), log, keys).await
+    }
+
+    async fn at(
+        path: &Path,
+        log: Arc<dyn EventStore>,
+        keys: Arc<dyn KeyStore>,
+    ) -> Result<Self, EvidenceError> {
         let path = path.to_owned();
-        let connection = blocking(move || file::open(&path)).await?;
+        let opening = move || {
+            let opened = file::open(&path);
+            Ok(opened.map_err(|source| EvidenceError::Unusable { path, source }))
+        };
+        let connection = blocking(opening).await??;
         Ok(Evidence { connection: Arc::new(Mutex::new(connection)), log, keys })
     }
 
@@ -91,17 +117,19 @@ impl Evidence {
 
     /// Signs the tree as far as it goes. Where that was done already, gives what was signed.
     pub async fn sign(&self) -> Result<Signature, EvidenceError> {
+        let signature = self.sign_behind(self.keys.signed().await?).await?;
+        self.keys.remember_signed(signature.signed()).await?;
+        Ok(signature)
+    }
+
+    /// The same, if `remembered` is signed already. Nobody remembers it yet.
+    pub(super) async fn sign_behind(&self, remembered: Option<Signed>) -> Result<Signature, EvidenceError> {
         let name = name_of(&*self.log).await?.ok_or(EvidenceError::Empty)?;
         let signer = Signer::new(origin_of(name), &self.keys.secret(Secret::Evidence).await?);
-        let remembered = self.keys.signed().await?;
-        let signature = self
-            .run(move |connection| {
-                file::immediately(connection, |transaction| sign(transaction, &signer, remembered))
-            })
-            .await?;
-        let Checkpoint { size, root, .. } = signature.checkpoint;
-        self.keys.remember_signed(Some(Signed { size, root: root.0 })).await?;
-        Ok(signature)
+        self.run(move |connection| {
+            file::immediately(connection, |transaction| sign(transaction, &signer, remembered))
+        })
+        .await
     }
 
     /// Does `work` with the file, on a thread that may block.
@@ -152,51 +180,6 @@ fn sign(
     let note = checkpoint.sign(signer);
     file::keep_note(transaction, number, &note)?;
     Ok(Signature { checkpoint, note })
-}
-
-/// What evidence was begun anew with.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Begun {
-    /// The first checkpoint of the new evidence.
-    pub signature: Signature,
-    /// What the key had signed before.
-    pub before: Option<Signed>,
-    /// Whether the log still begins with that; `None` where nothing was signed.
-    pub goes_on: Option<bool>,
-}
-
-/// Makes evidence of the log as it is now, and puts what there was into a file at `old`, which must not exist. What was
-/// altered before is then no longer seen, except by whoever kept an older checkpoint.
-pub async fn begin_anew(
-    path: &Path,
-    log: Arc<dyn EventStore>,
-    keys: Arc<dyn KeyStore>,
-    old: &Path,
-) -> Result<Begun, EvidenceError> {
-    let before = keys.signed().await?;
-    let (from, to) = (path.to_owned(), old.to_owned());
-    let put_aside = move || {
-        if from.exists() {
-            backup::copy_aside(&from, &to, &file::SCHEMA).map_err(EvidenceError::Aside)?;
-            file::clear(&mut file::open(&from)?)?;
-        }
-        Ok::<_, EvidenceError>(())
-    };
-    blocking(move || Ok(put_aside())).await??;
-    keys.remember_signed(None).await?;
-    let evidence = Evidence::open(path, log, keys).await?;
-    evidence.cover().await?;
-    let signature = evidence.sign().await?;
-    let goes_on = match before {
-        None => None,
-        Some(before) if before.size > signature.checkpoint.size => Some(false),
-        Some(before) => {
-            let root =
-                move |connection: &mut Connection| Ok(tree::root(&Kept::read(connection)?, 0..before.size)?);
-            Some(evidence.run(root).await?.0 == before.root)
-        }
-    };
-    Ok(Begun { signature, before, goes_on })
 }
 
 #[cfg(test)]

@@ -149,25 +149,3 @@ async fn nothing_is_covered_behind_an_end_of_the_log_that_is_not_the_one_covered
         assert!(matches!(refused, Err(EvidenceError::LogDiffers { position: 60 })), "{damage}: {refused:?}");
     }
 }
-
-#[tokio::test]
-async fn evidence_begun_anew_says_whether_the_log_is_still_the_one_that_was_signed() {
-    for (damage, goes_on) in [
-        ("", true),
-        ("UPDATE events SET recorded_at = recorded_at + 1 WHERE position = 7", false),
-        ("DELETE FROM events WHERE position > 20", false),
-    ] {
-        let city = City::signed_at(&[30, 60]).await;
-        let before = city.keys.signed().await.unwrap();
-        city.tamper(damage);
-        let old = city.path("old.db");
-        let path = city.path("evidence.db");
-        let begun = begin_anew(&path, city.log.clone(), city.keys.clone(), &old).await.unwrap();
-        assert_eq!((begun.before, begun.goes_on), (before, Some(goes_on)), "{damage}");
-        assert!(city.verify(&city.key().await, None).await.is_intact(), "{damage}");
-        let kept = Connection::open(&old).unwrap();
-        assert_eq!(file::last_note(&kept).unwrap().unwrap().number, 2, "what there was is put aside");
-        let refused = begin_anew(&path, city.log.clone(), city.keys.clone(), &old).await;
-        assert!(matches!(refused, Err(EvidenceError::Aside(_))), "{refused:?}");
-    }
-}
