@@ -420,3 +420,23 @@ async fn a_backup_has_the_evidence_of_its_log_also_where_more_is_signed_meanwhil
     assert!(begun.said.contains("The log is NOT the one that was signed before"), "{}", begun.said);
     intact(&at, "older");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_tampered_with_is_not_signed_anew_by_the_city_made_from_it() {
+    let (at, _) = stopped_city().await;
+    let (events, _) = intact(&at, "data");
+    let done = at.run(&["backup", "--log", "log.copy", "--keys", "keys.copy"]);
+    assert_eq!(done.code, Some(0), "{}", done.complained);
+    let alter = "UPDATE events SET at = at + 1 WHERE type = 'order.placed'";
+    Connection::open(at.path("log.copy")).unwrap().execute_batch(alter).unwrap();
+    fs::remove_file(at.path("log.copy.evidence")).unwrap();
+    let restored = at.run(&["restore", "--data-dir", "restored", "--log", "log.copy", "--keys", "keys.copy"]);
+    assert_eq!(restored.code, Some(0), "{}", restored.complained);
+    assert!(restored.said.contains("there is no log.copy.evidence"), "{}", restored.said);
+    assert!(at.serve(&["--data-dir", "restored"]).interrupt().success());
+    let (code, told) = verified(&at, "restored");
+    assert_eq!(
+        (code, &told["doubts"][0]["doubt"], &told["doubts"][0]["size"]),
+        (3, &json!("missing"), &json!(events))
+    );
+}
