@@ -76,7 +76,7 @@ pub struct Uncovered {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// It is another than it was, or cannot be read.
+    /// It is another than it was, or cannot be read any more.
     Altered,
     /// It was not there.
     Inserted,
@@ -84,6 +84,8 @@ pub enum How {
     Removed,
     /// Another that is in the log, too, has taken its place.
     Reordered,
+    /// It cannot be read, and the evidence does not know what it was.
+    Unreadable,
 }
 
 /// The first event that is not as it was.
@@ -91,10 +93,12 @@ pub enum How {
 pub struct Difference {
     /// What became of it.
     pub how: How,
-    /// In whose partition it is, or was; unknown where the evidence that knew it is gone, too.
+    /// In whose partition it is, or was; unknown where the evidence that knew it is gone, too, or where the row does not
+    /// tell.
     pub partition: Option<Uuid>,
-    /// Its position, now where it was inserted, and otherwise as it was.
-    pub position: u64,
+    /// Its position: now where it was inserted or cannot be read, and otherwise as it was. Below 1 only where it was
+    /// inserted: nothing of the log is there, and nothing but an audit reads it.
+    pub position: i64,
     /// Whether a checkpoint covers it; otherwise only leaves that nobody has signed yet say so.
     pub signed: bool,
 }

@@ -5,8 +5,12 @@ use crate::evidence::tests::City;
 use crate::keys::{KeyStore, Secret};
 use rusqlite::params;
 use std::fs;
+use std::time::Duration;
 
 const SIZES: [u64; 3] = [100, 300, 600];
+
+/// How long verifying so small a log may take.
+const AT_MOST: Duration = Duration::from_secs(60);
 
 /// All columns but the position and the version, by which copies differ.
 const COPY: &str = "INSERT INTO events (position, partition, kind, id, version, event_id, type, schema_version, at, recorded_at, body, meta) SELECT";
@@ -105,10 +109,32 @@ async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_wha
         ),
         (
             format!(
+                "{COPY} 0, partition, kind, id, 999, randomblob(16), type, schema_version, at, recorded_at, body, meta FROM events WHERE position = 9; \
+                 {}",
+                alter("body = CAST(x'ff' AS TEXT)")
+            ),
+            How::Inserted,
+            0,
+        ),
+        (
+            format!(
                 "{COPY} -3, partition, kind, id, 999, randomblob(16), type, schema_version, at, recorded_at, body, meta FROM events WHERE position = 9"
             ),
-            How::Altered,
-            1,
+            How::Inserted,
+            -3,
+        ),
+        (
+            format!(
+                "{COPY} -9223372036854775808, partition, kind, id, 999, x'', type, schema_version, at, recorded_at, body, meta FROM events WHERE position = 9"
+            ),
+            How::Inserted,
+            i64::MIN,
+        ),
+        (
+            "DELETE FROM events WHERE position = 57; UPDATE events SET event_id = x'' WHERE position = 58"
+                .into(),
+            How::Removed,
+            57,
         ),
         (swapped(57, 58), How::Reordered, 57),
         (swapped(57, 457), How::Reordered, 57),
@@ -136,16 +162,16 @@ async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_wha
             remembered: city.keys.signed().await.unwrap(),
             kept: None,
         };
-        let verified = verifying.verify().await.unwrap();
-        let of = if position == 0 { 9 } else { position };
-        let partition = Some(city.tenant_at(of));
+        let verified = tokio::time::timeout(AT_MOST, verifying.verify()).await.expect("it ends").unwrap();
+        // What stands before the first event is a copy of another one.
+        let partition = Some(city.tenant_at(if position > 0 { position as u64 } else { 9 }));
         assert_eq!(
             verified.difference,
             Some(Difference { how, partition, position, signed: true }),
             "{damage}"
         );
         assert_eq!(verified.doubts, [], "{damage}");
-        assert_eq!(verified.events, position.max(1) - 1, "{damage}");
+        assert_eq!(verified.events, position.max(1) as u64 - 1, "{damage}");
     }
 }
 
@@ -159,6 +185,20 @@ async fn an_event_that_is_covered_and_not_yet_signed_is_missed_too() {
     let partition = Some(city.tenant_at(615));
     let altered = Difference { how: How::Altered, partition, position: 615, signed: false };
     assert_eq!((verified.difference, verified.doubts), (Some(altered), vec![]));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_laid_to_no_event_that_the_evidence_does_not_know() {
+    let city = City::signed_at(&SIZES).await;
+    city.grow_to(620).await;
+    city.tamper("UPDATE events SET body = CAST(x'ff' AS TEXT) WHERE position = 615");
+    let verified = city.verify(&city.key().await, None).await;
+    let partition = Some(city.tenant_at(615));
+    let unreadable = Difference { how: How::Unreadable, partition, position: 615, signed: false };
+    assert_eq!((verified.difference, verified.doubts), (Some(unreadable), vec![]));
+    city.tamper("UPDATE events SET partition = x'00' WHERE position = 615");
+    let verified = city.verify(&city.key().await, None).await;
+    assert_eq!(verified.difference, Some(Difference { partition: None, ..unreadable }));
 }
 
 #[tokio::test]

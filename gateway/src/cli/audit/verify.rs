@@ -115,7 +115,8 @@ fn as_text(verified: &Verified, slug: Option<String>) -> String {
     }
     if let Some(found) = verified.difference {
         let whose = match (found.partition, slug) {
-            (None, _) => "a tenant that only the lost evidence knew".into(),
+            (None, _) if found.how == How::Removed => "a tenant that only the lost evidence knew".into(),
+            (None, _) => "a tenant that cannot be told".into(),
             (Some(id), _) if id.is_nil() => "the platform".into(),
             (Some(id), Some(slug)) => format!("tenant {slug} ({id})"),
             (Some(id), None) => format!("tenant {id}"),
@@ -125,6 +126,7 @@ fn as_text(verified: &Verified, slug: Option<String>) -> String {
             How::Inserted => "was inserted",
             How::Removed => "was removed",
             How::Reordered => "was moved to another place",
+            How::Unreadable => "cannot be read",
         };
         let unsigned = if found.signed { "" } else { "; no checkpoint covers it yet" };
         text += &format!("  {whose}, position {}: the event {how}{unsigned}.\n", found.position);
