@@ -8,9 +8,9 @@ use super::EvidenceError;
 use super::checkpoint::Checkpoint;
 use super::file::{self, Kept};
 use super::note::PublicKey;
-use crate::database;
+use crate::database::{self, failure};
 use crate::keys::Signed;
-use crate::store::EventStore;
+use crate::store::{EventStore, StoreError};
 use comparing::Comparison;
 use promises::{Promises, Tree};
 use rusqlite::Connection;
@@ -116,6 +116,14 @@ pub enum Doubt {
         /// Over how many events the last known checkpoint was.
         size: u64,
     },
+    /// It is there, and no evidence.
+    #[error("the evidence in {path} cannot be read: {reason}")]
+    Unreadable {
+        /// Its file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
     /// The numbers of checkpoints have a gap.
     #[error("checkpoint {number} is missing")]
     CheckpointMissing {
@@ -191,18 +199,22 @@ pub enum Doubt {
 }
 
 impl Verifying<'_> {
-    /// Reads all of it. Fails only where log or evidence cannot be read at all.
+    /// Reads all of it. Fails only where the log cannot be read at all, or the evidence not just now.
     pub async fn verify(self) -> Result<Verified, EvidenceError> {
         // What is in the evidence is in the log: so the log's end is looked at later.
-        let evidence = Snapshot::of(self.evidence)?;
-        let (promises, mut doubts) = match &evidence {
-            Some(evidence) => Promises::read(evidence.connection(), &self)?,
-            None => Promises::without_evidence(&self),
+        let snapshot = self.snapshot();
+        let read = match &snapshot {
+            Ok(Some(evidence)) => self.read(evidence).map_err(failure),
+            Ok(None) => Ok(self.without_evidence()),
+            Err(error) => Err(error.clone()),
         };
-        let held = evidence.as_ref().map(|evidence| Kept::read(evidence.connection())).transpose()?;
-        let tree = match &evidence {
-            Some(evidence) => promises.check_tree(evidence.connection(), &mut doubts)?,
-            None => Tree { size: 0, sound_to: 0 },
+        let Basis { promises, held, tree, mut doubts } = match read {
+            Ok(basis) => basis,
+            Err(error) => {
+                let reason = file::unusable(&error).ok_or(error)?;
+                let path = self.evidence.display().to_string();
+                Basis { doubts: vec![Doubt::Unreadable { path, reason }], ..self.without_evidence() }
+            }
         };
         let head = self.log.head().await?;
         let mut comparison = Comparison::new(&promises, held.as_ref(), tree);
@@ -226,21 +238,37 @@ impl Verifying<'_> {
     }
 }
 
-/// The evidence as it is at one moment, whoever goes on writing.
-struct Snapshot(Connection);
+/// What the log is held to.
+struct Basis<'a> {
+    promises: Promises,
+    /// The leaves in the evidence.
+    held: Option<Kept<'a>>,
+    tree: Tree,
+    doubts: Vec<Doubt>,
+}
 
-impl Snapshot {
-    fn of(path: &Path) -> Result<Option<Self>, EvidenceError> {
-        if !path.exists() {
+impl Verifying<'_> {
+    /// The evidence as it is at one moment, whoever goes on writing.
+    fn snapshot(&self) -> Result<Option<Connection>, StoreError> {
+        if !self.evidence.exists() {
             return Ok(None);
         }
-        let connection = database::open_to_look(path, &file::SCHEMA)?;
-        connection.execute_batch("BEGIN")?;
-        Ok(Some(Snapshot(connection)))
+        let connection = database::open_to_look(self.evidence, &file::SCHEMA)?;
+        connection.execute_batch("BEGIN").map_err(failure)?;
+        Ok(Some(connection))
     }
 
-    fn connection(&self) -> &Connection {
-        &self.0
+    /// All of the evidence is read here: what can be read once can be read again.
+    fn read<'a>(&self, evidence: &'a Connection) -> rusqlite::Result<Basis<'a>> {
+        let (promises, mut doubts) = Promises::read(evidence, self)?;
+        let held = Some(Kept::read(evidence)?);
+        let tree = promises.check_tree(evidence, &mut doubts)?;
+        Ok(Basis { promises, held, tree, doubts })
+    }
+
+    fn without_evidence(&self) -> Basis<'static> {
+        let (promises, doubts) = Promises::without_evidence(self);
+        Basis { promises, held: None, tree: Tree { size: 0, sound_to: 0 }, doubts }
     }
 }
 

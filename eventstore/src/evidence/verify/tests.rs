@@ -390,3 +390,31 @@ async fn evidence_that_was_made_anew_over_a_tampered_log_is_shown_by_a_checkpoin
     assert_eq!(verified.doubts, [Doubt::Short { held: 600, size: 700 }]);
     assert_eq!(verified.difference.map(|found| (found.how, found.position)), Some((How::Removed, 601)));
 }
+
+type Tampering = fn(&City);
+
+#[tokio::test]
+async fn evidence_that_cannot_be_read_is_a_doubt_and_what_the_keys_remember_is_still_held_against_the_log() {
+    let cases: [(&str, Tampering); 4] = [
+        ("it holds something else", |city| fs::write(city.path("evidence.db"), "").unwrap()),
+        ("not a database", |city| fs::write(city.path("evidence.db"), "rubbish ".repeat(1_000)).unwrap()),
+        ("no such table: tiles", |city| city.tamper_with_evidence("DROP TABLE tiles")),
+        ("no such table: checkpoints", |city| city.tamper_with_evidence("DROP TABLE checkpoints")),
+    ];
+    for (why, damage) in cases {
+        let city = City::signed_at(&SIZES).await;
+        damage(&city);
+        let key = city.key().await;
+        let verified = city.verify(&key, None).await;
+        let told: Vec<_> = verified.doubts.iter().map(|doubt| doubt.to_string()).collect();
+        assert!(
+            told.len() == 1 && told[0].contains("evidence.db") && told[0].contains(why),
+            "{why}: {told:?}"
+        );
+        assert_eq!((verified.difference, verified.events), (None, 600), "{why}: the log is as it was");
+
+        city.tamper("UPDATE events SET at = at + 1 WHERE position = 257");
+        let doubts = city.verify(&key, None).await.doubts;
+        assert_eq!(doubts[1..], [Doubt::EventsAltered { from: 1, to: 600 }], "{why}");
+    }
+}
