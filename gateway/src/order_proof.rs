@@ -164,13 +164,13 @@ impl OrderProof {
         serde_json::to_string_pretty(self).expect("a proof is JSON") + "\n"
     }
 
-    /// Checks a file's text. What is proven is true if the public key is the log's.
-    pub fn check(text: &str, key: &PublicKey) -> Result<Proven, Refused> {
-        let proof: OrderProof = serde_json::from_str(text).map_err(Refused::Malformed)?;
+    /// Checks what is in a file. What is proven is true if the public key is the log's.
+    pub fn check(file: &[u8], key: &PublicKey) -> Result<Proven, Refused> {
+        let proof: OrderProof = serde_json::from_slice(file).map_err(Refused::Malformed)?;
         if proof.format != FORMAT {
             return Err(Refused::Format(proof.format));
         }
-        if proof.text() != text {
+        if proof.text().as_bytes() != file {
             return Err(Refused::Rewritten);
         }
         let checkpoint = open_alone(&proof.checkpoint, key).map_err(Refused::Checkpoint)?;

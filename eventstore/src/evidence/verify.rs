@@ -190,6 +190,12 @@ pub enum Doubt {
         /// The last below the wrong root.
         to: u64,
     },
+    /// What was given for a checkpoint from elsewhere is none that this key has signed.
+    #[error("{reason}")]
+    KeptAltered {
+        /// Why it is no good.
+        reason: String,
+    },
     /// A checkpoint from elsewhere is not of this log.
     #[error("the log is not the one that the checkpoint of {size} events, kept elsewhere, was signed over")]
     OtherThanKept {

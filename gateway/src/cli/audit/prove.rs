@@ -44,6 +44,7 @@ impl Prove {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
         let order = city::id_of::<OrderId>(&self.order).context("this is no id of an order")?;
         let since = self.since.as_deref().map(read).transpose()?;
+        let since = since.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let stores = stores(&settings).await?;
         let tenant = match &self.tenant {
             Some(name) => {
@@ -57,7 +58,7 @@ impl Prove {
         let proof = OrderProof::make(&*stores.log, &evidence, &key, (tenant, order), since).await?;
         let text = proof.text();
         // What an auditor would refuse does not leave the house.
-        let proven = OrderProof::check(&text, &key).context("checking the proof")?;
+        let proven = OrderProof::check(text.as_bytes(), &key).context("checking the proof")?;
         write(&self.out, &text)?;
         let (events, size, out) = (proven.events.len(), proven.checkpoint.size, self.out.display());
         say(&match self.json {
