@@ -293,7 +293,13 @@ async fn an_order_is_proven_where_there_is_nothing_but_the_file_and_the_public_k
 
     let unknown = at.run(&["audit", "prove", &uuid::Uuid::nil().to_string(), "--out", "none.proof"]);
     assert_eq!(unknown.code, Some(1), "{}", unknown.said);
-    assert!(unknown.complained.contains("there is no such order"), "{}", unknown.complained);
+    let nil = uuid::Uuid::nil().to_string();
+    assert!(unknown.complained.contains(&nil), "{}", unknown.complained);
+    let unknown = at.run(&["audit", "prove", &nil, "--tenant", "souq", "--out", "none.proof"]);
+    let named = [nil, tenant().to_string()].iter().all(|id| unknown.complained.contains(id));
+    assert!(named, "{}", unknown.complained);
+    let mistaken = at.run(&["audit", "prove", "4711", "--out", "none.proof"]);
+    assert!(mistaken.complained.contains("ORDER: `4711`"), "{}", mistaken.complained);
     let again = at.run(&["audit", "prove", &order, "--out", "order.proof"]);
     assert_eq!(again.code, Some(1), "a file that is there is not overwritten: {}", again.said);
 }
