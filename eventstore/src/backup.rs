@@ -3,7 +3,7 @@
 
 use crate::database::{self, Schema, failure};
 use crate::evidence;
-use crate::keys;
+use crate::keys::{self, Signed};
 use crate::sqlite;
 use crate::store::StoreError;
 use rusqlite::Connection;
@@ -20,9 +20,6 @@ pub const KEYS_FILE: &str = "keys.db";
 
 /// The file of the log's evidence in the data directory.
 pub const EVIDENCE_FILE: &str = "evidence.db";
-
-/// A copy of the key store has not signed what its original signs while the log is being copied.
-const HAS_SIGNED_NOTHING: &str = "DROP TABLE IF EXISTS signed";
 
 /// Where the copies lie. They belong in different hands: with both, forgotten persons are remembered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,13 +42,19 @@ struct Job<'a> {
     from: &'a Path,
     to: &'a Path,
     schema: &'a Schema,
-    /// What is changed in the copy.
-    then: &'static str,
+    then: Then,
+}
+
+/// What is changed in a copy.
+enum Then {
+    Nothing,
+    /// Of what was signed, the key store remembers this and no more.
+    HasSigned(Option<Signed>),
 }
 
 impl<'a> Job<'a> {
     fn new(from: &'a Path, to: &'a Path, schema: &'a Schema) -> Self {
-        Job { from, to, schema, then: "" }
+        Job { from, to, schema, then: Then::Nothing }
     }
 }
 
@@ -96,7 +99,8 @@ pub enum BackupError {
 }
 
 /// Copies log, evidence and keys of a data directory. Blocks; does not keep others from writing. Every key that the
-/// copied log needs is in the copied key store, and every event that the copied evidence covers in the copied log.
+/// copied log needs is in the copied key store, every event that the copied evidence covers in the copied log, and what
+/// the copied key store remembers to have signed in the copied evidence.
 pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
     let evidence = copies.evidence();
     let [log, keys] = [place(&copies.log)?, place(&copies.keys)?];
@@ -109,12 +113,16 @@ pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
             return Err(BackupError::Exists(copy.clone()));
         }
     }
-    // An event is there before it is covered, and a key before anything is sealed under it.
     let [evidence_file, log_file, keys_file] =
         [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
+    // An event is there before it is covered, a checkpoint before it is remembered, and a key before anything is sealed
+    // under it: what is there later is copied later.
+    let signed = database::open_reader(&keys_file)
+        .and_then(|keys| keys::signed(&keys).map_err(failure))
+        .map_err(|source| BackupError::Database { path: keys_file.clone(), source })?;
     let mut jobs = vec![
         Job::new(&log_file, &copies.log, &sqlite::SCHEMA),
-        Job { then: HAS_SIGNED_NOTHING, ..Job::new(&keys_file, &copies.keys, &keys::SCHEMA) },
+        Job { then: Then::HasSigned(signed), ..Job::new(&keys_file, &copies.keys, &keys::SCHEMA) },
     ];
     if evidence_file.exists() {
         jobs.insert(0, Job::new(&evidence_file, &evidence, &evidence::SCHEMA));
@@ -122,8 +130,9 @@ pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
     copy_all(&jobs)
 }
 
-/// Makes a data directory from copies. It must be empty or not exist.
-pub fn restore(copies: &Copies, data: &Path) -> Result<(), BackupError> {
+/// Makes a data directory from copies. It must be empty or not exist. Says whether the log's evidence was with them: the
+/// restored keys know if it should have been.
+pub fn restore(copies: &Copies, data: &Path) -> Result<bool, BackupError> {
     let unusable = |source| BackupError::File { path: data.to_owned(), source };
     fs::create_dir_all(data).map_err(unusable)?;
     if fs::read_dir(data).map_err(unusable)?.next().is_some() {
@@ -136,10 +145,12 @@ pub fn restore(copies: &Copies, data: &Path) -> Result<(), BackupError> {
         Job::new(&copies.log, &log_file, &sqlite::SCHEMA),
         Job::new(&copies.keys, &keys_file, &keys::SCHEMA),
     ];
-    if evidence.exists() {
+    let with_evidence = evidence.exists();
+    if with_evidence {
         jobs.push(Job::new(&evidence, &evidence_file, &evidence::SCHEMA));
     }
-    copy_all(&jobs)
+    copy_all(&jobs)?;
+    Ok(with_evidence)
 }
 
 /// Copies one file to where nothing is yet.
@@ -148,6 +159,17 @@ pub(crate) fn copy_aside(from: &Path, to: &Path, schema: &Schema) -> Result<(), 
         true => Err(BackupError::Exists(to.to_owned())),
         false => copy_all(&[Job::new(from, to, schema)]),
     }
+}
+
+/// Moves a file that is no database, or a damaged one, to where nothing is yet, with what SQLite has put beside it.
+pub(crate) fn move_aside(from: &Path, to: &Path) -> Result<(), BackupError> {
+    for beside in ["-wal", "-shm", ""] {
+        let (from, to) = (with_ending(from, beside), with_ending(to, beside));
+        if from.exists() {
+            move_file(&from, &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies each file, in this order; none appears under its name before all are whole.
@@ -159,10 +181,12 @@ fn copy_all(jobs: &[Job<'_>]) -> Result<(), BackupError> {
         }
         return Err(error);
     }
-    jobs.iter().try_for_each(|Job { to, .. }| {
-        let moved = fs::rename(partial(to), to).and_then(|()| File::open(folder_of(to))?.sync_all());
-        moved.map_err(|source| BackupError::File { path: to.to_path_buf(), source })
-    })
+    jobs.iter().try_for_each(|Job { to, .. }| move_file(&partial(to), to))
+}
+
+fn move_file(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let moved = fs::rename(from, to).and_then(|()| File::open(folder_of(to))?.sync_all());
+    moved.map_err(|source| BackupError::File { path: to.to_owned(), source })
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -200,21 +224,30 @@ fn copy(job: &Job<'_>) -> Result<(), BackupError> {
     File::open(&to).and_then(|copy| copy.sync_all()).map_err(file)
 }
 
+/// Puts what is in one file in the place of all that is in another, at once.
+pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
+    let backup = Backup::new(from, to).map_err(failure)?;
+    // All pages in one step: it reads one state of the file, and writers go on beside it.
+    let done = matches!(backup.step(-1).map_err(failure)?, StepResult::Done);
+    if done { Ok(()) } else { Err(StoreError::Busy) }
+}
+
 /// Copies all pages and gives what the integrity check says about the copy.
 fn pages(job: &Job<'_>, to: &Path) -> Result<String, StoreError> {
     let source = database::open_reader(job.from)?;
     let mut target = Connection::open(to).map_err(failure)?;
-    {
-        let backup = Backup::new(&source, &mut target).map_err(failure)?;
-        // All pages in one step: it reads one state of the file, and writers go on beside it.
-        if !matches!(backup.step(-1).map_err(failure)?, StepResult::Done) {
-            return Err(StoreError::Busy);
-        }
-    }
+    copy_pages(&source, &mut target)?;
     // One file, without a write-ahead log beside it.
     target.pragma_update(None, "journal_mode", "delete").map_err(failure)?;
     database::check(&target, job.schema)?;
-    target.execute_batch(job.then).map_err(failure)?;
+    match job.then {
+        Then::Nothing => {}
+        Then::HasSigned(signed) => {
+            let transaction = target.transaction().map_err(failure)?;
+            keys::replace_signed(&transaction, signed).map_err(failure)?;
+            transaction.commit().map_err(failure)?;
+        }
+    }
     target.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failure)
 }
 

@@ -40,6 +40,17 @@ pub trait EventStore: Send + Sync {
     /// nobody can read any more.
     async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// The first row after `after`, or of all there are, whatever it is: for audits. What somebody put in front of the first
+    /// position nothing else reads, and of a row that cannot be read this much may be known.
+    async fn first_row(&self, after: Option<Position>) -> Result<Option<RowHead>, StoreError> {
+        let first = self.read_stored(after.unwrap_or(Position::START), 1).await?.pop();
+        let head = |event: StoredEvent| RowHead {
+            position: event.position.0 as i64,
+            partition: Some(event.partition),
+        };
+        Ok(first.map(head))
+    }
+
     /// What a command left behind, unless it left nothing or its receipt is past keeping.
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError>;
 
@@ -138,6 +149,15 @@ pub struct Page {
     pub events: Vec<Envelope>,
     /// How far was looked: where to go on. Does not move over what has not been read.
     pub scanned_to: Position,
+}
+
+/// Where a row of the log is, and whose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RowHead {
+    /// Its position; that of an event is never below 1.
+    pub position: i64,
+    /// Its partition, if that can be read.
+    pub partition: Option<Uuid>,
 }
 
 /// Why an append was not done.

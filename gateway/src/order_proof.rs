@@ -51,8 +51,13 @@ struct Since {
 #[derive(Debug, thiserror::Error)]
 pub enum NoProof {
     /// The log does not know it.
-    #[error("there is no such order")]
-    Unknown,
+    #[error("tenant {tenant} has no order {order}")]
+    Unknown {
+        /// Whose it should be.
+        tenant: TenantId,
+        /// Which is looked for.
+        order: OrderId,
+    },
     /// The older checkpoint is none of this log.
     #[error("the older checkpoint")]
     Since(#[source] NoteError),
@@ -83,7 +88,7 @@ pub struct Proven {
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// It is something else.
-    #[error("this is no proof of an order: {0}")]
+    #[error("this is no proof of an order")]
     Malformed(#[source] serde_json::Error),
     /// A newer program, or something else, wrote it.
     #[error("the format is `{0}`, and this program knows `{FORMAT}`")]
@@ -134,7 +139,7 @@ impl OrderProof {
     ) -> Result<Self, NoProof> {
         let of_order = events_of(log, Order::stream(Partition::Tenant(tenant), order)).await?;
         if of_order.is_empty() {
-            return Err(NoProof::Unknown);
+            return Err(NoProof::Unknown { tenant, order });
         }
         let mut all = of_order.clone();
         for stream in streams_beside(tenant, order, &of_order) {
@@ -145,7 +150,7 @@ impl OrderProof {
             since.as_ref().map(|note| Checkpoint::open(note, key)).transpose().map_err(NoProof::Since)?;
         let mut stored = Vec::with_capacity(all.len());
         for event in all {
-            stored.extend(log.read_stored(Position(event.position.0 - 1), 1).await?);
+            stored.extend(log.read_stored(Position(event.position.0.saturating_sub(1)), 1).await?);
         }
         let proofs = evidence.prove(stored, older).await?;
         let since = since.map(|checkpoint| Since { checkpoint, path: proofs.consistency });
@@ -164,13 +169,13 @@ impl OrderProof {
         serde_json::to_string_pretty(self).expect("a proof is JSON") + "\n"
     }
 
-    /// Checks a file's text. What is proven is true if the public key is the log's.
-    pub fn check(text: &str, key: &PublicKey) -> Result<Proven, Refused> {
-        let proof: OrderProof = serde_json::from_str(text).map_err(Refused::Malformed)?;
+    /// Checks what is in a file. What is proven is true if the public key is the log's.
+    pub fn check(file: &[u8], key: &PublicKey) -> Result<Proven, Refused> {
+        let proof: OrderProof = serde_json::from_slice(file).map_err(Refused::Malformed)?;
         if proof.format != FORMAT {
             return Err(Refused::Format(proof.format));
         }
-        if proof.text() != text {
+        if proof.text().as_bytes() != file {
             return Err(Refused::Rewritten);
         }
         let checkpoint = open_alone(&proof.checkpoint, key).map_err(Refused::Checkpoint)?;

@@ -3,9 +3,10 @@
 use super::*;
 use crate::clock::SystemClock;
 use crate::contract::{append, assert_streams_count_up, stream, tenant, whole_log};
+use crate::evidence::{Doubt, Evidence, Verified, Verifying, public_key};
 use crate::keys::{KeyFile, KeyStore, Secret};
 use crate::sqlite::SqliteStore;
-use crate::store::EventStore;
+use crate::store::{EventStore, name_of};
 use cityos_domain::log::Position;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -108,4 +109,66 @@ fn a_damaged_or_mistaken_copy_is_not_restored() {
     fs::write(&copies.log, bytes).unwrap();
     assert!(restore(&copies, &home).is_err());
     assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+}
+
+async fn verified(data: &Path) -> Verified {
+    let (log, keys) = (log_in(data), keys_in(data));
+    let name = keys.log().await.unwrap().unwrap();
+    let verifying = Verifying {
+        log: &log,
+        evidence: &data.join(EVIDENCE_FILE),
+        key: &public_key(&keys.secret(Secret::Evidence).await.unwrap(), name),
+        remembered: keys.signed().await.unwrap(),
+        kept: None,
+    };
+    verifying.verify().await.unwrap()
+}
+
+type Tampering = fn(&Copies);
+
+fn damage(copy: &Path, sql: &str) {
+    Connection::open(copy).unwrap().execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn copies_that_were_altered_before_they_were_restored_are_not_what_the_keys_have_signed() {
+    let data = tempfile::tempdir().unwrap();
+    let (log, keys) = (Arc::new(log_in(data.path())), Arc::new(keys_in(data.path())));
+    for size in [10, 20] {
+        let shelf = stream(tenant("a"), &size.to_string());
+        log.append(append(&size.to_string(), &[(shelf, 0)], &[(shelf, "one"); 10])).await.unwrap();
+        let path = data.path().join(EVIDENCE_FILE);
+        let evidence = Evidence::open(&path, log.clone(), keys.clone()).await.unwrap();
+        evidence.cover().await.unwrap();
+        assert_eq!(evidence.sign().await.unwrap().checkpoint.size, size);
+    }
+    assert!(keys.belong_to(name_of(&*log).await.unwrap().unwrap()).await.unwrap());
+    let cases: [(Tampering, Option<Doubt>); 3] = [
+        (|_| {}, None),
+        (
+            |copies| {
+                damage(&copies.log, "UPDATE events SET at = at + 1 WHERE position = 3");
+                fs::remove_file(copies.evidence()).unwrap();
+            },
+            Some(Doubt::Missing { size: 20 }),
+        ),
+        (
+            |copies| {
+                damage(&copies.log, "DELETE FROM events WHERE position > 10");
+                damage(&copies.evidence(), "DELETE FROM checkpoints WHERE number = 2");
+                damage(&copies.evidence(), "UPDATE tiles SET leaves = substr(leaves, 1, 72 * 10)");
+            },
+            Some(Doubt::LastMissing { size: 20 }),
+        ),
+    ];
+    for (tamper, doubt) in cases {
+        let shelf = tempfile::tempdir().unwrap();
+        let (copies, home) = (copies_in(&shelf), shelf.path().join("restored"));
+        backup(data.path(), &copies).unwrap();
+        tamper(&copies);
+        restore(&copies, &home).unwrap();
+        let verified = verified(&home).await;
+        assert_eq!(verified.doubts.first(), doubt.as_ref(), "{verified:?}");
+        assert_eq!(verified.is_intact(), doubt.is_none(), "{verified:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The file that evidence is kept in: tiles of leaves, and checkpoints. Whether they agree with each other and with the
 //! log is for others to find out.
 
+use super::EvidenceError;
 use super::leaf::{LEAF_BYTES, Leaf};
 use super::tree::{Frontier, Hash, Subtrees};
 use crate::database::{self, Schema};
@@ -21,9 +22,25 @@ pub(crate) const SCHEMA: Schema = Schema {
 /// How many leaves are kept together: a power of two.
 pub const TILE_LEAVES: u64 = 256;
 
+/// No tree comes to so many tiles; whoever altered the file may have given one any number.
+const TILES_MAX: u64 = 1 << 48;
+
 /// Opens the evidence for writing, and makes it where there is none.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     database::open(path, &SCHEMA)
+}
+
+/// Why a file is no evidence; `None` where it may well be, and could not be used just now.
+pub fn unusable(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Database(cause) => Some(cause.to_string()),
+        StoreError::Foreign | StoreError::Newer { .. } => Some(error.to_string()),
+        StoreError::Busy
+        | StoreError::Full
+        | StoreError::ReadOnly
+        | StoreError::Closed
+        | StoreError::Undecodable { .. } => None,
+    }
 }
 
 /// Some neighbouring leaves, from a multiple of [`TILE_LEAVES`] on.
@@ -33,17 +50,25 @@ pub struct Tile {
     pub number: u64,
     /// The root over its leaves, once it is full.
     pub root: Option<Hash>,
-    /// At most [`TILE_LEAVES`].
+    /// At most [`TILE_LEAVES`]. What somebody put behind them is nobody's.
     pub leaves: Vec<Leaf>,
 }
 
 impl Tile {
+    fn empty(number: u64) -> Self {
+        Tile { number, root: None, leaves: Vec::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.leaves.len() as u64 == TILE_LEAVES
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let (leaves, _cut_off) = row.get_ref(2)?.as_blob()?.as_chunks::<LEAF_BYTES>();
         Ok(Tile {
             number: row.get::<_, i64>(0)? as u64,
             root: root(row.get_ref(1)?)?,
-            leaves: leaves.iter().map(Leaf::from_bytes).collect(),
+            leaves: leaves.iter().take(TILE_LEAVES as usize).map(Leaf::from_bytes).collect(),
         })
     }
 
@@ -79,15 +104,24 @@ pub fn tile(connection: &Connection, number: u64) -> rusqlite::Result<Option<Til
 }
 
 /// Appends leaves, if the last leaf that is there is still `after`: says whether it was.
-pub fn extend(connection: &mut Connection, after: Option<&Leaf>, leaves: &[Leaf]) -> rusqlite::Result<bool> {
+pub fn extend(
+    connection: &mut Connection,
+    after: Option<&Leaf>,
+    leaves: &[Leaf],
+) -> Result<bool, EvidenceError> {
     let extend = |transaction: &Transaction<'_>| {
         let last = last_tile(transaction)?;
         if last.as_ref().and_then(|tile| tile.leaves.last()) != after {
             return Ok(false);
         }
         let mut tile = match last {
-            Some(last) if last.root.is_none() => last,
-            last => Tile { number: last.map_or(0, |last| last.number + 1), root: None, leaves: Vec::new() },
+            None => Tile::empty(0),
+            Some(last) if last.is_full() != last.root.is_some() || last.number > TILES_MAX => {
+                let what = format!("tile {} is not what it was", last.number);
+                return Err(EvidenceError::Altered(what));
+            }
+            Some(last) if last.is_full() => Tile::empty(last.number + 1),
+            Some(last) => last,
         };
         let mut insert = transaction
             .prepare_cached("INSERT OR REPLACE INTO tiles (number, root, leaves) VALUES (?1, ?2, ?3)")?;
@@ -96,11 +130,10 @@ pub fn extend(connection: &mut Connection, after: Option<&Leaf>, leaves: &[Leaf]
             let room = TILE_LEAVES as usize - tile.leaves.len();
             let (fit, rest) = left.split_at(room.min(left.len()));
             tile.leaves.extend_from_slice(fit);
-            let full = tile.leaves.len() as u64 == TILE_LEAVES;
-            let root = full.then(|| tile.tree().root().0);
+            let root = tile.is_full().then(|| tile.tree().root().0);
             let bytes: Vec<_> = tile.leaves.iter().flat_map(|leaf| leaf.to_bytes()).collect();
             insert.execute(params![tile.number as i64, root, bytes])?;
-            tile = Tile { number: tile.number + 1, root: None, leaves: Vec::new() };
+            tile = Tile::empty(tile.number + 1);
             left = rest;
         }
         Ok(true)
@@ -117,7 +150,7 @@ pub struct KeptNote {
     pub note: String,
 }
 
-/// The checkpoints after this number, oldest first, each given to `see`.
+/// Every checkpoint, oldest first, given to `see`.
 pub fn each_note<E: From<rusqlite::Error>>(
     connection: &Connection,
     mut see: impl FnMut(KeptNote) -> Result<(), E>,
@@ -147,13 +180,6 @@ pub fn keep_note(transaction: &Transaction<'_>, number: u64, note: &str) -> rusq
     transaction
         .execute("INSERT INTO checkpoints (number, note) VALUES (?1, ?2)", params![number as i64, note])?;
     Ok(())
-}
-
-/// Forgets all of it.
-pub fn clear(connection: &mut Connection) -> rusqlite::Result<()> {
-    immediately(connection, |transaction| {
-        transaction.execute_batch("DELETE FROM tiles; DELETE FROM checkpoints")
-    })
 }
 
 /// Does `work` in a transaction that nobody else writes beside.

@@ -6,7 +6,6 @@ use super::file::{self, Kept};
 use super::leaf::Leaf;
 use super::note::Signer;
 use super::{EvidenceError, tree};
-use crate::backup;
 use crate::database::blocking;
 use crate::keys::{KeyStore, Secret, Signed};
 use crate::store::{EventStore, name_of};
@@ -35,6 +34,13 @@ pub struct Signature {
     pub note: String,
 }
 
+impl Signature {
+    /// As it is remembered.
+    pub(super) fn signed(&self) -> Signed {
+        Signed { size: self.checkpoint.size, root: self.checkpoint.root.0 }
+    }
+}
+
 impl Evidence {
     /// Opens the file at `path`, and makes it where there never was one.
     pub async fn open(
@@ -48,21 +54,44 @@ impl Evidence {
         {
             return Err(EvidenceError::Missing(signed.size));
         }
+        Self::at(path, log, keys).await
+    }
+
+    /// Evidence in a file without a name, among SQLite's temporary ones: it is gone when it is closed.
+    pub(super) async fn nameless(
+        log: Arc<dyn EventStore>,
+        keys: Arc<dyn KeyStore>,
+    ) -> Result<Self, EvidenceError> {
+        Self::at(Path::new(""), log, keys).await
+    }
+
+    async fn at(
+        path: &Path,
+        log: Arc<dyn EventStore>,
+        keys: Arc<dyn KeyStore>,
+    ) -> Result<Self, EvidenceError> {
         let path = path.to_owned();
-        let connection = blocking(move || file::open(&path)).await?;
+        let opening = move || {
+            let opened = file::open(&path);
+            Ok(opened.map_err(|source| EvidenceError::Unusable { path, source }))
+        };
+        let connection = blocking(opening).await??;
         Ok(Evidence { connection: Arc::new(Mutex::new(connection)), log, keys })
     }
 
     /// Appends to the tree what the log has more, and says how far it then goes. Others may do the same at once.
     pub async fn cover(&self) -> Result<Position, EvidenceError> {
+        // Asked before the tree is looked at: what was signed by now is in it.
+        match self.keys.signed().await? {
+            Some(signed) if self.last_leaf().await?.is_none() => Err(EvidenceError::Missing(signed.size)),
+            Some(_) | None => self.extend().await,
+        }
+    }
+
+    /// The same, whatever was signed.
+    pub(super) async fn extend(&self) -> Result<Position, EvidenceError> {
         loop {
-            let last = self.run(|connection| Ok(file::last_tile(connection)?)).await?;
-            let last = last.and_then(|tile| tile.leaves.last().copied());
-            if last.is_none()
-                && let Some(signed) = self.keys.signed().await?
-            {
-                return Err(EvidenceError::Missing(signed.size));
-            }
+            let last = self.last_leaf().await?;
             // The last event that is covered is read once more: behind another one nothing goes on.
             let after = last.map_or(0, |leaf| leaf.position.saturating_sub(1));
             let events = self.log.read_stored(Position(after), EVENTS_AT_ONCE).await?;
@@ -74,27 +103,33 @@ impl Evidence {
             };
             let Some(end) = more.last() else { return Ok(Position(last.map_or(0, |leaf| leaf.position))) };
             let (end, more) = (Position(end.position), more.to_vec());
-            let extended =
-                self.run(move |connection| Ok(file::extend(connection, last.as_ref(), &more)?)).await?;
+            let extended = self.run(move |connection| file::extend(connection, last.as_ref(), &more)).await?;
             if extended && (events.len() as u32) < EVENTS_AT_ONCE {
                 return Ok(end);
             }
         }
     }
 
+    async fn last_leaf(&self) -> Result<Option<Leaf>, EvidenceError> {
+        let last = self.run(|connection| Ok(file::last_tile(connection)?)).await?;
+        Ok(last.and_then(|tile| tile.leaves.last().copied()))
+    }
+
     /// Signs the tree as far as it goes. Where that was done already, gives what was signed.
     pub async fn sign(&self) -> Result<Signature, EvidenceError> {
+        let signature = self.sign_behind(self.keys.signed().await?).await?;
+        self.keys.remember_signed(signature.signed()).await?;
+        Ok(signature)
+    }
+
+    /// The same, if `remembered` is signed already. Nobody remembers it yet.
+    pub(super) async fn sign_behind(&self, remembered: Option<Signed>) -> Result<Signature, EvidenceError> {
         let name = name_of(&*self.log).await?.ok_or(EvidenceError::Empty)?;
         let signer = Signer::new(origin_of(name), &self.keys.secret(Secret::Evidence).await?);
-        let remembered = self.keys.signed().await?;
-        let signature = self
-            .run(move |connection| {
-                file::immediately(connection, |transaction| sign(transaction, &signer, remembered))
-            })
-            .await?;
-        let Checkpoint { size, root, .. } = signature.checkpoint;
-        self.keys.remember_signed(Some(Signed { size, root: root.0 })).await?;
-        Ok(signature)
+        self.run(move |connection| {
+            file::immediately(connection, |transaction| sign(transaction, &signer, remembered))
+        })
+        .await
     }
 
     /// Does `work` with the file, on a thread that may block.
@@ -118,7 +153,11 @@ fn sign(
     if let Some(last) = file::last_note(transaction)? {
         let checkpoint = Checkpoint::open(&last.note, &signer.public())
             .map_err(|error| EvidenceError::Altered(format!("checkpoint {}: {error}", last.number)))?;
-        (number, signed) = (last.number + 1, checkpoint.size);
+        // Whoever altered the file may have given it any number.
+        let next = last.number.checked_add(1).filter(|next| i64::try_from(*next).is_ok());
+        number =
+            next.ok_or_else(|| EvidenceError::Altered(format!("there is no checkpoint {}", last.number)))?;
+        signed = checkpoint.size;
         if signed > tree.size() || tree::root(&tree, 0..signed)? != checkpoint.root {
             let what = format!("the tree over its first {signed} events has another root");
             return Err(EvidenceError::Altered(what));
@@ -141,51 +180,6 @@ fn sign(
     let note = checkpoint.sign(signer);
     file::keep_note(transaction, number, &note)?;
     Ok(Signature { checkpoint, note })
-}
-
-/// What evidence was begun anew with.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Begun {
-    /// The first checkpoint of the new evidence.
-    pub signature: Signature,
-    /// What the key had signed before.
-    pub before: Option<Signed>,
-    /// Whether the log still begins with that; `None` where nothing was signed.
-    pub goes_on: Option<bool>,
-}
-
-/// Makes evidence of the log as it is now, and puts what there was into a file at `old`, which must not exist. What was
-/// altered before is then no longer seen, except by whoever kept an older checkpoint.
-pub async fn begin_anew(
-    path: &Path,
-    log: Arc<dyn EventStore>,
-    keys: Arc<dyn KeyStore>,
-    old: &Path,
-) -> Result<Begun, EvidenceError> {
-    let before = keys.signed().await?;
-    let (from, to) = (path.to_owned(), old.to_owned());
-    let put_aside = move || {
-        if from.exists() {
-            backup::copy_aside(&from, &to, &file::SCHEMA).map_err(EvidenceError::Aside)?;
-            file::clear(&mut file::open(&from)?)?;
-        }
-        Ok::<_, EvidenceError>(())
-    };
-    blocking(move || Ok(put_aside())).await??;
-    keys.remember_signed(None).await?;
-    let evidence = Evidence::open(path, log, keys).await?;
-    evidence.cover().await?;
-    let signature = evidence.sign().await?;
-    let goes_on = match before {
-        None => None,
-        Some(before) if before.size > signature.checkpoint.size => Some(false),
-        Some(before) => {
-            let root =
-                move |connection: &mut Connection| Ok(tree::root(&Kept::read(connection)?, 0..before.size)?);
-            Some(evidence.run(root).await?.0 == before.root)
-        }
-    };
-    Ok(Begun { signature, before, goes_on })
 }
 
 #[cfg(test)]

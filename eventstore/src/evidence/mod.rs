@@ -1,6 +1,7 @@
 //! That the log is as it was: a Merkle tree over its events as they are stored, kept beside it and outside the path of
 //! writing, and signed checkpoints of that tree. Because personal data is sealed, all of it outlives the keys of persons.
 
+mod beginning;
 mod checkpoint;
 mod file;
 mod following;
@@ -13,10 +14,11 @@ mod tests;
 mod tree;
 mod verify;
 
+pub use beginning::{Begun, begin_anew};
 pub use checkpoint::{Checkpoint, origin_of};
 pub(crate) use file::SCHEMA;
 pub use following::Follower;
-pub use keeping::{Begun, Evidence, Signature, begin_anew};
+pub use keeping::{Evidence, Signature};
 pub use leaf::Leaf;
 pub use note::{NoKey, NoteError, PublicKey};
 pub use proof::{Inclusion, Proofs};
@@ -28,6 +30,7 @@ use crate::database::failure;
 use crate::keys::{Key, KeyError};
 use crate::store::StoreError;
 use note::Signer;
+use std::path::PathBuf;
 use uuid::Uuid;
 
 /// What verifies the checkpoints of a log that are signed with this seed.
@@ -52,6 +55,15 @@ pub enum EvidenceError {
     LogDiffers {
         /// Where.
         position: u64,
+    },
+    /// The file is none, or cannot be used.
+    #[error("the evidence in {path} cannot be used")]
+    Unusable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
     },
     /// The old evidence could not be put aside.
     #[error("putting the old evidence aside")]

@@ -7,13 +7,30 @@ use crate::keys::{KeyFile, KeyStore, Secret};
 use crate::sqlite::SqliteStore;
 use crate::store::{EventStore, name_of};
 use rusqlite::Connection;
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use tempfile::TempDir;
 
 /// How many events one command of the tests writes; the next is another tenant's.
 pub const EVENTS_A_COMMAND: u64 = 10;
+
+/// Drives `work` as far as this many polls bring it: `None` where that is not to its end. Dropped then, it is as if it
+/// had been killed.
+pub async fn polled<T>(times: u32, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut left = times;
+    let some = poll_fn(|context| match left.checked_sub(1) {
+        None => Poll::Ready(None),
+        Some(fewer) => {
+            left = fewer;
+            work.as_mut().poll(context).map(Some)
+        }
+    });
+    some.await
+}
 
 static COMMANDS: AtomicU64 = AtomicU64::new(0);
 

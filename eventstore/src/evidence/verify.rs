@@ -8,9 +8,9 @@ use super::EvidenceError;
 use super::checkpoint::Checkpoint;
 use super::file::{self, Kept};
 use super::note::PublicKey;
-use crate::database;
+use crate::database::{self, failure};
 use crate::keys::Signed;
-use crate::store::EventStore;
+use crate::store::{EventStore, StoreError};
 use comparing::Comparison;
 use promises::{Promises, Tree};
 use rusqlite::Connection;
@@ -76,7 +76,7 @@ pub struct Uncovered {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// It is another than it was, or cannot be read.
+    /// It is another than it was, or cannot be read any more.
     Altered,
     /// It was not there.
     Inserted,
@@ -84,6 +84,8 @@ pub enum How {
     Removed,
     /// Another that is in the log, too, has taken its place.
     Reordered,
+    /// It cannot be read, and the evidence does not know what it was.
+    Unreadable,
 }
 
 /// The first event that is not as it was.
@@ -91,10 +93,12 @@ pub enum How {
 pub struct Difference {
     /// What became of it.
     pub how: How,
-    /// In whose partition it is, or was; unknown where the evidence that knew it is gone, too.
+    /// In whose partition it is, or was; unknown where the evidence that knew it is gone, too, or where the row does not
+    /// tell.
     pub partition: Option<Uuid>,
-    /// Its position, now where it was inserted, and otherwise as it was.
-    pub position: u64,
+    /// Its position: now where it was inserted or cannot be read, and otherwise as it was. Below 1 only where it was
+    /// inserted: nothing of the log is there, and nothing but an audit reads it.
+    pub position: i64,
     /// Whether a checkpoint covers it; otherwise only leaves that nobody has signed yet say so.
     pub signed: bool,
 }
@@ -111,6 +115,14 @@ pub enum Doubt {
     Missing {
         /// Over how many events the last known checkpoint was.
         size: u64,
+    },
+    /// It is there, and no evidence.
+    #[error("the evidence in {path} cannot be read: {reason}")]
+    Unreadable {
+        /// Its file.
+        path: String,
+        /// Why not.
+        reason: String,
     },
     /// The numbers of checkpoints have a gap.
     #[error("checkpoint {number} is missing")]
@@ -178,6 +190,12 @@ pub enum Doubt {
         /// The last below the wrong root.
         to: u64,
     },
+    /// What was given for a checkpoint from elsewhere is none that this key has signed.
+    #[error("{reason}")]
+    KeptAltered {
+        /// Why it is no good.
+        reason: String,
+    },
     /// A checkpoint from elsewhere is not of this log.
     #[error("the log is not the one that the checkpoint of {size} events, kept elsewhere, was signed over")]
     OtherThanKept {
@@ -187,18 +205,22 @@ pub enum Doubt {
 }
 
 impl Verifying<'_> {
-    /// Reads all of it. Fails only where log or evidence cannot be read at all.
+    /// Reads all of it. Fails only where the log cannot be read at all, or the evidence not just now.
     pub async fn verify(self) -> Result<Verified, EvidenceError> {
         // What is in the evidence is in the log: so the log's end is looked at later.
-        let evidence = Snapshot::of(self.evidence)?;
-        let (promises, mut doubts) = match &evidence {
-            Some(evidence) => Promises::read(evidence.connection(), &self)?,
-            None => Promises::without_evidence(&self),
+        let snapshot = self.snapshot();
+        let read = match &snapshot {
+            Ok(Some(evidence)) => self.read(evidence).map_err(failure),
+            Ok(None) => Ok(self.without_evidence()),
+            Err(error) => Err(error.clone()),
         };
-        let held = evidence.as_ref().map(|evidence| Kept::read(evidence.connection())).transpose()?;
-        let tree = match &evidence {
-            Some(evidence) => promises.check_tree(evidence.connection(), &mut doubts)?,
-            None => Tree { size: 0, sound_to: 0 },
+        let Basis { promises, held, tree, mut doubts } = match read {
+            Ok(basis) => basis,
+            Err(error) => {
+                let reason = file::unusable(&error).ok_or(error)?;
+                let path = self.evidence.display().to_string();
+                Basis { doubts: vec![Doubt::Unreadable { path, reason }], ..self.without_evidence() }
+            }
         };
         let head = self.log.head().await?;
         let mut comparison = Comparison::new(&promises, held.as_ref(), tree);
@@ -222,21 +244,37 @@ impl Verifying<'_> {
     }
 }
 
-/// The evidence as it is at one moment, whoever goes on writing.
-struct Snapshot(Connection);
+/// What the log is held to.
+struct Basis<'a> {
+    promises: Promises,
+    /// The leaves in the evidence.
+    held: Option<Kept<'a>>,
+    tree: Tree,
+    doubts: Vec<Doubt>,
+}
 
-impl Snapshot {
-    fn of(path: &Path) -> Result<Option<Self>, EvidenceError> {
-        if !path.exists() {
+impl Verifying<'_> {
+    /// The evidence as it is at one moment, whoever goes on writing.
+    fn snapshot(&self) -> Result<Option<Connection>, StoreError> {
+        if !self.evidence.exists() {
             return Ok(None);
         }
-        let connection = database::open_to_look(path, &file::SCHEMA)?;
-        connection.execute_batch("BEGIN")?;
-        Ok(Some(Snapshot(connection)))
+        let connection = database::open_to_look(self.evidence, &file::SCHEMA)?;
+        connection.execute_batch("BEGIN").map_err(failure)?;
+        Ok(Some(connection))
     }
 
-    fn connection(&self) -> &Connection {
-        &self.0
+    /// All of the evidence is read here: what can be read once can be read again.
+    fn read<'a>(&self, evidence: &'a Connection) -> rusqlite::Result<Basis<'a>> {
+        let (promises, mut doubts) = Promises::read(evidence, self)?;
+        let held = Some(Kept::read(evidence)?);
+        let tree = promises.check_tree(evidence, &mut doubts)?;
+        Ok(Basis { promises, held, tree, doubts })
+    }
+
+    fn without_evidence(&self) -> Basis<'static> {
+        let (promises, doubts) = Promises::without_evidence(self);
+        Basis { promises, held: None, tree: Tree { size: 0, sound_to: 0 }, doubts }
     }
 }
 

@@ -6,7 +6,7 @@ mod sqlite;
 
 pub use key::Key;
 pub use sqlite::KeyFile;
-pub(crate) use sqlite::SCHEMA;
+pub(crate) use sqlite::{SCHEMA, replace_signed, signed};
 
 use crate::store::StoreError;
 use async_trait::async_trait;
@@ -52,8 +52,11 @@ pub trait KeyStore: Send + Sync {
     async fn signed(&self) -> Result<Option<Signed>, KeyError>;
 
     /// Remembers what was signed, apart from the evidence: so that evidence which is lost, or put back to what it was,
-    /// is missed. A smaller tree than the one remembered changes nothing; none at all begins anew.
-    async fn remember_signed(&self, signed: Option<Signed>) -> Result<(), KeyError>;
+    /// is missed. A smaller tree than the one remembered changes nothing.
+    async fn remember_signed(&self, signed: Signed) -> Result<(), KeyError>;
+
+    /// Remembers this in the place of what was signed before, at once: evidence has begun anew with it.
+    async fn replace_signed(&self, signed: Signed) -> Result<(), KeyError>;
 }
 
 /// A tree of the log's evidence.

@@ -96,6 +96,29 @@ fn find_secret(connection: &Connection, secret: Secret) -> rusqlite::Result<Opti
     statement.query_row([secret.name()], |row| row.get(0).map(Key::from_bytes)).optional()
 }
 
+/// The largest tree that was signed.
+pub(crate) fn signed(connection: &Connection) -> rusqlite::Result<Option<Signed>> {
+    // One that is only looked at may be older than evidence.
+    let made = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'signed')";
+    if !connection.query_row(made, [], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let largest = "SELECT size, root FROM signed ORDER BY size DESC LIMIT 1";
+    let signed = connection
+        .query_row(largest, [], |row| Ok(Signed { size: row.get::<_, i64>(0)? as u64, root: row.get(1)? }));
+    signed.optional()
+}
+
+/// Remembers this, if anything, in the place of all that was signed before.
+pub(crate) fn replace_signed(transaction: &Transaction<'_>, signed: Option<Signed>) -> rusqlite::Result<()> {
+    transaction.execute_batch(SIGNED)?;
+    transaction.execute("DELETE FROM signed", [])?;
+    if let Some(Signed { size, root }) = signed {
+        transaction.execute("INSERT INTO signed (size, root) VALUES (?1, ?2)", params![size as i64, root])?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl KeyStore for KeyFile {
     async fn person_key(
@@ -221,27 +244,19 @@ impl KeyStore for KeyFile {
     }
 
     async fn signed(&self) -> Result<Option<Signed>, KeyError> {
-        let find = |connection: &mut Connection| {
-            let largest = "SELECT size, root FROM signed ORDER BY size DESC LIMIT 1";
-            let signed = connection.query_row(largest, [], |row| {
-                Ok(Signed { size: row.get::<_, i64>(0)? as u64, root: row.get(1)? })
-            });
-            signed.optional()
-        };
-        Ok(self.run(find).await?)
+        Ok(self.run(|connection| signed(connection)).await?)
     }
 
-    async fn remember_signed(&self, signed: Option<Signed>) -> Result<(), KeyError> {
-        let remember = move |transaction: &Transaction<'_>| match signed {
-            None => transaction.execute("DELETE FROM signed", []),
-            Some(Signed { size, root }) => {
-                let size = size as i64;
-                transaction.execute("DELETE FROM signed WHERE size <= ?1", [size])?;
-                let larger = "SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM signed)";
-                transaction.execute(&format!("INSERT INTO signed (size, root) {larger}"), params![size, root])
-            }
+    async fn remember_signed(&self, new: Signed) -> Result<(), KeyError> {
+        let remember = move |transaction: &Transaction<'_>| match signed(transaction)? {
+            Some(larger) if larger.size > new.size => Ok(()),
+            Some(_) | None => replace_signed(transaction, Some(new)),
         };
-        self.transaction(remember).await?;
-        Ok(())
+        Ok(self.transaction(remember).await?)
+    }
+
+    async fn replace_signed(&self, new: Signed) -> Result<(), KeyError> {
+        let replace = move |transaction: &Transaction<'_>| replace_signed(transaction, Some(new));
+        Ok(self.transaction(replace).await?)
     }
 }

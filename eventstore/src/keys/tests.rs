@@ -31,16 +31,16 @@ async fn a_secret_that_is_there_is_found_while_another_process_writes() {
 }
 
 #[tokio::test]
-async fn the_largest_tree_that_was_signed_is_remembered_until_it_is_begun_anew() {
+async fn the_largest_tree_that_was_signed_is_remembered_until_another_takes_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.db");
     let keys = KeyFile::open(&path).unwrap();
     assert_eq!(keys.signed().await.unwrap(), None);
     let [small, large] = [3, 5].map(|size| Signed { size, root: [size as u8; 32] });
     for (remembered, largest) in [(small, small), (large, large), (small, large), (large, large)] {
-        keys.remember_signed(Some(remembered)).await.unwrap();
+        keys.remember_signed(remembered).await.unwrap();
         assert_eq!(KeyFile::open(&path).unwrap().signed().await.unwrap(), Some(largest));
     }
-    keys.remember_signed(None).await.unwrap();
-    assert_eq!(keys.signed().await.unwrap(), None);
+    keys.replace_signed(small).await.unwrap();
+    assert_eq!(keys.signed().await.unwrap(), Some(small));
 }

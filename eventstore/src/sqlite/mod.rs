@@ -9,7 +9,7 @@ pub use writer::Figures;
 
 use crate::clock::Clock;
 use crate::database::{self, Schema, blocking, failure};
-use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
+use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, RowHead, StoreError};
 use crate::stored::{Prepared, StoredEvent};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -87,6 +87,10 @@ impl EventStore for SqliteStore {
 
     async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
         self.readers.run(move |connection| readers::stored_log(connection, after, limit)).await
+    }
+
+    async fn first_row(&self, after: Option<Position>) -> Result<Option<RowHead>, StoreError> {
+        self.readers.run(move |connection| readers::first_row(connection, after).map_err(failure)).await
     }
 
     async fn receipt(&self, partition: Partition, command: CommandId) -> Result<Option<Receipt>, StoreError> {

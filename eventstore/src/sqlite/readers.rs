@@ -2,7 +2,7 @@
 //! read, off the threads that serve requests.
 
 use crate::database::{blocking, failure};
-use crate::store::{Cause, InputHash, Receipt, StoreError};
+use crate::store::{Cause, InputHash, Receipt, RowHead, StoreError};
 use crate::stored::{Stored, StoredEvent, instant};
 use cityos_domain::event::Kind;
 use cityos_domain::ids::CommandId;
@@ -63,15 +63,21 @@ pub fn log(connection: &Connection, after: Position, limit: u32) -> Result<Vec<E
     events(connection, &log_after(), params![integer(after.0), limit], |stored| stored.decode())
 }
 
-/// The log after a position, not understood. Whatever someone else put in front of its first position is read too, and
-/// cannot be.
+/// The log after a position, not understood.
 pub fn stored_log(
     connection: &Connection,
     after: Position,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let after = if after == Position::START { i64::MIN } else { integer(after.0) };
-    events(connection, &log_after(), params![after, limit], |stored| Ok(stored.into()))
+    events(connection, &log_after(), params![integer(after.0), limit], |stored| Ok(stored.into()))
+}
+
+/// The first row after a position, or of all, as far as it can be read.
+pub fn first_row(connection: &Connection, after: Option<Position>) -> rusqlite::Result<Option<RowHead>> {
+    let first = "SELECT position, partition FROM events WHERE position >= ?1 ORDER BY position LIMIT 1";
+    let from = after.map_or(i64::MIN, |after| integer(after.0).saturating_add(1));
+    let head = |row: &Row<'_>| Ok(RowHead { position: row.get(0)?, partition: uuid(row, 1).ok() });
+    connection.prepare_cached(first)?.query_row([from], head).optional()
 }
 
 fn log_after() -> String {

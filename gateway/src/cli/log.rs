@@ -54,6 +54,11 @@ impl Log {
         Ok(Partition::Tenant(city::tenant(&self.names.executor, name).await.context("--tenant")?))
     }
 
+    /// The log itself.
+    pub fn store(&self) -> &dyn EventStore {
+        &*self.store
+    }
+
     /// What partitions are called.
     pub fn names(&self) -> &Names {
         &self.names
@@ -148,7 +153,8 @@ impl Names {
         self.known().entry(partition).or_insert_with(|| name.into()).clone()
     }
 
-    async fn slug(&self, tenant: TenantId) -> Option<String> {
+    /// A tenant's slug, where the register can say.
+    pub async fn slug(&self, tenant: TenantId) -> Option<String> {
         let (tenancy, _) = self.executor.load::<Tenancy>(Partition::Platform, tenant).await.ok()?;
         match &*tenancy {
             Tenancy::Unknown => None,

@@ -180,8 +180,12 @@ impl KeyStore for Counting {
         self.keys.signed().await
     }
 
-    async fn remember_signed(&self, signed: Option<Signed>) -> Result<(), KeyError> {
+    async fn remember_signed(&self, signed: Signed) -> Result<(), KeyError> {
         self.keys.remember_signed(signed).await
+    }
+
+    async fn replace_signed(&self, signed: Signed) -> Result<(), KeyError> {
+        self.keys.replace_signed(signed).await
     }
 }
 

@@ -293,7 +293,13 @@ async fn an_order_is_proven_where_there_is_nothing_but_the_file_and_the_public_k
 
     let unknown = at.run(&["audit", "prove", &uuid::Uuid::nil().to_string(), "--out", "none.proof"]);
     assert_eq!(unknown.code, Some(1), "{}", unknown.said);
-    assert!(unknown.complained.contains("there is no such order"), "{}", unknown.complained);
+    let nil = uuid::Uuid::nil().to_string();
+    assert!(unknown.complained.contains(&nil), "{}", unknown.complained);
+    let unknown = at.run(&["audit", "prove", &nil, "--tenant", "souq", "--out", "none.proof"]);
+    let named = [nil, tenant().to_string()].iter().all(|id| unknown.complained.contains(id));
+    assert!(named, "{}", unknown.complained);
+    let mistaken = at.run(&["audit", "prove", "4711", "--out", "none.proof"]);
+    assert!(mistaken.complained.contains("ORDER: `4711`"), "{}", mistaken.complained);
     let again = at.run(&["audit", "prove", &order, "--out", "order.proof"]);
     assert_eq!(again.code, Some(1), "a file that is there is not overwritten: {}", again.said);
 }
@@ -303,10 +309,10 @@ async fn a_proof_is_refused_whichever_of_its_lines_was_altered_or_left_out() {
     let (at, order) = stopped_city().await;
     let key: PublicKey = key_of(&at).parse().unwrap();
     let proof = prove(&at, &order, "order.proof");
-    let proven = OrderProof::check(&proof, &key).unwrap();
+    let proven = OrderProof::check(proof.as_bytes(), &key).unwrap();
     let mut reasons = BTreeSet::new();
     let mut refuse = |altered: String| {
-        let refused = OrderProof::check(&altered, &key);
+        let refused = OrderProof::check(altered.as_bytes(), &key);
         let error = refused.err().unwrap_or_else(|| panic!("it is taken for proven:\n{altered}"));
         reasons.insert(format!("{error:?}").split(['(', ' ', '{']).next().unwrap().to_owned());
     };
@@ -350,13 +356,66 @@ async fn a_proof_is_refused_whichever_of_its_lines_was_altered_or_left_out() {
     assert!(proven.events.len() > 5, "there is something to alter");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_to_be_checked_and_is_not_what_was_signed_is_not_proven_whatever_it_is() {
+    let ((at, order), (other, _)) = (stopped_city().await, stopped_city().await);
+    let key = key_of(&at);
+    let mut proof = prove(&at, &order, "order.proof").into_bytes();
+    assert_eq!(other.run(&["audit", "checkpoint", "--out", "kept.checkpoint"]).code, Some(0));
+    at.write("their.checkpoint", &other.read("kept.checkpoint"));
+    fs::write(at.path("no.checkpoint"), [0xff]).unwrap();
+    for kept in ["their.checkpoint", "no.checkpoint"] {
+        let checked = ["audit", "check", "order.proof", "--public-key", &key, "--since", kept];
+        let ended = at.run(&checked);
+        assert_eq!(ended.code, Some(3), "{}{}", ended.said, ended.complained);
+        assert!(ended.said.starts_with(&format!("NOT proven: the checkpoint in {kept}: ")), "{}", ended.said);
+        let ended = at.run(&[&checked[..], &["--json"]].concat());
+        assert_eq!(ended.code, Some(3), "{}", ended.complained);
+        let told: Value = serde_json::from_str(&ended.said).unwrap();
+        assert_eq!(told["proven"], json!(false));
+
+        let ended = at.run(&["audit", "verify", "--checkpoint", kept, "--json"]);
+        assert_eq!(ended.code, Some(3), "{}{}", ended.said, ended.complained);
+        let told: Value = serde_json::from_str(&ended.said).unwrap();
+        assert_eq!(told["doubts"][0]["doubt"], json!("kept_altered"));
+        assert!(told["doubts"][0]["message"].as_str().unwrap().contains(kept), "{told}");
+    }
+    let middle = proof.len() / 2;
+    proof[middle] = 0xff;
+    fs::write(at.path("order.proof"), proof).unwrap();
+    let ended = check(&at, "order.proof", &key);
+    assert_eq!(ended.code, Some(3), "{}{}", ended.said, ended.complained);
+    let told: Value = serde_json::from_str(&ended.said).unwrap();
+    let reason = told["reason"].as_str().unwrap();
+    assert!(reason.starts_with("this is no proof of an order: "), "{reason}");
+    assert_eq!(reason.matches(" at line ").count(), 1, "it is said once: {reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_that_is_none_any_more_is_named_and_begun_anew() {
+    let (at, _) = stopped_city().await;
+    let (events, _) = intact(&at, "data");
+    fs::write(at.data().join("evidence.db"), "").unwrap();
+    let (code, told) = verified(&at, "data");
+    assert_eq!(
+        (code, &told["doubts"][0]["doubt"], &told["events"]),
+        (3, &json!("unreadable"), &json!(events))
+    );
+    let message = told["doubts"][0]["message"].as_str().unwrap();
+    assert!(message.contains("data/evidence.db"), "{message}");
+    let begun = at.run(&["audit", "begin-anew", "--old", "old.evidence"]);
+    assert_eq!(begun.code, Some(0), "{}", begun.complained);
+    assert!(begun.said.contains("The log is still the one that was signed before"), "{}", begun.said);
+    assert_eq!((at.read("old.evidence").as_str(), intact(&at, "data")), ("", (events, events)));
+}
+
 /// Only what came last in its stream may be missing: that nothing more came is not proven.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_lacks_an_event_is_refused_unless_it_is_one_that_came_last() {
     let (at, order) = stopped_city().await;
     let key: PublicKey = key_of(&at).parse().unwrap();
     let proof = prove(&at, &order, "order.proof");
-    let events = OrderProof::check(&proof, &key).unwrap().events;
+    let events = OrderProof::check(proof.as_bytes(), &key).unwrap().events;
     let begins = "    {\n      \"event\": {";
     let (head, rest) = proof.split_once(begins).unwrap();
     let pieces: Vec<_> = rest.split(begins).collect();
@@ -366,7 +425,7 @@ async fn a_proof_that_lacks_an_event_is_refused_unless_it_is_one_that_came_last(
         let lacking: String =
             [head.to_owned()].into_iter().chain(kept.map(|(_, piece)| format!("{begins}{piece}"))).collect();
         let more = events[number + 1..].iter().any(|later| later.stream == event.stream);
-        let refused = OrderProof::check(&lacking, &key).err();
+        let refused = OrderProof::check(lacking.as_bytes(), &key).err();
         if event.stream.kind == Kind::Order {
             // Without it nothing says which the other streams are.
             assert!(refused.is_some());
@@ -419,4 +478,24 @@ async fn a_backup_has_the_evidence_of_its_log_also_where_more_is_signed_meanwhil
     assert_eq!(begun.code, Some(0), "{}", begun.complained);
     assert!(begun.said.contains("The log is NOT the one that was signed before"), "{}", begun.said);
     intact(&at, "older");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_tampered_with_is_not_signed_anew_by_the_city_made_from_it() {
+    let (at, _) = stopped_city().await;
+    let (events, _) = intact(&at, "data");
+    let done = at.run(&["backup", "--log", "log.copy", "--keys", "keys.copy"]);
+    assert_eq!(done.code, Some(0), "{}", done.complained);
+    let alter = "UPDATE events SET at = at + 1 WHERE type = 'order.placed'";
+    Connection::open(at.path("log.copy")).unwrap().execute_batch(alter).unwrap();
+    fs::remove_file(at.path("log.copy.evidence")).unwrap();
+    let restored = at.run(&["restore", "--data-dir", "restored", "--log", "log.copy", "--keys", "keys.copy"]);
+    assert_eq!(restored.code, Some(0), "{}", restored.complained);
+    assert!(restored.said.contains("there is no log.copy.evidence"), "{}", restored.said);
+    assert!(at.serve(&["--data-dir", "restored"]).interrupt().success());
+    let (code, told) = verified(&at, "restored");
+    assert_eq!(
+        (code, &told["doubts"][0]["doubt"], &told["doubts"][0]["size"]),
+        (3, &json!("missing"), &json!(events))
+    );
 }

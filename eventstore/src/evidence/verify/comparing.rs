@@ -6,9 +6,10 @@ use super::{Difference, Doubt, EvidenceError, How, Uncovered};
 use crate::evidence::file::Kept;
 use crate::evidence::leaf::Leaf;
 use crate::evidence::tree::Frontier;
-use crate::store::{EventStore, StoreError};
+use crate::store::{EventStore, RowHead, StoreError};
 use crate::stored::StoredEvent;
 use cityos_domain::log::Position;
+use std::cmp::Ordering;
 use uuid::Uuid;
 
 /// Events read at a time.
@@ -43,10 +44,12 @@ struct Parting {
 }
 
 enum Instead {
+    /// A row in front of the first position.
+    Planted(RowHead),
     /// Something else than the evidence holds.
     Other { here: Leaf, held: Leaf },
-    /// Something that cannot be read.
-    Unreadable,
+    /// Something that cannot be read, but perhaps where it is.
+    Unreadable(Option<RowHead>),
     /// Nothing: the log has ended.
     Nothing,
 }
@@ -69,6 +72,12 @@ impl<'a> Comparison<'a> {
 
     /// Reads the log to `head`, or to the first event that is not as it was.
     pub async fn read(&mut self, log: &dyn EventStore, head: Position) -> Result<(), EvidenceError> {
+        let first = head_of(log, None).await?;
+        if let Some(planted) = first.filter(|first| first.position < 1) {
+            let instead = Instead::Planted(planted);
+            self.parting = Some(Parting { leaf: 0, after: Position::START, instead });
+            return Ok(());
+        }
         let mut pages = Pages::after(log, Position::START);
         let mut bytes = Vec::new();
         let mut after = Position::START;
@@ -86,12 +95,12 @@ impl<'a> Comparison<'a> {
                         break Instead::Nothing;
                     }
                 }
-                Page::Unreadable => break Instead::Unreadable,
+                Page::Unreadable => break Instead::Unreadable(head_of(log, Some(after)).await?),
                 Page::End => break Instead::Nothing,
             }
         };
-        let unreadable = matches!(instead, Instead::Unreadable);
-        if unreadable || self.events < self.tree.size.max(self.signed()) {
+        let ended = matches!(instead, Instead::Nothing);
+        if !ended || self.events < self.tree.size.max(self.signed()) {
             self.parting = Some(Parting { leaf: self.events, after, instead });
         }
         Ok(())
@@ -147,27 +156,23 @@ impl<'a> Comparison<'a> {
     /// What became of the event at which log and evidence part.
     pub async fn difference(&self, log: &dyn EventStore) -> Result<Option<Difference>, EvidenceError> {
         let Some(parting) = &self.parting else { return Ok(None) };
-        let signed = parting.leaf < self.signed();
-        let how = match &parting.instead {
-            Instead::Unreadable => How::Altered,
-            Instead::Nothing => How::Removed,
-            Instead::Other { here, held } => match self.classify(log, parting, here, held).await? {
-                How::Inserted => {
-                    let partition = Some(here.partition);
-                    return Ok(Some(Difference {
-                        how: How::Inserted,
-                        partition,
-                        position: here.position,
-                        signed,
-                    }));
-                }
-                how @ (How::Altered | How::Removed | How::Reordered) => how,
-            },
+        let held = self.held_at(parting.leaf)?.map(|held| RowHead::from(&held));
+        let (how, here) = match &parting.instead {
+            Instead::Planted(here) => (How::Inserted, Some(*here)),
+            Instead::Other { here, held } => {
+                (self.classify(log, parting, here, held).await?, Some(here.into()))
+            }
+            Instead::Unreadable(here) => (unreadable(*here, held), *here),
+            Instead::Nothing => (How::Removed, None),
         };
-        let held = self.held_at(parting.leaf)?;
-        // Where the evidence is gone, too, it came next.
-        let position = held.map_or(parting.after.0 + 1, |held| held.position);
-        Ok(Some(Difference { how, partition: held.map(|held| held.partition), position, signed }))
+        let told = match how {
+            How::Inserted | How::Unreadable => here,
+            How::Altered | How::Removed | How::Reordered => held,
+        };
+        // Where neither log nor evidence tells, it came next.
+        let next = RowHead { position: parting.after.0 as i64 + 1, partition: None };
+        let RowHead { position, partition } = told.unwrap_or(next);
+        Ok(Some(Difference { how, partition, position, signed: parting.leaf < self.signed() }))
     }
 
     /// What the log has `here` where the evidence holds another is told by where else they are, from here on.
@@ -206,6 +211,32 @@ impl<'a> Comparison<'a> {
 
     fn held_at(&self, leaf: u64) -> rusqlite::Result<Option<Leaf>> {
         self.held.map_or(Ok(None), |held| held.leaf(leaf))
+    }
+}
+
+impl From<&Leaf> for RowHead {
+    fn from(leaf: &Leaf) -> Self {
+        RowHead { position: leaf.position as i64, partition: Some(leaf.partition) }
+    }
+}
+
+/// What became of the event that the evidence held where there is a row now `here` that cannot be read.
+fn unreadable(here: Option<RowHead>, held: Option<RowHead>) -> How {
+    let (Some(here), Some(held)) = (here, held) else {
+        return if held.is_some() { How::Altered } else { How::Unreadable };
+    };
+    match here.position.cmp(&held.position) {
+        Ordering::Less => How::Inserted,
+        Ordering::Equal => How::Altered,
+        Ordering::Greater => How::Removed,
+    }
+}
+
+/// The first row after `after`, or of all there are, if so much of it can be read.
+async fn head_of(log: &dyn EventStore, after: Option<Position>) -> Result<Option<RowHead>, StoreError> {
+    match log.first_row(after).await {
+        Err(StoreError::Database(_) | StoreError::Undecodable { .. }) => Ok(None),
+        found => found,
     }
 }
 

@@ -2,7 +2,6 @@
 //! promises that the tree over the first so many events has a certain root.
 
 use super::{Doubt, Verifying};
-use crate::evidence::EvidenceError;
 use crate::evidence::checkpoint::Checkpoint;
 use crate::evidence::file::{self, TILE_LEAVES};
 use crate::evidence::tree::{Frontier, Hash};
@@ -50,17 +49,14 @@ impl Promises {
     }
 
     /// Reads the checkpoints, and doubts those that are no good.
-    pub fn read(
-        connection: &Connection,
-        verifying: &Verifying<'_>,
-    ) -> Result<(Self, Vec<Doubt>), EvidenceError> {
+    pub fn read(connection: &Connection, verifying: &Verifying<'_>) -> rusqlite::Result<(Self, Vec<Doubt>)> {
         let (mut all, mut doubts): (Vec<Promise>, Vec<Doubt>) = (Vec::new(), Vec::new());
         let mut number = 1;
         file::each_note(connection, |kept| {
             if kept.number != number {
                 doubts.push(Doubt::CheckpointMissing { number });
             }
-            number = kept.number + 1;
+            number = kept.number.saturating_add(1);
             match Checkpoint::open(&kept.note, verifying.key) {
                 Err(error) => {
                     let reason = error.to_string();
@@ -71,7 +67,7 @@ impl Promises {
                 }
                 Ok(Checkpoint { size, root, .. }) => all.push(Promise { size, root, by: By::Checkpoint }),
             }
-            Ok::<_, EvidenceError>(())
+            Ok::<_, rusqlite::Error>(())
         })?;
         let (checkpoints, last) = (all.len() as u64, all.last().map_or(0, |last| last.size));
         if let Some(signed) = verifying.remembered.filter(|signed| signed.size > last) {
@@ -91,11 +87,7 @@ impl Promises {
     }
 
     /// Whether the leaves in the evidence keep the promises.
-    pub fn check_tree(
-        &self,
-        connection: &Connection,
-        doubts: &mut Vec<Doubt>,
-    ) -> Result<Tree, EvidenceError> {
+    pub fn check_tree(&self, connection: &Connection, doubts: &mut Vec<Doubt>) -> rusqlite::Result<Tree> {
         let mut tree = Frontier::default();
         let mut open = self.all.iter().peekable();
         let (mut kept, mut broken) = (0, false);

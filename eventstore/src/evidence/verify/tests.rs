@@ -5,8 +5,12 @@ use crate::evidence::tests::City;
 use crate::keys::{KeyStore, Secret};
 use rusqlite::params;
 use std::fs;
+use std::time::Duration;
 
 const SIZES: [u64; 3] = [100, 300, 600];
+
+/// How long verifying so small a log may take.
+const AT_MOST: Duration = Duration::from_secs(60);
 
 /// All columns but the position and the version, by which copies differ.
 const COPY: &str = "INSERT INTO events (position, partition, kind, id, version, event_id, type, schema_version, at, recorded_at, body, meta) SELECT";
@@ -105,10 +109,32 @@ async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_wha
         ),
         (
             format!(
+                "{COPY} 0, partition, kind, id, 999, randomblob(16), type, schema_version, at, recorded_at, body, meta FROM events WHERE position = 9; \
+                 {}",
+                alter("body = CAST(x'ff' AS TEXT)")
+            ),
+            How::Inserted,
+            0,
+        ),
+        (
+            format!(
                 "{COPY} -3, partition, kind, id, 999, randomblob(16), type, schema_version, at, recorded_at, body, meta FROM events WHERE position = 9"
             ),
-            How::Altered,
-            1,
+            How::Inserted,
+            -3,
+        ),
+        (
+            format!(
+                "{COPY} -9223372036854775808, partition, kind, id, 999, x'', type, schema_version, at, recorded_at, body, meta FROM events WHERE position = 9"
+            ),
+            How::Inserted,
+            i64::MIN,
+        ),
+        (
+            "DELETE FROM events WHERE position = 57; UPDATE events SET event_id = x'' WHERE position = 58"
+                .into(),
+            How::Removed,
+            57,
         ),
         (swapped(57, 58), How::Reordered, 57),
         (swapped(57, 457), How::Reordered, 57),
@@ -136,16 +162,16 @@ async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_wha
             remembered: city.keys.signed().await.unwrap(),
             kept: None,
         };
-        let verified = verifying.verify().await.unwrap();
-        let of = if position == 0 { 9 } else { position };
-        let partition = Some(city.tenant_at(of));
+        let verified = tokio::time::timeout(AT_MOST, verifying.verify()).await.expect("it ends").unwrap();
+        // What stands before the first event is a copy of another one.
+        let partition = Some(city.tenant_at(if position > 0 { position as u64 } else { 9 }));
         assert_eq!(
             verified.difference,
             Some(Difference { how, partition, position, signed: true }),
             "{damage}"
         );
         assert_eq!(verified.doubts, [], "{damage}");
-        assert_eq!(verified.events, position.max(1) - 1, "{damage}");
+        assert_eq!(verified.events, position.max(1) as u64 - 1, "{damage}");
     }
 }
 
@@ -159,6 +185,20 @@ async fn an_event_that_is_covered_and_not_yet_signed_is_missed_too() {
     let partition = Some(city.tenant_at(615));
     let altered = Difference { how: How::Altered, partition, position: 615, signed: false };
     assert_eq!((verified.difference, verified.doubts), (Some(altered), vec![]));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_laid_to_no_event_that_the_evidence_does_not_know() {
+    let city = City::signed_at(&SIZES).await;
+    city.grow_to(620).await;
+    city.tamper("UPDATE events SET body = CAST(x'ff' AS TEXT) WHERE position = 615");
+    let verified = city.verify(&city.key().await, None).await;
+    let partition = Some(city.tenant_at(615));
+    let unreadable = Difference { how: How::Unreadable, partition, position: 615, signed: false };
+    assert_eq!((verified.difference, verified.doubts), (Some(unreadable), vec![]));
+    city.tamper("UPDATE events SET partition = x'00' WHERE position = 615");
+    let verified = city.verify(&city.key().await, None).await;
+    assert_eq!(verified.difference, Some(Difference { partition: None, ..unreadable }));
 }
 
 #[tokio::test]
@@ -213,6 +253,14 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
         (
             "UPDATE checkpoints SET note = CAST(x'ff' AS TEXT) WHERE number = 3".into(),
             vec![altered_note(3), Doubt::LastMissing { size: 600 }],
+        ),
+        (
+            "UPDATE checkpoints SET number = 9223372036854775807 WHERE number = 3".into(),
+            vec![Doubt::CheckpointMissing { number: 3 }],
+        ),
+        (
+            "UPDATE checkpoints SET number = -1 WHERE number = 1".into(),
+            vec![Doubt::CheckpointMissing { number: 1 }, Doubt::CheckpointMissing { number: u64::MAX }],
         ),
         (
             "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE number = 1) WHERE number = 2"
@@ -302,6 +350,16 @@ async fn altered_evidence_hides_no_event_that_was_tampered_with() {
     let verified = city.verify(&city.key().await, None).await;
     assert!(verified.doubts.contains(&Doubt::EventsAltered { from: 101, to: 300 }), "{verified:?}");
 
+    // All leaves in one tile: where an event's own is looked for there is none.
+    let city = City::signed_at(&SIZES).await;
+    city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
+    city.tamper_with_evidence(
+        "UPDATE tiles SET root = NULL, leaves = CAST(leaves || (SELECT leaves FROM tiles WHERE number = 1) || \
+         (SELECT leaves FROM tiles WHERE number = 2) AS BLOB) WHERE number = 0; DELETE FROM tiles WHERE number > 0",
+    );
+    let verified = city.verify(&city.key().await, None).await;
+    assert!(verified.doubts.contains(&Doubt::EventsAltered { from: 101, to: 300 }), "{verified:?}");
+
     let city = City::signed_at(&SIZES).await;
     let kept = city.sign().await.checkpoint;
     fs::remove_file(city.path("evidence.db")).unwrap();
@@ -331,4 +389,32 @@ async fn evidence_that_was_made_anew_over_a_tampered_log_is_shown_by_a_checkpoin
     let verified = city.verify(&key, Some(&longer)).await;
     assert_eq!(verified.doubts, [Doubt::Short { held: 600, size: 700 }]);
     assert_eq!(verified.difference.map(|found| (found.how, found.position)), Some((How::Removed, 601)));
+}
+
+type Tampering = fn(&City);
+
+#[tokio::test]
+async fn evidence_that_cannot_be_read_is_a_doubt_and_what_the_keys_remember_is_still_held_against_the_log() {
+    let cases: [(&str, Tampering); 4] = [
+        ("it holds something else", |city| fs::write(city.path("evidence.db"), "").unwrap()),
+        ("not a database", |city| fs::write(city.path("evidence.db"), "rubbish ".repeat(1_000)).unwrap()),
+        ("no such table: tiles", |city| city.tamper_with_evidence("DROP TABLE tiles")),
+        ("no such table: checkpoints", |city| city.tamper_with_evidence("DROP TABLE checkpoints")),
+    ];
+    for (why, damage) in cases {
+        let city = City::signed_at(&SIZES).await;
+        damage(&city);
+        let key = city.key().await;
+        let verified = city.verify(&key, None).await;
+        let told: Vec<_> = verified.doubts.iter().map(|doubt| doubt.to_string()).collect();
+        assert!(
+            told.len() == 1 && told[0].contains("evidence.db") && told[0].contains(why),
+            "{why}: {told:?}"
+        );
+        assert_eq!((verified.difference, verified.events), (None, 600), "{why}: the log is as it was");
+
+        city.tamper("UPDATE events SET at = at + 1 WHERE position = 257");
+        let doubts = city.verify(&key, None).await.doubts;
+        assert_eq!(doubts[1..], [Doubt::EventsAltered { from: 1, to: 600 }], "{why}");
+    }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// Makes evidence anew of the log as it is, where it is lost, was altered, or was put back to what it was with an older
 /// backup. What was altered in the log before is then no longer seen here: only older checkpoints that somebody kept show
-/// it. Says whether the log is still the one that was signed last.
+/// it. Says whether the log is still the one that was signed last, also where it was interrupted and is run again.
 #[derive(Args)]
 pub struct BeginAnew {
     /// Where the evidence there is goes; must not exist.

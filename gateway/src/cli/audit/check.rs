@@ -1,10 +1,10 @@
 //! `cityos audit check`: a proof, verified anywhere with the public key alone.
 
-use super::{SOMETHING_WRONG, read};
+use super::{SOMETHING_WRONG, kept_checkpoint, read};
 use crate::cli::say;
 use crate::cli::table::table;
 use crate::order_proof::{OrderProof, Proven};
-use anyhow::Context;
+use anyhow::bail;
 use chrono::SecondsFormat;
 use cityos_domain::log::Envelope;
 use cityos_eventstore::evidence::{Checkpoint, PublicKey};
@@ -32,22 +32,12 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let text = read(&self.file)?;
+        let proof = read(&self.file)?;
         let since = match &self.since {
-            Some(file) => Some(
-                Checkpoint::open(&read(file)?, &self.public_key)
-                    .with_context(|| format!("the checkpoint in {}", file.display()))?,
-            ),
+            Some(file) => Some(kept_checkpoint(file, &self.public_key)?),
             None => None,
         };
-        let checked = OrderProof::check(&text, &self.public_key).map_err(anyhow::Error::from);
-        let checked = checked.and_then(|proven| match &since {
-            Some(kept) if proven.since.as_ref() != Some(kept) => {
-                Err(anyhow::anyhow!("it does not show that the log goes on from the older checkpoint"))
-            }
-            Some(_) | None => Ok(proven),
-        });
-        match checked {
+        match proven(&proof, &self.public_key, since) {
             Ok(proven) => {
                 say(&if self.json { as_json(&proven) } else { as_text(&proven) })?;
                 Ok(ExitCode::SUCCESS)
@@ -62,6 +52,19 @@ impl Check {
             }
         }
     }
+}
+
+fn proven(
+    proof: &[u8],
+    key: &PublicKey,
+    since: Option<Result<Checkpoint, String>>,
+) -> anyhow::Result<Proven> {
+    let since = since.transpose().map_err(anyhow::Error::msg)?;
+    let proven = OrderProof::check(proof, key)?;
+    if since.is_some() && proven.since != since {
+        bail!("it does not show that the log goes on from the older checkpoint");
+    }
+    Ok(proven)
 }
 
 fn as_json(proven: &Proven) -> String {

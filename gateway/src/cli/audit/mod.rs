@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use anyhow::Context;
 use cityos_eventstore::backup::EVIDENCE_FILE;
 use cityos_eventstore::clock::SystemClock;
-use cityos_eventstore::evidence::{Evidence, PublicKey, public_key};
+use cityos_eventstore::evidence::{Checkpoint, Evidence, PublicKey, public_key};
 use cityos_eventstore::keys::Secret;
 use cityos_eventstore::store::name_of;
 use clap::{Args, Subcommand};
@@ -88,9 +88,17 @@ async fn key_of(stores: &Stores) -> anyhow::Result<PublicKey> {
     Ok(public_key(&stores.keys.secret(Secret::Evidence).await?, name))
 }
 
-/// The text of a file.
-fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+/// What is in a file.
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("reading {}", file.display()))
+}
+
+/// The checkpoint that is kept in a file, or why it is none that this key has signed.
+fn kept_checkpoint(file: &Path, key: &PublicKey) -> anyhow::Result<Result<Checkpoint, String>> {
+    let bytes = read(file)?;
+    // What is no text is no checkpoint either.
+    let opened = Checkpoint::open(&String::from_utf8_lossy(&bytes), key);
+    Ok(opened.map_err(|error| format!("the checkpoint in {}: {error}", file.display())))
 }
 
 /// Writes a file that is not there yet.

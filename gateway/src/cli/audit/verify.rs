@@ -1,23 +1,18 @@
 //! `cityos audit verify`: the whole log against its signed checkpoints.
 
-use super::{SOMETHING_WRONG, evidence_file, read};
-use crate::cli::{city, say};
+use super::{SOMETHING_WRONG, evidence_file, kept_checkpoint};
+use crate::cli::log::Log;
+use crate::cli::say;
 use crate::settings::Settings;
 use anyhow::{Context, bail};
-use cityos_domain::foundation::tenancy::Tenancy;
 use cityos_domain::log::Partition;
-use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
-use cityos_eventstore::clock::SystemClock;
-use cityos_eventstore::evidence::{Checkpoint, How, PublicKey, Verified, Verifying, public_key};
-use cityos_eventstore::executor::Executor;
+use cityos_eventstore::backup::KEYS_FILE;
+use cityos_eventstore::evidence::{Doubt, How, PublicKey, Verified, Verifying, public_key};
 use cityos_eventstore::keys::{KeyFile, KeyStore, Secret, Signed};
-use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{EventStore, name_of};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use uuid::Uuid;
 
 /// Checks the whole log against its signed checkpoints, also while the server runs; changes nothing in it. Names the first
 /// event that was altered, inserted, removed or reordered, and what is wrong with the evidence itself. Exits with 3 where
@@ -37,32 +32,30 @@ pub struct Verify {
 
 impl Verify {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
-        city::exists(&settings)?;
         // Opened by itself: keys and read models would have the log they know, not one that was tampered with.
-        let [log, keys] = [LOG_FILE, KEYS_FILE].map(|file| settings.data_dir.join(file));
-        if !log.exists() {
-            bail!("there is no log in {}", settings.data_dir.display());
-        }
-        let log = Arc::new(SqliteStore::open_read_only(&log).context("opening the log")?);
+        let log = Log::open(&settings).await?;
+        let keys = settings.data_dir.join(KEYS_FILE);
         let (key, remembered) = match (self.public_key, keys.exists()) {
             (Some(key), false) => (key, None),
             (Some(key), true) => (key, key_file(&keys)?.signed().await?),
-            (None, true) => of_key_store(&key_file(&keys)?, &*log).await?,
+            (None, true) => of_key_store(&key_file(&keys)?, log.store()).await?,
             (None, false) => bail!("there is no key store: name the public key"),
         };
-        let kept = match &self.checkpoint {
-            Some(file) => Some(
-                Checkpoint::open(&read(file)?, &key)
-                    .with_context(|| format!("the checkpoint in {}", file.display()))?,
-            ),
-            None => None,
+        let (kept, altered) = match &self.checkpoint {
+            None => (None, None),
+            Some(file) => match kept_checkpoint(file, &key)? {
+                Ok(kept) => (Some(kept), None),
+                Err(reason) => (None, Some(Doubt::KeptAltered { reason })),
+            },
         };
         let evidence = evidence_file(&settings);
-        let verifying = Verifying { log: &*log, evidence: &evidence, key: &key, remembered, kept };
-        let verified = verifying.verify().await?;
-        let slug = match verified.difference.and_then(|found| found.partition) {
-            Some(tenant) if !tenant.is_nil() => slug_of(log, tenant).await,
-            Some(_) | None => None,
+        let verifying = Verifying { log: log.store(), evidence: &evidence, key: &key, remembered, kept };
+        let mut verified = verifying.verify().await?;
+        verified.doubts.extend(altered);
+        let slug = match verified.difference.and_then(|found| found.partition).map(Partition::from_id) {
+            // As far as a log that was tampered with still tells it.
+            Some(Partition::Tenant(tenant)) => log.names().slug(tenant).await,
+            Some(Partition::Platform) | None => None,
         };
         say(&if self.json { as_json(&verified, slug) } else { as_text(&verified, slug) })?;
         Ok(if verified.is_intact() { ExitCode::SUCCESS } else { ExitCode::from(SOMETHING_WRONG) })
@@ -81,16 +74,6 @@ async fn of_key_store(keys: &KeyFile, log: &dyn EventStore) -> anyhow::Result<(P
         None => name_of(log).await?.unwrap_or_default(),
     };
     Ok((public_key(&keys.secret(Secret::Evidence).await?, name), keys.signed().await?))
-}
-
-/// The tenant's slug, as far as a log that was tampered with still tells it.
-async fn slug_of(log: Arc<dyn EventStore>, tenant: Uuid) -> Option<String> {
-    let executor = Executor::new(log, Arc::new(SystemClock), Arc::new(()));
-    let (tenancy, _) = executor.load::<Tenancy>(Partition::Platform, tenant.into()).await.ok()?;
-    match &*tenancy {
-        Tenancy::Registered(registration) => Some(registration.slug.to_string()),
-        Tenancy::Unknown => None,
-    }
 }
 
 fn as_json(verified: &Verified, slug: Option<String>) -> String {
@@ -115,7 +98,8 @@ fn as_text(verified: &Verified, slug: Option<String>) -> String {
     }
     if let Some(found) = verified.difference {
         let whose = match (found.partition, slug) {
-            (None, _) => "a tenant that only the lost evidence knew".into(),
+            (None, _) if found.how == How::Removed => "a tenant that only the lost evidence knew".into(),
+            (None, _) => "a tenant that cannot be told".into(),
             (Some(id), _) if id.is_nil() => "the platform".into(),
             (Some(id), Some(slug)) => format!("tenant {slug} ({id})"),
             (Some(id), None) => format!("tenant {id}"),
@@ -125,6 +109,7 @@ fn as_text(verified: &Verified, slug: Option<String>) -> String {
             How::Inserted => "was inserted",
             How::Removed => "was removed",
             How::Reordered => "was moved to another place",
+            How::Unreadable => "cannot be read",
         };
         let unsigned = if found.signed { "" } else { "; no checkpoint covers it yet" };
         text += &format!("  {whose}, position {}: the event {how}{unsigned}.\n", found.position);
