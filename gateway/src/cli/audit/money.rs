@@ -30,8 +30,12 @@ const NOTHING_COVERED: u8 = 4;
 /// For each tenant and currency it proves, at every position: that every ledger transaction sums to zero and moves only
 /// accounts of its occasion; that no entry is in two payouts and no payout is settled twice; that each payout is the sum of
 /// its entries; that a month begins with what the one before ended with; that what is available and on its way is the sum
-/// of the entries; that no more is taken than was authorised; and for each order that received + credit redeemed +
-/// discounts the marketplace bears = refunded + earned + commission + tax held.
+/// of the entries; that no more is taken than was authorised; that what is earned and paid out stays with its vendor and in
+/// the currency of its order; and for each order, and for all of them together, that received + credit redeemed + discounts
+/// the marketplace bears = refunded + earned + commission + tax held.
+///
+/// It judges what is in the log: that an event is gone of which nothing after it tells, such as a vendor's last adjustment,
+/// shows only in `cityos audit verify`.
 ///
 /// Exits with 0 where all of it holds, with 3 where something does not, and with 4 where there was no ledger transaction to
 /// look at: that proves nothing.
@@ -200,10 +204,28 @@ impl Finding {
             }
             Subject::Ledger(of) => json!({ "vendor": of.vendor, "currency": of.currency }),
             Subject::Payout { payout, vendor } => json!({ "payout": payout, "vendor": vendor }),
+            Subject::Currency(currency) => json!({ "currency": currency }),
         };
-        if let Breach::Differs { found_minor, expected_minor, .. } = violation.breach {
-            fields["found_minor"] = json!(found_minor);
-            fields["expected_minor"] = json!(expected_minor);
+        match violation.breach {
+            Breach::Differs { found_minor, expected_minor, .. } => {
+                fields["found_minor"] = json!(found_minor);
+                fields["expected_minor"] = json!(expected_minor);
+            }
+            Breach::OtherVendor { found, expected } => {
+                fields["found_vendor"] = json!(found);
+                fields["expected_vendor"] = json!(expected);
+            }
+            Breach::OtherCurrency { found, expected } => {
+                fields["found_currency"] = json!(found);
+                fields["expected_currency"] = json!(expected);
+            }
+            Breach::Unbalanced { .. }
+            | Breach::StrayLeg { .. }
+            | Breach::Repeated { .. }
+            | Breach::MonthNotOpen
+            | Breach::EntryNotOpen { .. }
+            | Breach::OrderNotOpen
+            | Breach::PayoutNotNow { .. } => {}
         }
         let stream = violation.stream;
         Finding {
