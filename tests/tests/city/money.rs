@@ -107,6 +107,31 @@ async fn money_that_turns_into_that_of_another_currency_or_vendor_is_found_where
 }
 
 #[tokio::test]
+async fn amounts_beyond_all_numbers_are_told_to_the_cent() {
+    let at = importing::with_files(importing::ORDER_LINES);
+    assert_eq!(importing::import(&at, at.path("")).code, Some(0));
+    let log = Connection::open(at.data().join("log.db")).unwrap();
+    let leg = json!({ "account": "vendor_pending", "minor": i64::MAX });
+    let change = "UPDATE events SET body = json_set(body, '$.transaction.legs', json(?1))
+        WHERE position = (SELECT min(position) FROM events
+            WHERE type = 'ledger.posted' AND json_extract(body, '$.transaction.occasion.captured') IS NOT NULL)";
+    assert_eq!(log.execute(change, [json!([leg, leg, leg]).to_string()]).unwrap(), 1);
+    drop(log);
+    let (code, found, complained) = audit(&at, &[]);
+    assert_eq!(code, Some(3), "{complained}");
+    let thrice = 3 * i128::from(i64::MAX);
+    let earned = found.iter().find(|line| line["found_minor"] == json!((-thrice).to_string()));
+    assert_eq!(earned.unwrap()["violation"], "booked");
+    let moved: i128 = found.last().unwrap()["moved_minor"].as_str().unwrap().parse().unwrap();
+    assert!(moved > thrice, "{moved}");
+
+    let human = at.run(&["audit", "money"]);
+    assert_eq!(human.code, Some(3), "{}", human.complained);
+    let decimal = format!("{}.{:02}", moved / 100, moved % 100);
+    assert!(human.said.contains(&(-thrice).to_string()) && human.said.contains(&decimal), "{}", human.said);
+}
+
+#[tokio::test]
 async fn no_transaction_at_all_proves_nothing() {
     let at = importing::with_files("");
     assert_eq!(importing::import(&at, at.path("")).code, Some(0));

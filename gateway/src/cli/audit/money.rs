@@ -6,6 +6,7 @@ use crate::cli::{complain, say};
 use crate::settings::Settings;
 use cityos_domain::audit::{Breach, Covered, MoneyAudit, Subject, Violation};
 use cityos_domain::event::Kind;
+use cityos_domain::ids::TenantId;
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_domain::money::{Currency, decimal};
 use cityos_eventstore::store::StoreError;
@@ -44,7 +45,8 @@ pub struct Money {
     /// Only of this tenant: slug or id.
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
-    /// Prints one JSON object a line: each violation, then each tenant and currency covered.
+    /// Prints one JSON object a line: each violation, then each tenant and currency covered. Amounts are in minor units;
+    /// those beyond 64 bits are text.
     #[arg(long)]
     json: bool,
 }
@@ -129,12 +131,7 @@ impl Money {
         let (mut counted, mut summed) = (Vec::new(), Vec::new());
         for ((partition, currency), covered) in all {
             if self.json {
-                let mut line = json!({ "tenant": partition.tenant(), "currency": currency });
-                let figures = serde_json::to_value(covered).expect("they are numbers");
-                if let (Value::Object(line), Value::Object(figures)) = (&mut line, figures) {
-                    line.extend(figures);
-                }
-                say(&format!("{line}\n"))?;
+                say(&format!("{}\n", json_line(partition.tenant(), *currency, covered)))?;
                 continue;
             }
             let (tenant, code) = (log.names().of(partition.id()).await.to_string(), currency.to_string());
@@ -184,6 +181,33 @@ impl Money {
     }
 }
 
+fn json_line(tenant: Option<TenantId>, currency: Currency, covered: &Covered) -> Value {
+    let sums = covered.sums;
+    json!({
+        "tenant": tenant,
+        "currency": currency,
+        "transactions": covered.transactions,
+        "moved_minor": minor(covered.moved_minor),
+        "orders": covered.orders,
+        "orders_open": covered.orders_open,
+        "payouts": covered.payouts,
+        "payouts_paid": covered.payouts_paid,
+        "paid_minor": minor(covered.paid_minor),
+        "received_minor": minor(sums.received_minor),
+        "credit_redeemed_minor": minor(sums.credit_redeemed_minor),
+        "borne_minor": minor(sums.borne_minor),
+        "refunded_minor": minor(sums.refunded_minor),
+        "earned_minor": minor(sums.earned_minor),
+        "commission_minor": minor(sums.commission_minor),
+        "tax_held_minor": minor(sums.tax_held_minor),
+    })
+}
+
+/// An amount in minor units: a number, or decimal text where it is more than a number of JSON surely holds.
+fn minor(amount: i128) -> Value {
+    i64::try_from(amount).map_or_else(|_| json!(amount.to_string()), Value::from)
+}
+
 /// What is told of something that does not add up.
 struct Finding {
     partition: Uuid,
@@ -208,8 +232,8 @@ impl Finding {
         };
         match violation.breach {
             Breach::Differs { found_minor, expected_minor, .. } => {
-                fields["found_minor"] = json!(found_minor);
-                fields["expected_minor"] = json!(expected_minor);
+                fields["found_minor"] = minor(found_minor);
+                fields["expected_minor"] = minor(expected_minor);
             }
             Breach::OtherVendor { found, expected } => {
                 fields["found_vendor"] = json!(found);
