@@ -381,6 +381,12 @@ async fn rows_stand_as_they_were_known_at_a_recorded_time_and_as_they_were_at_a_
     ]);
     let rows: Vec<Vec<_>> = human.said.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows, [["TENANT", "REFERENCE", "STATUS"], ["bazar", "dropped", "canceled"]]);
+    assert_eq!(human.complained, "");
+    for form in [&["--json"][..], &[]] {
+        let nobody = ["--key", "00000000-0000-0000-0000-000000000001"];
+        let ended = at.run(&[&["replay"], &time[..], &nobody, form].concat());
+        assert_eq!((ended.code, &*ended.complained), (Some(0), "cityos: no row fits\n"), "{form:?}");
+    }
 }
 
 #[tokio::test]

@@ -132,7 +132,9 @@ impl AsOf {
                 break;
             }
         }
-        question.print(log, rows.rows, as_json).await?;
+        if question.print(log, rows.rows, as_json).await? == 0 {
+            complain("no row fits");
+        }
         for Misfit { position, key, why } in &misfits {
             let (tenant, key) = (log.names().of(partition_of(key)).await, key_text(&key[1..]));
             let at = position.0;
@@ -224,17 +226,20 @@ impl Question {
             && self.key.as_ref().is_none_or(|wanted| key[1..] == wanted[..])
     }
 
+    /// Prints the rows that fit, and says how many they are.
     async fn print(
         &self,
         log: &Log,
         rows: BTreeMap<StoredKey, StoredRow>,
         as_json: bool,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<usize> {
         let fits = |row: &StoredRow| self.conditions.iter().all(|(place, value)| row[*place] == *value);
         let specs = self.model.columns();
         let heads = std::iter::once("tenant").chain(self.columns.iter().map(|place| specs[*place].name));
         let mut shown = Vec::new();
+        let mut printed = 0;
         for (key, row) in rows.iter().filter(|(_, row)| fits(row)) {
+            printed += 1;
             let cells = self.columns.iter().map(|place| (&specs[*place], &row[*place]));
             if as_json {
                 let tenant = Some(partition_of(key)).filter(|partition| !partition.is_nil());
@@ -251,7 +256,7 @@ impl Question {
         if !as_json {
             say(&table_of(heads, shown))?;
         }
-        Ok(())
+        Ok(printed)
     }
 }
 
