@@ -2,7 +2,7 @@
 
 use crate::cli::log::{Log, reason};
 use crate::cli::table::table;
-use crate::cli::{complain, say};
+use crate::cli::{SOMETHING_WRONG, complain, say};
 use crate::settings::Settings;
 use cityos_domain::audit::{Breach, Covered, MoneyAudit, Subject, Violation};
 use cityos_domain::event::Kind;
@@ -18,9 +18,6 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::process::ExitCode;
 use uuid::Uuid;
-
-/// The exit code where something does not add up.
-const SOMETHING_FOUND: u8 = 3;
 
 /// The exit code where there was nothing to add up: that proves nothing.
 const NOTHING_COVERED: u8 = 4;
@@ -101,7 +98,7 @@ impl Money {
             }
             (found, _) => {
                 complain(&format!("{found} things do not add up"));
-                ExitCode::from(SOMETHING_FOUND)
+                ExitCode::from(SOMETHING_WRONG)
             }
         })
     }

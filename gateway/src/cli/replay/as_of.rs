@@ -3,7 +3,7 @@
 use super::moment::{shown, time};
 use crate::cli::log::Log;
 use crate::cli::table::table_of;
-use crate::cli::{complain, say};
+use crate::cli::{SOMETHING_WRONG, complain, say};
 use crate::graphql::ids::opaque;
 use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -21,9 +21,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::pin::pin;
 use std::process::ExitCode;
 use uuid::Uuid;
-
-/// The exit code where some rows could not be folded to their time.
-const SOME_UNFIT: u8 = 3;
 
 /// Which rows, as of when.
 #[derive(Args)]
@@ -142,7 +139,7 @@ impl AsOf {
                 "the event at position {at} does not fit the row {key} of {tenant}: {why}; the row is as it was before"
             ));
         }
-        Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_UNFIT) })
+        Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOMETHING_WRONG) })
     }
 
     fn question(self, partition: Option<Uuid>) -> anyhow::Result<Question> {
