@@ -53,8 +53,9 @@ impl Evidence {
         Ok(Evidence { connection: Arc::new(Mutex::new(connection)), log, keys })
     }
 
-    /// Appends to the tree what the log has more, and says how far it then goes. Others may do the same at once.
+    /// Appends to the tree what the log has more by now, and says how far it then goes. Others may do the same at once.
     pub async fn cover(&self) -> Result<Position, EvidenceError> {
+        let head = self.log.head().await?;
         loop {
             let last = self.run(|connection| Ok(file::last_tile(connection)?)).await?;
             let last = last.and_then(|tile| tile.leaves.last().copied());
@@ -76,7 +77,7 @@ impl Evidence {
             let (end, more) = (Position(end.position), more.to_vec());
             let extended =
                 self.run(move |connection| Ok(file::extend(connection, last.as_ref(), &more)?)).await?;
-            if extended && (events.len() as u32) < EVENTS_AT_ONCE {
+            if extended && end >= head {
                 return Ok(end);
             }
         }

@@ -23,6 +23,9 @@ use uuid::Uuid;
 /// Events read at a time.
 const PAGE_EVENTS: u32 = 5_000;
 
+/// Pages worked on at a time, where there are as many processors: reading does not keep up with more.
+const PAGES_AT_ONCE_MAX: usize = 8;
+
 /// Events of one stream read at a time.
 const STREAM_EVENTS: u32 = 1_000;
 
@@ -76,7 +79,7 @@ impl Log {
                 Ok::<_, StoreError>(page.last().map(|last| last.position).map(|last| (page, last)))
             }
         });
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(PAGES_AT_ONCE_MAX);
         read.map_ok(move |page| {
             let work = work.clone();
             let worked = tokio::task::spawn_blocking(move || work(page));
