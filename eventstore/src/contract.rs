@@ -44,6 +44,7 @@ macro_rules! contract_tests {
             the_same_ids_in_two_tenants_are_two_streams
             recorded_times_never_decrease_and_business_times_are_kept
             reading_goes_on_where_it_stopped
+            a_page_of_large_events_ends_early_and_the_next_goes_on
             what_was_acknowledged_is_there_after_opening_again
             old_receipts_are_forgotten_in_pieces
             who_waits_for_a_change_is_woken_by_it

@@ -1,7 +1,7 @@
 //! A log in memory, for tests and simulations. Keeps the stored form, so that it reads what a disk would.
 
 use crate::clock::Clock;
-use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
+use crate::store::{Append, AppendError, Appended, EventStore, PAGE_BYTES_MAX, Page, Receipt, StoreError};
 use crate::stored::{Prepared, PreparedEvent, Stored, StoredEvent, instant, recorded_at};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -100,10 +100,16 @@ impl Log {
         }
     }
 
-    /// The places after a position.
+    /// The places of the page after a position.
     fn after(&self, after: Position, limit: u32) -> Range<usize> {
         let from = self.events.len().min(after.0 as usize);
-        from..self.events.len().min(from + limit as usize)
+        let mut bytes = 0;
+        let fits = self.events[from..].iter().take(limit as usize).take_while(|kept| {
+            let is_open = bytes < PAGE_BYTES_MAX;
+            bytes += kept.event.body.len() + kept.meta.len();
+            is_open
+        });
+        from..from + fits.count()
     }
 }
 

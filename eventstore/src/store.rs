@@ -22,6 +22,9 @@ pub const STREAMS_PER_APPEND_MAX: usize = 8_192;
 /// The largest body of an event, in bytes.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// With how many bytes of bodies and metas a page of the log ends, however few events those are.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+
 /// A log of events.
 #[async_trait]
 pub trait EventStore: Send + Sync {
@@ -32,11 +35,12 @@ pub trait EventStore: Send + Sync {
     /// The events of one stream after `after`, oldest first, at most `limit`.
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError>;
 
-    /// The whole log after `after` in commit order, at most `limit` events. An event never appears at or
-    /// behind a position a page has already scanned.
+    /// The whole log after `after` in commit order, at most `limit` events. A page ends early with the event by which
+    /// it comes to [`PAGE_BYTES_MAX`]: only an empty one is the end. An event never appears at or behind a position a
+    /// page has already scanned.
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError>;
 
-    /// The same as it is stored, without understanding it: for audits, which look at the bytes, and for events that
+    /// The same, in the same pages, as it is stored, without understanding it: for audits, which look at the bytes, and for events that
     /// nobody can read any more.
     async fn read_stored(&self, after: Position, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
 

@@ -1,10 +1,9 @@
 //! How much was looked at: an audit of nothing proves nothing.
 
 use crate::ledger::month::{Account, Occasion, Transaction};
-use serde::Serialize;
 
 /// What was looked at of one tenant in one currency. Amounts are in minor units.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Covered {
     /// Ledger transactions.
     pub transactions: u64,
@@ -21,12 +20,11 @@ pub struct Covered {
     /// How much vendors were paid.
     pub paid_minor: i128,
     /// Where the customers' money came from and went.
-    #[serde(flatten)]
     pub sums: Sums,
 }
 
 /// Where money came from and where it went. Amounts are in minor units.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sums {
     /// What customers paid.
     pub received_minor: i128,

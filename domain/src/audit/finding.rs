@@ -4,6 +4,7 @@ use crate::ids::{OrderId, PayoutId, TransactionId, VendorId, VendorOrderId};
 use crate::ledger::book::LedgerOf;
 use crate::ledger::month::Account;
 use crate::log::{Partition, Position, StreamId};
+use crate::money::Currency;
 use std::collections::HashMap;
 use std::fmt;
 use std::mem;
@@ -46,6 +47,8 @@ pub enum Subject {
         /// To whom.
         vendor: VendorId,
     },
+    /// All of a tenant's money in one currency.
+    Currency(Currency),
 }
 
 /// What is wrong. Amounts are in minor units.
@@ -92,6 +95,22 @@ pub enum Breach {
         /// How far it is.
         stage: &'static str,
     },
+    /// What is one vendor's is said to be another's.
+    #[error("this is of the vendor {expected}, and {found} is named")]
+    OtherVendor {
+        /// Who is named.
+        found: VendorId,
+        /// Whose it is by all that was said of it before.
+        expected: VendorId,
+    },
+    /// Money turns into that of another currency.
+    #[error("this is in {expected}, and {found} is named")]
+    OtherCurrency {
+        /// Which is named.
+        found: Currency,
+        /// Which it is by all that was said of it before.
+        expected: Currency,
+    },
     /// Two sums that must be the same are not.
     #[error("{figure}: {found_minor}, not {expected_minor}")]
     Differs {
@@ -115,6 +134,8 @@ impl Breach {
             Breach::EntryNotOpen { .. } => "entry_not_open",
             Breach::OrderNotOpen => "order_not_open",
             Breach::PayoutNotNow { .. } => "payout_not_now",
+            Breach::OtherVendor { .. } => "other_vendor",
+            Breach::OtherCurrency { .. } => "other_currency",
             Breach::Differs { figure, .. } => figure.code(),
         }
     }
@@ -126,6 +147,8 @@ pub enum Figure {
     /// Of an order: received + credit redeemed + discounts the marketplace bears = refunded + earned + commission +
     /// tax held.
     OrderSum,
+    /// Of all orders in a currency: the same.
+    CurrencySum,
     /// Of an order: what its parts come to.
     Placed(Amount),
     /// Of an order: the authorisation.
@@ -187,6 +210,7 @@ impl Figure {
     fn code(self) -> &'static str {
         match self {
             Figure::OrderSum => "order_sum",
+            Figure::CurrencySum => "currency_sum",
             Figure::Placed(_) => "placed",
             Figure::Authorised => "authorised",
             Figure::Lines(_) => "lines",
@@ -216,6 +240,9 @@ impl fmt::Display for Figure {
         match self {
             Figure::OrderSum => {
                 f.write_str("what was received is not what was refunded, earned, kept and held of it")
+            }
+            Figure::CurrencySum => {
+                f.write_str("what was received in all is not what was refunded, earned, kept and held of it")
             }
             Figure::Placed(amount) => write!(f, "{amount} of the order is not that of its parts"),
             Figure::Authorised => f.write_str("what was authorised is not what the order comes to"),
@@ -275,6 +302,20 @@ pub(super) struct Findings {
 impl Findings {
     pub fn add(&mut self, place: Place, subject: Subject, breach: Breach) {
         self.new.push(Violation { position: place.position, stream: place.stream, subject, breach });
+    }
+
+    /// Finds that a vendor is named who is not the one it is of.
+    pub fn same_vendor(&mut self, place: Place, subject: Subject, found: VendorId, expected: VendorId) {
+        if found != expected {
+            self.add(place, subject, Breach::OtherVendor { found, expected });
+        }
+    }
+
+    /// Finds that a currency is named that it is not in.
+    pub fn same_currency(&mut self, place: Place, subject: Subject, found: Currency, expected: Currency) {
+        if found != expected {
+            self.add(place, subject, Breach::OtherCurrency { found, expected });
+        }
     }
 
     /// Finds that `figure` differs, unless it is known to differ by as much.

@@ -15,10 +15,11 @@ pub use finding::{Amount, Breach, Figure, Subject, Violation};
 
 use crate::event::{Event, Kind};
 use crate::ids::CommandId;
-use crate::ledger::month;
-use crate::ledger::month::Occasion;
+use crate::ledger::book::LedgerOf;
+use crate::ledger::month::{self, Occasion};
 use crate::log::{Envelope, Partition};
 use crate::money::Currency;
+use crate::orders::payment;
 use finding::{Findings, Place};
 use ledgers::Ledgers;
 use orders::Orders;
@@ -34,6 +35,8 @@ pub struct MoneyAudit {
     ledgers: Ledgers,
     payouts: Payouts,
     covered: BTreeMap<(Partition, Currency), Covered>,
+    /// Of which of it something has moved since it was checked.
+    moved: BTreeMap<(Partition, Currency), Place>,
     findings: Findings,
 }
 
@@ -50,11 +53,14 @@ impl MoneyAudit {
             self.check();
         }
         if let Event::Order(event) = &envelope.event {
-            self.orders.take_order(place, event, &mut self.covered);
+            self.orders.take_order(place, event, &mut self.covered, &mut self.findings);
         } else if let Event::VendorOrder(event) = &envelope.event {
             self.orders.take_part(place, event, &mut self.findings);
         } else if let Event::Payment(event) = &envelope.event {
-            self.orders.take_payment(place, event, &mut self.covered, &mut self.findings);
+            if let payment::Event::Captured { minor, currency, .. } = event {
+                self.moved(place, *currency).sums.received_minor += i128::from(*minor);
+            }
+            self.orders.take_payment(place, event, &mut self.findings);
         } else if let Event::Payout(event) = &envelope.event {
             self.payouts.take(place, event, &mut self.covered, &mut self.findings);
         } else if let Event::Ledger(event) = &envelope.event {
@@ -73,22 +79,34 @@ impl MoneyAudit {
     fn take_ledger(&mut self, place: Place, event: &month::Event) {
         self.ledgers.take(place, event, &mut self.findings);
         let month::Event::Posted { vendor, currency, transaction } = event else { return };
-        let covered = self.covered.entry((place.stream.partition, *currency)).or_default();
-        covered.post(transaction);
+        self.moved(place, *currency).post(transaction);
+        let of = LedgerOf { vendor: *vendor, currency: *currency };
         match transaction.occasion {
             Occasion::Captured { order, .. } | Occasion::Released { order, .. } => {
-                self.orders.take_transaction(place, order, transaction, &mut self.findings);
+                self.orders.take_transaction(place, of, order, transaction, &mut self.findings);
             }
             Occasion::Claimed { payout } | Occasion::Settled { payout } | Occasion::Unclaimed { payout } => {
-                self.payouts.take_transaction(place, payout, *vendor, transaction, &mut self.findings);
+                self.payouts.take_transaction(place, of, payout, transaction, &mut self.findings);
             }
             Occasion::Adjusted { .. } => {}
         }
+    }
+
+    /// What is covered in a currency in which money moves.
+    fn moved(&mut self, place: Place, currency: Currency) -> &mut Covered {
+        let key = (place.stream.partition, currency);
+        self.moved.insert(key, place);
+        self.covered.entry(key).or_default()
     }
 
     fn check(&mut self) {
         self.orders.check(&mut self.findings);
         self.ledgers.check(&mut self.findings);
         self.payouts.check(&mut self.findings);
+        while let Some((key, place)) = self.moved.pop_first() {
+            let (subject, sums) = (Subject::Currency(key.1), self.covered[&key].sums);
+            let (came_in, became) = (sums.came_in_minor(), sums.became_minor());
+            self.findings.equal(place, subject, Figure::CurrencySum, came_in, became);
+        }
     }
 }

@@ -4,13 +4,27 @@
 use super::covered::{Covered, Sums, on};
 use super::finding::{Amount, Breach, Figure, Findings, Place, Subject};
 use crate::ids::{OrderId, VendorId, VendorOrderId};
+use crate::ledger::book::LedgerOf;
 use crate::ledger::month::{Account, Occasion, Transaction};
 use crate::log::Partition;
 use crate::money::Currency;
 use crate::orders::order::{self, Bearer, Totals};
 use crate::orders::payment;
-use crate::orders::vendor_order::{self, Line};
+use crate::orders::vendor_order::{self, Belongs, Line};
 use std::collections::{BTreeMap, HashMap};
+
+/// Whose an event says that a part is, where it names a vendor, and in which currency.
+#[derive(Clone, Copy)]
+struct Said {
+    vendor: Option<VendorId>,
+    currency: Currency,
+}
+
+impl Said {
+    fn of(ledger: LedgerOf) -> Self {
+        Said { vendor: Some(ledger.vendor), currency: ledger.currency }
+    }
+}
 
 /// A figure of each amount.
 type AmountFigure = fn(Amount) -> Figure;
@@ -27,7 +41,7 @@ pub(super) struct Orders {
 
 #[derive(Default)]
 struct Order {
-    /// Known once it is placed.
+    /// What is said first; once it is placed, what that says.
     currency: Option<Currency>,
     placed: Came,
     authorised_minor: i128,
@@ -37,7 +51,8 @@ struct Order {
 
 #[derive(Default)]
 struct Part {
-    vendor: VendorId,
+    /// What is said first; once it is placed, what that says.
+    vendor: Option<VendorId>,
     placed: Came,
     lines: Came,
     /// What is not canceled of it.
@@ -136,6 +151,21 @@ impl Came {
     }
 }
 
+/// What every event of a part says about it.
+fn belongs(event: &vendor_order::Event) -> Belongs {
+    use vendor_order::Event as E;
+    match event {
+        E::Placed { belongs, .. }
+        | E::UnitsCanceled { belongs, .. }
+        | E::Canceled { belongs, .. }
+        | E::Shipped { belongs, .. }
+        | E::Captured { belongs, .. }
+        | E::CaptureFailed { belongs, .. }
+        | E::Delivered { belongs, .. }
+        | E::EarningsReleased { belongs } => *belongs,
+    }
+}
+
 fn compare(
     findings: &mut Findings,
     place: Place,
@@ -150,41 +180,49 @@ fn compare(
 }
 
 impl Orders {
-    pub fn take_order(&mut self, place: Place, event: &order::Event, covered: &mut AllCovered) {
+    pub fn take_order(
+        &mut self,
+        place: Place,
+        event: &order::Event,
+        covered: &mut AllCovered,
+        findings: &mut Findings,
+    ) {
         match event {
-            order::Event::Placed { currency, totals, .. } => {
+            order::Event::Placed { currency, parts, totals, .. } => {
                 covered.entry((place.stream.partition, *currency)).or_default().orders += 1;
-                let order = self.begun(place, OrderId(place.stream.id));
+                let id = OrderId(place.stream.id);
+                let order = self.begun(place, id);
+                order.is_in(place, id, *currency, findings);
                 order.currency = Some(*currency);
                 order.placed = order.placed.plus(Came::of(totals));
+                for part in parts {
+                    if let Some(authorised) = order.parts.get_mut(&part.id) {
+                        authorised.vendor.get_or_insert(part.vendor);
+                    }
+                }
             }
             order::Event::Requested { .. } | order::Event::Declined { .. } => {}
         }
     }
 
-    pub fn take_payment(
-        &mut self,
-        place: Place,
-        event: &payment::Event,
-        covered: &mut AllCovered,
-        findings: &mut Findings,
-    ) {
+    pub fn take_payment(&mut self, place: Place, event: &payment::Event, findings: &mut Findings) {
         match event {
-            payment::Event::Authorised { order, amount, splits, .. } => {
-                let order = self.begun(place, *order);
+            payment::Event::Authorised { order: id, amount, splits, .. } => {
+                let order = self.begun(place, *id);
+                order.is_in(place, *id, amount.currency, findings);
                 order.authorised_minor += i128::from(amount.minor);
                 for split in splits {
                     order.parts.entry(split.part).or_default().split_minor += i128::from(split.minor);
                 }
             }
             payment::Event::Captured { order, part, minor, currency, .. } => {
-                let covered = covered.entry((place.stream.partition, *currency)).or_default();
-                covered.sums.received_minor += i128::from(*minor);
-                let Some(part) = self.part(place, *order, *part, findings) else { return };
+                let said = Said { vendor: None, currency: *currency };
+                let Some(part) = self.part(place, *order, *part, said, findings) else { return };
                 part.received_minor += i128::from(*minor);
             }
-            payment::Event::Released { order, part, minor, .. } => {
-                let Some(part) = self.part(place, *order, *part, findings) else { return };
+            payment::Event::Released { order, part, minor, currency, .. } => {
+                let said = Said { vendor: None, currency: *currency };
+                let Some(part) = self.part(place, *order, *part, said, findings) else { return };
                 part.given_back_minor += i128::from(*minor);
             }
             // What it gives back has events of its own.
@@ -194,51 +232,46 @@ impl Orders {
 
     pub fn take_part(&mut self, place: Place, event: &vendor_order::Event, findings: &mut Findings) {
         use vendor_order::Event as E;
-        let id = VendorOrderId(place.stream.id);
+        let (id, belongs) = (VendorOrderId(place.stream.id), belongs(event));
+        if let E::Placed { .. } = event {
+            self.begun(place, belongs.order).parts.entry(id).or_default();
+        }
+        let said = Said::of(belongs.ledger());
+        let Some(part) = self.part(place, belongs.order, id, said, findings) else { return };
         match event {
-            E::Placed { belongs, lines, totals, .. } => {
-                let part = self.begun(place, belongs.order).parts.entry(id).or_default();
-                part.vendor = belongs.vendor;
+            E::Placed { lines, totals, .. } => {
+                part.vendor = Some(belongs.vendor);
                 part.placed = part.placed.plus(Came::of(totals));
                 part.left = part.left.plus(Came::of(totals));
                 part.lines = lines.iter().map(Came::of_line).fold(Came::default(), Came::plus);
             }
-            E::UnitsCanceled { belongs, totals, .. } => {
-                let Some(part) = self.part(place, belongs.order, id, findings) else { return };
-                part.left = part.left.minus(Came::of(totals));
-            }
-            E::Canceled { belongs, .. } => {
-                let Some(part) = self.part(place, belongs.order, id, findings) else { return };
-                part.is_canceled = true;
-            }
-            E::Captured { belongs, totals, .. } => {
-                let Some(part) = self.part(place, belongs.order, id, findings) else { return };
+            E::UnitsCanceled { totals, .. } => part.left = part.left.minus(Came::of(totals)),
+            E::Canceled { .. } => part.is_canceled = true,
+            E::Captured { totals, .. } => {
                 part.captured = part.captured.plus(Came::of(totals));
                 part.is_captured = true;
             }
-            E::EarningsReleased { belongs } => {
-                let Some(part) = self.part(place, belongs.order, id, findings) else { return };
-                part.releases = part.releases.saturating_add(1);
-            }
+            E::EarningsReleased { .. } => part.releases = part.releases.saturating_add(1),
             E::Shipped { .. } | E::CaptureFailed { .. } | E::Delivered { .. } => {}
         }
     }
 
-    /// What the ledger says of an order's part.
+    /// What a vendor's ledger says of an order's part.
     pub fn take_transaction(
         &mut self,
         place: Place,
+        of: LedgerOf,
         order: OrderId,
         transaction: &Transaction,
         findings: &mut Findings,
     ) {
         match transaction.occasion {
             Occasion::Captured { part, .. } => {
-                let Some(part) = self.part(place, order, part, findings) else { return };
+                let Some(part) = self.part(place, order, part, Said::of(of), findings) else { return };
                 part.booked = part.booked.plus(Came::of_legs(transaction));
             }
             Occasion::Released { part, .. } => {
-                let Some(part) = self.part(place, order, part, findings) else { return };
+                let Some(part) = self.part(place, order, part, Said::of(of), findings) else { return };
                 part.released_minor -= on(transaction, Account::VendorAvailable);
             }
             Occasion::Claimed { .. }
@@ -279,25 +312,43 @@ impl Orders {
         order
     }
 
-    /// A part of an order that is open; finds where there is none.
+    /// A part of an order that is open; finds where there is none, or it is of another vendor or in another currency.
     fn part(
         &mut self,
         place: Place,
-        order: OrderId,
+        id: OrderId,
         part: VendorOrderId,
+        said: Said,
         findings: &mut Findings,
     ) -> Option<&mut Part> {
-        let key = (place.stream.partition, order);
+        let key = (place.stream.partition, id);
         let known = self.open.get(&key).is_some_and(|order| order.parts.contains_key(&part));
         if !known {
-            findings.add(place, Subject::Order(order), Breach::OrderNotOpen);
+            findings.add(place, Subject::Order(id), Breach::OrderNotOpen);
             return None;
         }
-        self.begun(place, order).parts.get_mut(&part)
+        let order = self.begun(place, id);
+        let currency = *order.currency.get_or_insert(said.currency);
+        let state = order.parts.get_mut(&part)?;
+        if let Some(vendor) = said.vendor {
+            state.vendor.get_or_insert(vendor);
+        }
+        let subject = state.subject(id, part);
+        if let (Some(found), Some(expected)) = (said.vendor, state.vendor) {
+            findings.same_vendor(place, subject, found, expected);
+        }
+        findings.same_currency(place, subject, said.currency, currency);
+        Some(state)
     }
 }
 
 impl Order {
+    /// Finds where the order as a whole is said to be in another currency than before.
+    fn is_in(&mut self, place: Place, id: OrderId, currency: Currency, findings: &mut Findings) {
+        let known = *self.currency.get_or_insert(currency);
+        findings.same_currency(place, Subject::Order(id), currency, known);
+    }
+
     fn is_over(&self) -> bool {
         !self.parts.is_empty() && self.parts.values().all(|part| part.is_canceled || part.releases > 0)
     }
@@ -308,8 +359,7 @@ impl Order {
         compare(findings, place, subject, Figure::Placed, self.placed, parts);
         findings.equal(place, subject, Figure::Authorised, self.authorised_minor, self.placed.payable);
         for (part, state) in &self.parts {
-            let subject = Subject::Part { order: id, part: *part, vendor: state.vendor };
-            state.check(place, subject, findings);
+            state.check(place, state.subject(id, *part), findings);
         }
         let sums = self.parts.values().fold(Sums::default(), |sums, part| Sums {
             received_minor: sums.received_minor + part.received_minor,
@@ -324,6 +374,10 @@ impl Order {
 }
 
 impl Part {
+    fn subject(&self, order: OrderId, part: VendorOrderId) -> Subject {
+        Subject::Part { order, part, vendor: self.vendor.unwrap_or_default() }
+    }
+
     fn check(&self, place: Place, subject: Subject, findings: &mut Findings) {
         let captured_of = if self.is_captured { self.left } else { Came::default() };
         let left_of = if self.is_canceled { Came::default() } else { self.left };

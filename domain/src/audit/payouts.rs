@@ -3,6 +3,7 @@
 use super::covered::{Covered, on};
 use super::finding::{Breach, Figure, Findings, Place, Subject};
 use crate::ids::{PayoutId, VendorId};
+use crate::ledger::book::LedgerOf;
 use crate::ledger::month::{Account, Occasion, Transaction};
 use crate::ledger::payout;
 use crate::log::Partition;
@@ -76,14 +77,15 @@ impl Payouts {
             E::Failed { vendor, .. } => (vendor, Stage::Failed),
             E::Voided { vendor, .. } => (vendor, Stage::Voided),
         };
-        let Some(payout) = self.under_way(place, id, vendor, findings) else { return };
+        let currency = if let E::Claimed { amount, .. } = event { Some(amount.currency) } else { None };
+        let Some(payout) = self.under_way(place, id, vendor, currency, findings) else { return };
         let fits = match payout.stage {
             Stage::Requested => matches!(next, Stage::Claimed | Stage::Voided),
             Stage::Claimed => matches!(next, Stage::Submitted | Stage::Failed),
             Stage::Submitted => matches!(next, Stage::Paid | Stage::Failed),
             Stage::Paid | Stage::Failed | Stage::Voided => false,
         };
-        if !fits || payout.vendor != vendor {
+        if !fits {
             let breach = Breach::PayoutNotNow { stage: payout.stage.name() };
             findings.add(place, Subject::Payout { payout: id, vendor }, breach);
         }
@@ -101,12 +103,12 @@ impl Payouts {
     pub fn take_transaction(
         &mut self,
         place: Place,
+        of: LedgerOf,
         id: PayoutId,
-        vendor: VendorId,
         transaction: &Transaction,
         findings: &mut Findings,
     ) {
-        let Some(payout) = self.under_way(place, id, vendor, findings) else { return };
+        let Some(payout) = self.under_way(place, id, of.vendor, Some(of.currency), findings) else { return };
         match transaction.occasion {
             Occasion::Claimed { .. } => {
                 payout.claimed_minor -= on(transaction, Account::VendorInTransit);
@@ -166,12 +168,13 @@ impl Payouts {
         self.touched.push(key);
     }
 
-    /// A payout under way; finds where there is none.
+    /// A payout under way; finds where there is none, or it is to another vendor or in another currency.
     fn under_way(
         &mut self,
         place: Place,
         id: PayoutId,
         vendor: VendorId,
+        currency: Option<Currency>,
         findings: &mut Findings,
     ) -> Option<&mut Payout> {
         let key = (place.stream.partition, id);
@@ -180,6 +183,9 @@ impl Payouts {
             findings.add(place, Subject::Payout { payout: id, vendor }, breach);
             return None;
         };
+        let subject = Subject::Payout { payout: id, vendor: payout.vendor };
+        findings.same_vendor(place, subject, vendor, payout.vendor);
+        findings.same_currency(place, subject, currency.unwrap_or(payout.currency), payout.currency);
         if payout.touched.replace(place).is_none() {
             self.touched.push(key);
         }

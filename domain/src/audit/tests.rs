@@ -1,6 +1,8 @@
 //! Books that are sound pass whole; whatever amount in them is changed, and whatever event is left out or there twice,
 //! is found where it is.
 
+mod whose;
+
 use super::{Amount, Breach, Covered, Figure, MoneyAudit, Subject, Sums, Violation};
 use crate::commission::rules::{Command as Charge, CommissionRules, Fee, catch_all};
 use crate::event::{Event, Kind};

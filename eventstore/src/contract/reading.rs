@@ -1,6 +1,8 @@
 //! Reading: in order, in pages, after a restart, and waiting for more.
 
 use super::{Backend, append, stream, tenant, text, whole_log};
+use crate::store::PAGE_BYTES_MAX;
+use crate::stored::StoredEvent;
 use chrono::TimeDelta;
 use cityos_domain::log::{Position, Version};
 use std::time::{Duration, Instant};
@@ -44,6 +46,26 @@ pub async fn reading_goes_on_where_it_stopped(backend: &dyn Backend) {
     assert_eq!(understood.expect("they are of today"), middle.events);
     let of_b = store.read(b, Version(2), 2).await.expect("the stream can be read");
     assert_eq!(of_b.iter().map(text).collect::<Vec<_>>(), ["b2", "b3"]);
+}
+
+/// What a page holds is bounded also where its events are large, and then nothing of the log is left out.
+pub async fn a_page_of_large_events_ends_early_and_the_next_goes_on(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let (shelf, large) = (stream(tenant("a"), "shelf"), "x".repeat(1_000_000));
+    for index in 0..20 {
+        let write = append(&index.to_string(), &[(shelf, index)], &[(shelf, &large)]);
+        store.append(write).await.expect("it follows");
+    }
+    let page = store.read_all(Position::START, 100).await.expect("the log can be read");
+    let stored = store.read_stored(Position::START, 100).await.expect("the log can be read");
+    let places = |events: &[StoredEvent]| events.iter().map(|event| event.position).collect::<Vec<_>>();
+    assert_eq!(page.events.iter().map(|event| event.position).collect::<Vec<_>>(), places(&stored));
+    assert_eq!(stored.last().map(|last| last.position), Some(page.scanned_to));
+    let bytes = |events: &[StoredEvent]| -> usize {
+        events.iter().map(|event| event.body.len() + event.meta.len()).sum()
+    };
+    assert!(bytes(&stored) >= PAGE_BYTES_MAX && bytes(&stored[1..]) < PAGE_BYTES_MAX, "{}", stored.len());
+    assert_eq!(whole_log(&*store, 100).await.len(), 20);
 }
 
 /// An acknowledged append is durable: events, heads and receipts.

@@ -79,7 +79,7 @@ impl Evidence {
         Ok(Evidence { connection: Arc::new(Mutex::new(connection)), log, keys })
     }
 
-    /// Appends to the tree what the log has more, and says how far it then goes. Others may do the same at once.
+    /// Appends to the tree what the log has more by now, and says how far it then goes. Others may do the same at once.
     pub async fn cover(&self) -> Result<Position, EvidenceError> {
         // Asked before the tree is looked at: what was signed by now is in it.
         match self.keys.signed().await? {
@@ -90,6 +90,7 @@ impl Evidence {
 
     /// The same, whatever was signed.
     pub(super) async fn extend(&self) -> Result<Position, EvidenceError> {
+        let head = self.log.head().await?;
         loop {
             let last = self.last_leaf().await?;
             // The last event that is covered is read once more: behind another one nothing goes on.
@@ -104,7 +105,7 @@ impl Evidence {
             let Some(end) = more.last() else { return Ok(Position(last.map_or(0, |leaf| leaf.position))) };
             let (end, more) = (Position(end.position), more.to_vec());
             let extended = self.run(move |connection| file::extend(connection, last.as_ref(), &more)).await?;
-            if extended && (events.len() as u32) < EVENTS_AT_ONCE {
+            if extended && end >= head {
                 return Ok(end);
             }
         }

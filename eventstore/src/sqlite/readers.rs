@@ -2,7 +2,7 @@
 //! read, off the threads that serve requests.
 
 use crate::database::{blocking, failure};
-use crate::store::{Cause, InputHash, Receipt, RowHead, StoreError};
+use crate::store::{Cause, InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
 use crate::stored::{Stored, StoredEvent, instant};
 use cityos_domain::event::Kind;
 use cityos_domain::ids::CommandId;
@@ -60,7 +60,8 @@ impl Readers {
 
 /// The log after a position.
 pub fn log(connection: &Connection, after: Position, limit: u32) -> Result<Vec<Envelope>, StoreError> {
-    events(connection, &log_after(), params![integer(after.0), limit], |stored| stored.decode())
+    let params = params![integer(after.0), limit];
+    events(connection, &log_after(), params, PAGE_BYTES_MAX, |stored| stored.decode())
 }
 
 /// The log after a position, not understood.
@@ -69,7 +70,8 @@ pub fn stored_log(
     after: Position,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    events(connection, &log_after(), params![integer(after.0), limit], |stored| Ok(stored.into()))
+    let params = params![integer(after.0), limit];
+    events(connection, &log_after(), params, PAGE_BYTES_MAX, |stored| Ok(stored.into()))
 }
 
 /// The first row after a position, or of all, as far as it can be read.
@@ -99,21 +101,28 @@ pub fn stream(
         connection,
         &sql,
         params![partition.id().as_bytes(), kind.name(), id.as_bytes(), integer(after.0), limit],
+        usize::MAX,
         |stored| stored.decode(),
     )
 }
 
+/// Ends with the event by which they come to `bytes_max`.
 fn events<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
+    bytes_max: usize,
     read: impl Fn(Stored<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(failure)?;
     let mut rows = statement.query(params).map_err(failure)?;
-    let mut events = Vec::new();
-    while let Some(row) = rows.next().map_err(failure)? {
-        events.push(read(stored(row).map_err(failure)?)?);
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while bytes < bytes_max
+        && let Some(row) = rows.next().map_err(failure)?
+    {
+        let stored = stored(row).map_err(failure)?;
+        bytes += stored.body.len() + stored.meta.len();
+        events.push(read(stored)?);
     }
     Ok(events)
 }

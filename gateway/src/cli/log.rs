@@ -2,7 +2,7 @@
 
 use super::city;
 use crate::settings::Settings;
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use cityos_domain::event::Kind;
 use cityos_domain::foundation::tenancy::Tenancy;
 use cityos_domain::ids::TenantId;
@@ -14,13 +14,17 @@ use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{EventStore, StoreError};
 use cityos_eventstore::stored::StoredEvent;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
 
 /// Events read at a time.
 const PAGE_EVENTS: u32 = 5_000;
+
+/// Pages worked on at a time, where there are as many processors: reading does not keep up with more.
+const PAGES_AT_ONCE_MAX: usize = 8;
 
 /// Events of one stream read at a time.
 const STREAM_EVENTS: u32 = 1_000;
@@ -80,7 +84,7 @@ impl Log {
                 Ok::<_, StoreError>(page.last().map(|last| last.position).map(|last| (page, last)))
             }
         });
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(PAGES_AT_ONCE_MAX);
         read.map_ok(move |page| {
             let work = work.clone();
             let worked = tokio::task::spawn_blocking(move || work(page));
@@ -118,18 +122,21 @@ impl Log {
         }
     }
 
-    /// Whose an aggregate is: looked for in the whole log.
+    /// Whose an aggregate is: looked for in the whole log. Ids that derive from a name, such as those of reservations,
+    /// may be there of several tenants: then it is refused.
     pub async fn find(&self, kind: Kind, id: Uuid) -> anyhow::Result<Partition> {
-        let first = move |page: Vec<StoredEvent>| {
-            page.iter().find(|event| event.id == id && event.kind == kind.name()).map(|event| event.partition)
+        let owners = move |page: Vec<StoredEvent>| -> BTreeSet<Uuid> {
+            let of_it = page.iter().filter(|event| event.id == id && event.kind == kind.name());
+            of_it.map(|event| event.partition).collect()
         };
-        let mut pages = std::pin::pin!(self.pages(Position::START, first));
-        while let Some(found) = pages.next().await {
-            if let Some(partition) = found? {
-                return Ok(Partition::from_id(partition));
-            }
+        let mut pages = pin!(self.pages(Position::START, owners));
+        let mut found = BTreeSet::new();
+        while let Some(owners) = pages.next().await {
+            found.extend(owners?);
+            ensure!(found.len() < 2, "--tenant: more than one tenant has {}/{id}", kind.name());
         }
-        bail!("there is no {}/{id}", kind.name())
+        let owner = found.pop_first().with_context(|| format!("there is no {}/{id}", kind.name()))?;
+        Ok(Partition::from_id(owner))
     }
 }
 

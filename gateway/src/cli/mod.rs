@@ -23,6 +23,9 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The exit code where something that was looked at is not as it should be.
+const SOMETHING_WRONG: u8 = 3;
+
 /// CityOS: a city's marketplaces, from one program.
 #[derive(Parser)]
 #[command(name = "cityos", version)]

@@ -150,7 +150,15 @@ impl Simulation {
     /// Takes down what there is to say of it.
     pub(super) async fn close(&mut self) -> Result<()> {
         self.story.deaths = self.city.fate.deaths();
-        self.story.log = self.city.log.read_stored(Position::START, u32::MAX).await?;
+        let log = &mut self.story.log;
+        loop {
+            let after = log.last().map_or(Position::START, |last| last.position);
+            let page = self.city.log.read_stored(after, u32::MAX).await?;
+            if page.is_empty() {
+                break;
+            }
+            log.extend(page);
+        }
         self.story.events = self.story.log.len();
         self.story.reached = self.story.log.iter().map(|event| event.type_name.clone()).collect();
         Ok(())

@@ -239,6 +239,26 @@ async fn what_cannot_be_answered_is_refused_with_the_option_and_the_rule() {
 }
 
 #[tokio::test]
+async fn an_id_that_two_tenants_have_is_told_of_the_one_that_is_named() {
+    let at = importing::with_files(importing::ORDER_LINES);
+    assert_eq!(importing::import(&at, at.path("")).code, Some(0));
+    let into_another = "cityos --data-dir data import --tenant feira --timezone America/Sao_Paulo --currency BRL \
+        --sellers sellers.csv --products products.csv --order-lines order_lines.csv";
+    assert_eq!(at.shell(into_another).code, Some(0));
+    let reserved = lines(&at, &["--tenant", "feira", "--type", "reservation.*"]);
+    let name = find(&reserved, |event| event["body"]["scope"] == "order_reference");
+    let reservation = format!("reservation/{}", text(name, "id"));
+    let ambiguous = format!("--tenant: more than one tenant has {reservation}");
+    for arguments in [&["--state", &reservation][..], &["--stream", &reservation, "--diff", "0", "1"]] {
+        assert!(refused(&at, arguments).contains(&ambiguous), "{arguments:?}");
+    }
+    let of = |tenant| lines(&at, &["--state", &reservation, "--tenant", tenant]).remove(0);
+    assert_eq!(of("feira")["tenant"], name["tenant"]);
+    assert_ne!(of("bazar")["state"], of("feira")["state"]);
+    assert_eq!(lines(&at, &["--stream", &reservation]).len(), 2);
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_early_is_no_error_and_nothing_is_changed() {
     let (at, server, _) = sample_city().await;
     assert!(server.interrupt().success());
@@ -361,6 +381,12 @@ async fn rows_stand_as_they_were_known_at_a_recorded_time_and_as_they_were_at_a_
     ]);
     let rows: Vec<Vec<_>> = human.said.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows, [["TENANT", "REFERENCE", "STATUS"], ["bazar", "dropped", "canceled"]]);
+    assert_eq!(human.complained, "");
+    for form in [&["--json"][..], &[]] {
+        let nobody = ["--key", "00000000-0000-0000-0000-000000000001"];
+        let ended = at.run(&[&["replay"], &time[..], &nobody, form].concat());
+        assert_eq!((ended.code, &*ended.complained), (Some(0), "cityos: no row fits\n"), "{form:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Evidence grows with its log, whoever keeps it, and is never signed over what was tampered with.
 
 use super::*;
+use crate::contract::{append, stream, tenant};
 use crate::evidence::begin_anew;
 use crate::evidence::tests::{City, polled};
 use std::fs;
@@ -23,6 +24,17 @@ async fn a_log_without_events_is_not_signed() {
     let evidence = city.open().await.unwrap();
     assert_eq!(evidence.cover().await.unwrap(), Position::START);
     assert!(matches!(evidence.sign().await, Err(EvidenceError::Empty)));
+}
+
+#[tokio::test]
+async fn a_log_of_large_events_is_covered_to_its_end() {
+    let city = City::new();
+    let (shelf, large) = (stream(tenant("a"), "shelf"), "x".repeat(1_000_000));
+    for index in 0..10 {
+        let write = append(&index.to_string(), &[(shelf, index)], &[(shelf, &large)]);
+        city.log.append(write).await.unwrap();
+    }
+    assert_eq!(city.open().await.unwrap().cover().await.unwrap(), Position(10));
 }
 
 #[tokio::test]

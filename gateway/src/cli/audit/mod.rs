@@ -9,7 +9,7 @@ mod prove;
 mod verify;
 
 use crate::app::Stores;
-use crate::cli::city;
+use crate::cli::{SOMETHING_WRONG, city};
 use crate::settings::Settings;
 use anyhow::Context;
 use cityos_eventstore::backup::EVIDENCE_FILE;
@@ -23,9 +23,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// The exit code where something is not as it should be.
-const SOMETHING_WRONG: u8 = 3;
 
 /// Proves that what is in the log holds.
 #[derive(Args)]

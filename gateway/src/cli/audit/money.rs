@@ -2,10 +2,11 @@
 
 use crate::cli::log::{Log, reason};
 use crate::cli::table::table;
-use crate::cli::{complain, say};
+use crate::cli::{SOMETHING_WRONG, complain, say};
 use crate::settings::Settings;
 use cityos_domain::audit::{Breach, Covered, MoneyAudit, Subject, Violation};
 use cityos_domain::event::Kind;
+use cityos_domain::ids::TenantId;
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_domain::money::{Currency, decimal};
 use cityos_eventstore::store::StoreError;
@@ -18,9 +19,6 @@ use std::pin::pin;
 use std::process::ExitCode;
 use uuid::Uuid;
 
-/// The exit code where something does not add up.
-const SOMETHING_FOUND: u8 = 3;
-
 /// The exit code where there was nothing to add up: that proves nothing.
 const NOTHING_COVERED: u8 = 4;
 
@@ -30,8 +28,12 @@ const NOTHING_COVERED: u8 = 4;
 /// For each tenant and currency it proves, at every position: that every ledger transaction sums to zero and moves only
 /// accounts of its occasion; that no entry is in two payouts and no payout is settled twice; that each payout is the sum of
 /// its entries; that a month begins with what the one before ended with; that what is available and on its way is the sum
-/// of the entries; that no more is taken than was authorised; and for each order that received + credit redeemed +
-/// discounts the marketplace bears = refunded + earned + commission + tax held.
+/// of the entries; that no more is taken than was authorised; that what is earned and paid out stays with its vendor and in
+/// the currency of its order; and for each order, and for all of them together, that received + credit redeemed + discounts
+/// the marketplace bears = refunded + earned + commission + tax held.
+///
+/// It judges what is in the log: that an event is gone of which nothing after it tells, such as a vendor's last adjustment,
+/// shows only in `cityos audit verify`.
 ///
 /// Exits with 0 where all of it holds, with 3 where something does not, and with 4 where there was no ledger transaction to
 /// look at: that proves nothing.
@@ -40,7 +42,8 @@ pub struct Money {
     /// Only of this tenant: slug or id.
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
-    /// Prints one JSON object a line: each violation, then each tenant and currency covered.
+    /// Prints one JSON object a line: each violation, then each tenant and currency covered. Amounts are in minor units;
+    /// those beyond 64 bits are text.
     #[arg(long)]
     json: bool,
 }
@@ -95,7 +98,7 @@ impl Money {
             }
             (found, _) => {
                 complain(&format!("{found} things do not add up"));
-                ExitCode::from(SOMETHING_FOUND)
+                ExitCode::from(SOMETHING_WRONG)
             }
         })
     }
@@ -125,12 +128,7 @@ impl Money {
         let (mut counted, mut summed) = (Vec::new(), Vec::new());
         for ((partition, currency), covered) in all {
             if self.json {
-                let mut line = json!({ "tenant": partition.tenant(), "currency": currency });
-                let figures = serde_json::to_value(covered).expect("they are numbers");
-                if let (Value::Object(line), Value::Object(figures)) = (&mut line, figures) {
-                    line.extend(figures);
-                }
-                say(&format!("{line}\n"))?;
+                say(&format!("{}\n", json_line(partition.tenant(), *currency, covered)))?;
                 continue;
             }
             let (tenant, code) = (log.names().of(partition.id()).await.to_string(), currency.to_string());
@@ -180,6 +178,33 @@ impl Money {
     }
 }
 
+fn json_line(tenant: Option<TenantId>, currency: Currency, covered: &Covered) -> Value {
+    let sums = covered.sums;
+    json!({
+        "tenant": tenant,
+        "currency": currency,
+        "transactions": covered.transactions,
+        "moved_minor": minor(covered.moved_minor),
+        "orders": covered.orders,
+        "orders_open": covered.orders_open,
+        "payouts": covered.payouts,
+        "payouts_paid": covered.payouts_paid,
+        "paid_minor": minor(covered.paid_minor),
+        "received_minor": minor(sums.received_minor),
+        "credit_redeemed_minor": minor(sums.credit_redeemed_minor),
+        "borne_minor": minor(sums.borne_minor),
+        "refunded_minor": minor(sums.refunded_minor),
+        "earned_minor": minor(sums.earned_minor),
+        "commission_minor": minor(sums.commission_minor),
+        "tax_held_minor": minor(sums.tax_held_minor),
+    })
+}
+
+/// An amount in minor units: a number, or decimal text where it is more than a number of JSON surely holds.
+fn minor(amount: i128) -> Value {
+    i64::try_from(amount).map_or_else(|_| json!(amount.to_string()), Value::from)
+}
+
 /// What is told of something that does not add up.
 struct Finding {
     partition: Uuid,
@@ -200,10 +225,28 @@ impl Finding {
             }
             Subject::Ledger(of) => json!({ "vendor": of.vendor, "currency": of.currency }),
             Subject::Payout { payout, vendor } => json!({ "payout": payout, "vendor": vendor }),
+            Subject::Currency(currency) => json!({ "currency": currency }),
         };
-        if let Breach::Differs { found_minor, expected_minor, .. } = violation.breach {
-            fields["found_minor"] = json!(found_minor);
-            fields["expected_minor"] = json!(expected_minor);
+        match violation.breach {
+            Breach::Differs { found_minor, expected_minor, .. } => {
+                fields["found_minor"] = minor(found_minor);
+                fields["expected_minor"] = minor(expected_minor);
+            }
+            Breach::OtherVendor { found, expected } => {
+                fields["found_vendor"] = json!(found);
+                fields["expected_vendor"] = json!(expected);
+            }
+            Breach::OtherCurrency { found, expected } => {
+                fields["found_currency"] = json!(found);
+                fields["expected_currency"] = json!(expected);
+            }
+            Breach::Unbalanced { .. }
+            | Breach::StrayLeg { .. }
+            | Breach::Repeated { .. }
+            | Breach::MonthNotOpen
+            | Breach::EntryNotOpen { .. }
+            | Breach::OrderNotOpen
+            | Breach::PayoutNotNow { .. } => {}
         }
         let stream = violation.stream;
         Finding {

@@ -3,7 +3,7 @@
 use super::moment::{shown, time};
 use crate::cli::log::Log;
 use crate::cli::table::table_of;
-use crate::cli::{complain, say};
+use crate::cli::{SOMETHING_WRONG, complain, say};
 use crate::graphql::ids::opaque;
 use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -21,9 +21,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::pin::pin;
 use std::process::ExitCode;
 use uuid::Uuid;
-
-/// The exit code where some rows could not be folded to their time.
-const SOME_UNFIT: u8 = 3;
 
 /// Which rows, as of when.
 #[derive(Args)]
@@ -132,7 +129,9 @@ impl AsOf {
                 break;
             }
         }
-        question.print(log, rows.rows, as_json).await?;
+        if question.print(log, rows.rows, as_json).await? == 0 {
+            complain("no row fits");
+        }
         for Misfit { position, key, why } in &misfits {
             let (tenant, key) = (log.names().of(partition_of(key)).await, key_text(&key[1..]));
             let at = position.0;
@@ -140,7 +139,7 @@ impl AsOf {
                 "the event at position {at} does not fit the row {key} of {tenant}: {why}; the row is as it was before"
             ));
         }
-        Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_UNFIT) })
+        Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOMETHING_WRONG) })
     }
 
     fn question(self, partition: Option<Uuid>) -> anyhow::Result<Question> {
@@ -224,17 +223,20 @@ impl Question {
             && self.key.as_ref().is_none_or(|wanted| key[1..] == wanted[..])
     }
 
+    /// Prints the rows that fit, and says how many they are.
     async fn print(
         &self,
         log: &Log,
         rows: BTreeMap<StoredKey, StoredRow>,
         as_json: bool,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<usize> {
         let fits = |row: &StoredRow| self.conditions.iter().all(|(place, value)| row[*place] == *value);
         let specs = self.model.columns();
         let heads = std::iter::once("tenant").chain(self.columns.iter().map(|place| specs[*place].name));
         let mut shown = Vec::new();
+        let mut printed = 0;
         for (key, row) in rows.iter().filter(|(_, row)| fits(row)) {
+            printed += 1;
             let cells = self.columns.iter().map(|place| (&specs[*place], &row[*place]));
             if as_json {
                 let tenant = Some(partition_of(key)).filter(|partition| !partition.is_nil());
@@ -251,7 +253,7 @@ impl Question {
         if !as_json {
             say(&table_of(heads, shown))?;
         }
-        Ok(())
+        Ok(printed)
     }
 }
 

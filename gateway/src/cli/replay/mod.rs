@@ -34,7 +34,8 @@ pub struct Replay {
     /// Prints one JSON object a line, with everything that is stored.
     #[arg(long)]
     json: bool,
-    /// Prints the state of one aggregate, field by field.
+    /// Prints the state of one aggregate, field by field. With --tenant it is found at once, without the whole log is
+    /// looked through for whose it is.
     #[arg(long, value_name = "KIND/ID", conflicts_with = "stream")]
     state: Option<Target>,
     /// For --state: as it was at this version of its stream.

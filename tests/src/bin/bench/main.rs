@@ -4,6 +4,7 @@
 mod append;
 mod events;
 mod importing;
+mod memory;
 mod orders;
 mod printing;
 mod rebuild;

@@ -1,9 +1,9 @@
 //! Rebuilding the read model of orders from a million events, beside reading them alone. A first rebuild fills the live
 //! table; those that are measured build beside it, compare the two, make the indexes and switch, as an operator's do.
 
-use super::Measured;
 use super::orders::{EVENTS_AN_ORDER, write};
 use super::replay::{EVENTS, median, replay};
+use super::{Measured, memory};
 use anyhow::Context;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::sqlite::SqliteStore;
@@ -30,12 +30,11 @@ pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
     let mut last = Spent::default();
     for _ in 0..ROUNDS {
         alone.push(replay(&store).await?);
-        // From here on the peak is the rebuild's.
-        std::fs::write("/proc/self/clear_refs", "5")?;
+        memory::begin()?;
         let (rate, spent) = rebuilt(&store, &reads, model).await?;
         rebuilds.push(rate);
         last = spent;
-        peak_mib = peak_mib.max(peak()?);
+        peak_mib = peak_mib.max(memory::peak_mib()?);
         for table in tables(&reads).await?.into_iter().filter(|table| table.state == TableState::Old) {
             drop_table(&reads, REGISTRY, table).await?;
         }
@@ -86,12 +85,4 @@ async fn rebuilt(
         anyhow::ensure!(compared.is_identical() && compared.log.rows == EVENTS / EVENTS_AN_ORDER);
     }
     Ok((EVENTS as f64 / seconds, spent))
-}
-
-/// The most memory this process has had since that was last reset, in MiB.
-fn peak() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("the kernel says")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024)
 }
