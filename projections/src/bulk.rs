@@ -6,6 +6,7 @@ use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::repair::{RepairError, key_text};
+use crate::row::Unreadable;
 use cityos_domain::log::Position;
 use cityos_eventstore::store::{EventStore, Page};
 use std::collections::HashMap;
@@ -35,6 +36,13 @@ pub(crate) trait Target: Send + Sync + 'static {
 
     /// Writes rows and moves the checkpoint `from` .. `to`, all or nothing. Blocks.
     fn write(&self, changes: &[Changes], from: Position, to: Position) -> Result<(), WriteError>;
+}
+
+/// The rows, if all of them can be read.
+pub(crate) fn readable(
+    rows: HashMap<StoredKey, Result<StoredRow, Unreadable>>,
+) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
+    rows.into_iter().map(|(key, row)| Ok((key, row?))).collect()
 }
 
 /// Why rows were not written.

@@ -37,7 +37,7 @@ pub use poison::{Frozen, Retried, frozen, frozen_among, retry_frozen};
 pub use projector::{ProjectError, Projector};
 pub use query::{Cursor, Filter, PAGE_ROWS_MAX, Page, Query, Sort, by_keys};
 pub use reads::{ReadError, ReadStore};
-pub use rebuild::{Progress, Rebuilt, rebuild};
+pub use rebuild::{Progress, Rebuilt, Uncompared, rebuild};
 pub use repair::{RepairError, key_parts, key_text};
 pub use replay::replay;
 pub use row::{Column, Row, Value};

@@ -7,6 +7,7 @@ use crate::sqlite::{self, Scratch, Snapshot};
 use cityos_domain::log::Position;
 use cityos_eventstore::store::StoreError;
 use rusqlite::Connection;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,19 @@ pub enum ReadError {
     /// The thread that did the work is gone.
     #[error("the work was stopped")]
     Stopped,
+}
+
+impl ReadError {
+    /// With all that led to it.
+    pub(crate) fn in_words(&self) -> String {
+        let mut words = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            words += &format!(": {error}");
+            cause = error.source();
+        }
+        words
+    }
 }
 
 /// The read models' database. Cheap to clone.

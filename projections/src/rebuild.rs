@@ -2,7 +2,7 @@
 //! whoever comes next; a rebuild stops at an event that does not fit. It publishes nothing and commands nobody.
 
 use crate::apply::apply;
-use crate::bulk::{Bulk, Poison, Target, WriteError, cut};
+use crate::bulk::{Bulk, Poison, Target, WriteError, cut, readable};
 use crate::claim::claim;
 use crate::compare::{Comparing, Comparison};
 use crate::folding::Changes;
@@ -44,9 +44,19 @@ pub struct Rebuilt {
     pub from: Position,
     /// How far the table that is live now had come when it became so.
     pub to: Position,
-    /// What was live before, beside the new table when both had come to the same position. `None`: what was live had
-    /// nothing yet, or was behind what another rebuild had left.
-    pub compared: Option<Comparison>,
+    /// What was live before, beside the new table when both had come to the same position.
+    pub compared: Result<Comparison, Uncompared>,
+}
+
+/// Why a table that was built anew was not compared with the one before it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Uncompared {
+    /// What was live had nothing yet.
+    Nothing,
+    /// What was live stood here, behind what another rebuild had left.
+    Behind(Position),
+    /// What was live could not be read, for this reason.
+    Unreadable(String),
 }
 
 /// Rebuilds a model from the whole log and switches to the result, whether or not that is what was live; the table
@@ -79,18 +89,22 @@ pub async fn rebuild(
     };
 
     let live = work.live().await?.position;
-    let mut compared = None;
     let mut at = from;
-    if live > Position::START && live >= at {
+    let compared = if live == Position::START {
+        Err(Uncompared::Nothing)
+    } else if live < at {
+        Err(Uncompared::Behind(live))
+    } else {
         let tell = &mut |at| progress(Progress::Folding { from, at, to: live });
         if bulk.fold(at, live, tell).await?.0 < live {
             return Err(ProjectError::AheadOfLog.into());
         }
         let snapshot = work.meet().await?;
         progress(Progress::Comparing);
-        compared = Some(work.compare(snapshot).await?);
+        let compared = work.compare(snapshot).await?;
         at = work.next().await?.position;
-    }
+        compared
+    };
     let head = store.head().await?;
     bulk.fold(at, head, &mut |at| progress(Progress::Folding { from, at, to: head })).await?;
     progress(Progress::Indexing);
@@ -109,7 +123,8 @@ struct Built {
 impl Target for Built {
     fn load(&self, keys: &[StoredKey]) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
         self.reads.read_here(|conn| {
-            sqlite::load(conn, &sqlite::build(conn, self.model, self.number)?, self.model, keys)
+            let rows = sqlite::load(conn, &sqlite::build(conn, self.model, self.number)?, self.model, keys)?;
+            readable(rows)
         })
     }
 
@@ -186,14 +201,20 @@ impl Work<'_> {
             .await
     }
 
-    async fn compare(&self, snapshot: Snapshot) -> Result<Comparison, RepairError> {
+    async fn compare(&self, snapshot: Snapshot) -> Result<Result<Comparison, Uncompared>, RepairError> {
         let (model, number) = (self.model, self.number);
         let compare = move || {
             let conn = snapshot.conn();
             let (live, next) = (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
             let mut comparing = Comparing::at(live.position, model);
-            sqlite::scan_both(conn, model, &live, &next, |table, log| comparing.see(table, log))?;
-            Ok(comparing.end())
+            match sqlite::scan_both(conn, model, &live, &next, |table, log| comparing.see(table, log)) {
+                Ok(()) => Ok(Ok(comparing.end())),
+                // Where it is the table before that cannot be read, the new one mends it.
+                Err(error) => {
+                    sqlite::scan(conn, &next, model, |_| ())?;
+                    Ok(Err(Uncompared::Unreadable(error.in_words())))
+                }
+            }
         };
         tokio::task::spawn_blocking(compare).await.map_err(|_| ReadError::Stopped)?
     }

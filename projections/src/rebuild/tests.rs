@@ -5,7 +5,7 @@ use crate::claim::ClaimError;
 use crate::models::REGISTRY;
 use crate::models::vendors::Vendors;
 use crate::query::Query;
-use crate::rehearsal::{Meddled, Stage};
+use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
 use crate::{Difference, digest, replay_digest};
 use cityos_eventstore::store::{Page, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -93,7 +93,7 @@ async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on
     let projector = stage.projector().await;
     for model in REGISTRY {
         let rebuilt = stage.rebuild(*model).await;
-        assert_eq!(rebuilt.compared, None);
+        assert_eq!(rebuilt.compared, Err(Uncompared::Nothing));
         assert_eq!(rebuilt.to, stage.store.head().await.unwrap());
     }
     let built = stage.digests().await;
@@ -102,6 +102,20 @@ async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on
     assert_eq!(stage.digests().await, built);
     let written = stage.reads.statements_written() - before;
     assert!(written < 5 * REGISTRY.len() as u64, "{written} statements for nothing to do");
+}
+
+#[tokio::test]
+async fn a_rebuild_that_goes_on_beyond_a_live_table_that_is_behind_says_where_that_stands() {
+    let stage = Stage::empty();
+    let count = stage.history.events().len();
+    stage.history.write(&*stage.store, 0, 50).await;
+    stage.projector().await.catch_up().await.unwrap();
+    stage.history.write(&*stage.store, 50, count).await;
+    let log = Meddled::after(9, &stage.store, broken);
+    rebuild(&log, &stage.reads, REGISTRY[0], 20, |_| {}).await.unwrap_err();
+    let rebuilt = stage.rebuild(REGISTRY[0]).await;
+    assert!(rebuilt.from > Position(50), "{rebuilt:?}");
+    assert_eq!(rebuilt.compared, Err(Uncompared::Behind(Position(50))));
 }
 
 #[tokio::test]
@@ -152,6 +166,30 @@ async fn rows_that_are_not_as_the_log_has_them_are_told_and_gone_after_the_rebui
     assert_eq!(compared.log, good);
     assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
     assert_eq!(stage.store.head().await.unwrap(), head, "a rebuild writes no events");
+}
+
+#[tokio::test]
+async fn values_that_nobody_can_read_are_mended() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    for Damage { model: name, sql, .. } in DAMAGES {
+        let good = digest(&stage.reads, model(name)).await.unwrap();
+        let damaged = stage.tamper(model(name), sql).await as u64;
+        assert_eq!(stage.rebuild(model(name)).await.compared.unwrap().changed, damaged);
+        assert_eq!(digest(&stage.reads, model(name)).await.unwrap(), good);
+    }
+}
+
+#[tokio::test]
+async fn a_live_table_that_is_gone_is_built_anew_without_a_comparison() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let model = REGISTRY[0];
+    let good = digest(&stage.reads, model).await.unwrap();
+    stage.tamper(model, "drop table TABLE").await;
+    let rebuilt = stage.rebuild(model).await;
+    assert!(matches!(rebuilt.compared, Err(Uncompared::Unreadable(_))), "{rebuilt:?}");
+    assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,7 +117,7 @@ fn drop_named(
     fingerprint: &str,
     build: i64,
 ) -> Result<(), ReadError> {
-    conn.execute_batch(&format!("DROP TABLE \"{table}\""))?;
+    conn.execute_batch(&format!("DROP TABLE IF EXISTS \"{table}\""))?;
     conn.execute("DELETE FROM frozen WHERE build = ?", [table])?;
     for book in ["live", "unfinished", "builds"] {
         conn.execute(

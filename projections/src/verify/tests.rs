@@ -2,15 +2,11 @@
 
 use super::*;
 use crate::models::REGISTRY;
-use crate::rehearsal::{Meddled, Stage};
+use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
 use crate::row::Value;
 use crate::{ChangedColumn, DIFFERENCES_TOLD_MAX, Difference, digest};
 use cityos_eventstore::store::EventStore;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-fn model(name: &str) -> &'static dyn AnyModel {
-    *REGISTRY.iter().find(|model| model.name() == name).unwrap()
-}
 
 async fn verified(stage: &Stage, model: &'static dyn AnyModel) -> Verified {
     verify(&*stage.store, &stage.reads, model, |_| {}).await.unwrap()
@@ -57,6 +53,33 @@ async fn rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs() 
     assert_eq!((compared.missing, compared.extra, compared.changed), (count, 0, 0));
     assert_eq!(compared.differing(), count);
     assert!(matches!(compared.differences[0], Difference::Missing { .. }));
+}
+
+#[tokio::test]
+async fn a_value_that_nobody_can_read_is_told_with_its_key_and_its_column() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    for Damage { model: name, column, sql, shows } in DAMAGES {
+        let damaged = stage.tamper(model(name), sql).await as u64;
+        let compared = verified(&stage, model(name)).await.compared;
+        assert_eq!((compared.missing, compared.extra, compared.changed), (0, 0, damaged), "{name}");
+        let Difference::Changed { columns, .. } = &compared.differences[0] else { panic!("{compared:?}") };
+        let [changed] = &columns[..] else { panic!("{columns:?}") };
+        assert_eq!((changed.name, changed.table.to_string()), (column, format!("unreadable: {shows}")));
+    }
+}
+
+#[tokio::test]
+async fn of_a_key_that_nobody_can_read_the_row_is_missing_and_one_too_many_is_there() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    for cut in ["x'00'", "x'ff'"] {
+        let cut = format!("UPDATE TABLE SET id = {cut} WHERE id = (SELECT min(id) FROM TABLE)");
+        let cut = stage.tamper(model("vendors"), cut.leak()).await as u64;
+        let compared = verified(&stage, model("vendors")).await.compared;
+        assert_eq!((compared.missing, compared.extra, compared.changed), (cut, cut, 0), "{compared:?}");
+        stage.rebuild(model("vendors")).await;
+    }
 }
 
 #[tokio::test]

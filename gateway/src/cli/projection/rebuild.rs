@@ -3,7 +3,7 @@
 use super::super::say;
 use super::telling::{Teller, counted, differences, differences_json, rate};
 use super::{City, Which, each};
-use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Rebuilt, rebuild};
+use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Rebuilt, Uncompared, rebuild};
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -46,11 +46,11 @@ fn for_people(model: &dyn AnyModel, rebuilt: &Rebuilt, took: Duration) -> String
     let (seconds, rate) = (took.as_secs_f64(), rate(events, took));
     text += &format!("{} in {seconds:.1} s, {rate} a second; ", counted(events, "event"));
     match &rebuilt.compared {
-        None => text += "there was nothing to compare with\n",
-        Some(compared) if compared.is_identical() => {
+        Err(why) => text += &format!("{}\n", uncompared(why)),
+        Ok(compared) if compared.is_identical() => {
             text += &format!("identical to the table before, {}\n", counted(compared.log.rows, "row"));
         }
-        Some(compared) => {
+        Ok(compared) => {
             let (differing, rows) = (compared.differing(), counted(compared.log.rows, "row"));
             text += &format!("{} from the table before, of {rows}\n", keys_differ(differing));
             text += &differences(model, &compared.differences, differing);
@@ -64,11 +64,22 @@ pub fn keys_differ(count: u64) -> String {
     if count == 1 { "1 key differs".into() } else { format!("{count} keys differ") }
 }
 
+fn uncompared(why: &Uncompared) -> String {
+    match why {
+        Uncompared::Nothing => "there was nothing to compare with".into(),
+        Uncompared::Behind(at) => {
+            format!("not compared: the table before stands at {}, behind where this went on from", at.0)
+        }
+        Uncompared::Unreadable(why) => format!("not compared: the table before cannot be read: {why}"),
+    }
+}
+
 fn line(model: &dyn AnyModel, rebuilt: &Rebuilt, took: Duration) -> String {
-    let compared = rebuilt.compared.as_ref();
+    let compared = rebuilt.compared.as_ref().ok();
     let events = rebuilt.to.0 - rebuilt.from.0;
     let line = json!({ "model": model.name(), "doing": "done", "from": rebuilt.from.0, "position": rebuilt.to.0,
         "seconds": took.as_secs_f64(), "events_per_second": rate(events, took),
+        "uncompared": rebuilt.compared.as_ref().err().map(uncompared),
         "identical": compared.map(|compared| compared.is_identical()),
         "compared_at": compared.map(|compared| compared.table.position.0),
         "rows": compared.map(|compared| compared.log.rows),
