@@ -122,7 +122,7 @@ impl Bulk<'_> {
         mut pages: mpsc::Receiver<Arc<Page>>,
         progress: &mut (dyn FnMut(Position) + Send),
     ) -> Result<(Position, Vec<Frozen>), RepairError> {
-        let mut folders = Folders::start(self, from == Position::START);
+        let mut folders = Folders::start(self, from == Position::START)?;
         let mut writer = Writer { bulk: self, written: from, writing: None, poisoned: Vec::new() };
         let (mut at, mut events) = (from, 0);
         while let Some(page) = pages.recv().await {
@@ -197,11 +197,13 @@ struct Folders(Vec<Folder>);
 
 struct Folder {
     work: mpsc::Sender<Work>,
-    thread: JoinHandle<Result<(), ReadError>>,
+    /// How it ended. Of one that panicked nothing comes.
+    ended: oneshot::Receiver<Result<(), ReadError>>,
 }
 
 impl Folders {
-    fn start(bulk: &Bulk<'_>, fresh: bool) -> Self {
+    /// They are none of the threads that the runtime has for what blocks: of those, one must be left to write.
+    fn start(bulk: &Bulk<'_>, fresh: bool) -> Result<Self, ReadError> {
         let model = bulk.model;
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(FOLDERS_MAX) as u64;
         let keep = (bulk.checkpoint_events * ROWS_KEPT_AN_EVENT / count) as usize;
@@ -209,10 +211,14 @@ impl Folders {
             let folding = model.folding(Share { index, of: count }, fresh);
             let (work, todo) = mpsc::channel(PAGES_AHEAD);
             let target = bulk.target.clone();
-            let thread = spawn_blocking(move || do_all(model, folding, &*target, todo, keep));
-            Folder { work, thread }
+            let (end, ended) = oneshot::channel();
+            let thread = std::thread::Builder::new().name("folder".into());
+            // Where nobody waits for its end any more, nobody wants to know it.
+            let work_on = move || drop(end.send(do_all(model, folding, &*target, todo, keep)));
+            thread.spawn(work_on).map_err(ReadError::Thread)?;
+            Ok(Folder { work, ended })
         };
-        Folders((0..count).map(folder).collect())
+        (0..count).map(folder).collect::<Result<_, _>>().map(Folders)
     }
 
     async fn fold(&mut self, page: Arc<Page>) -> Result<(), ReadError> {
@@ -250,7 +256,7 @@ impl Folder {
 
     /// Why it does not work any more.
     async fn failure(&mut self) -> ReadError {
-        match (&mut self.thread).await {
+        match (&mut self.ended).await {
             Ok(Err(error)) => error,
             Ok(Ok(())) | Err(_) => ReadError::Stopped,
         }

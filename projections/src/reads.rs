@@ -48,6 +48,9 @@ pub enum ReadError {
     /// Somebody else has moved the table meanwhile.
     #[error("the table was moved by somebody else")]
     Overtaken,
+    /// There is no thread to do the work.
+    #[error("a thread could not be started")]
+    Thread(#[source] std::io::Error),
     /// The thread that did the work is gone.
     #[error("the work was stopped")]
     Stopped,

@@ -2,14 +2,21 @@
 
 use super::*;
 use crate::claim::ClaimError;
+use crate::model::{Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
+use crate::models::places::{Place, Places};
 use crate::models::vendors::Vendors;
 use crate::query::Query;
 use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
 use crate::{Difference, digest, replay_digest};
+use cityos_domain::ids::PlaceId;
+use cityos_domain::log::Envelope;
 use cityos_eventstore::store::{Page, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 async fn broken(_: Page) -> Result<Page, StoreError> {
     Err(StoreError::Busy)
@@ -190,6 +197,50 @@ async fn a_live_table_that_is_gone_is_built_anew_without_a_comparison() {
     let rebuilt = stage.rebuild(model).await;
     assert!(matches!(rebuilt.compared, Err(Uncompared::Unreadable(_))), "{rebuilt:?}");
     assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
+}
+
+#[test]
+fn a_rebuild_asks_the_runtime_for_one_thread_that_blocks_however_many_fold() {
+    let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let stage = Stage::set().await;
+        stage.projector().await.catch_up().await.unwrap();
+        let rebuilt = timeout(Duration::from_secs(30), stage.rebuild(REGISTRY[0])).await;
+        assert!(rebuilt.expect("it ends").compared.unwrap().is_identical());
+    });
+}
+
+/// Places whose versions are more than a column can hold.
+struct Overflowing;
+
+const OVERFLOWING: &dyn AnyModel = &Erased::<Overflowing>::new();
+
+impl ReadModel for Overflowing {
+    const NAME: &'static str = "overflowing_places";
+    const VERSION: u32 = 1;
+    type Row = Place;
+
+    fn keys(event: &Envelope) -> Keys<PlaceId> {
+        Places::keys(event)
+    }
+
+    fn evolve(row: Option<Place>, id: &PlaceId, event: &Envelope) -> Result<Option<Place>, Unfit> {
+        let row = Places::evolve(row, id, event)?;
+        Ok(row.map(|row| Place { version: u64::MAX, ..row }))
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped() {
+    let stage = Stage::set().await;
+    for checkpoint in [20, 100_000] {
+        let stopped = rebuild(&*stage.store, &stage.reads, OVERFLOWING, checkpoint, |_| {}).await;
+        let stopped = stopped.unwrap_err();
+        assert!(
+            matches!(stopped, RepairError::Project(ProjectError::Reads(ReadError::Stopped))),
+            "{stopped:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
