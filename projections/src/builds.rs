@@ -12,8 +12,10 @@ use cityos_domain::log::Position;
 pub enum TableState {
     /// What is read.
     Live,
-    /// What was live once, or dropped in favour of what was before it.
+    /// What was live once.
     Old,
+    /// What was live once, and was turned away from: no way back leads to it.
+    Rejected,
     /// What a rebuild has begun.
     Unfinished,
 }
@@ -24,6 +26,7 @@ impl TableState {
         match self {
             TableState::Live => "live",
             TableState::Old => "old",
+            TableState::Rejected => "rejected",
             TableState::Unfinished => "unfinished",
         }
     }
@@ -97,7 +100,7 @@ pub struct RolledBack {
     pub position: Position,
 }
 
-/// Makes the newest table before the live one the live one again.
+/// Makes what was live before the live table the live one again.
 pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<RolledBack, RepairError> {
     let _claim = claim(reads, model, "rolled back")?;
     reads
@@ -106,6 +109,7 @@ pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Resul
             let before =
                 sqlite::build_before(conn, model)?.ok_or(RepairError::NothingBefore(model.name()))?;
             sqlite::switch(conn, model, &before)?;
+            sqlite::reject(conn, &live)?;
             Ok(RolledBack { from: live.number, to: before.number, position: before.position })
         })
         .await

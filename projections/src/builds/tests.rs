@@ -31,7 +31,7 @@ async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
     }
     let cut_off = Meddled::after(1, &stage.store, async |_| Err(StoreError::Busy));
     rebuild(&cut_off, &stage.reads, MODEL, 20, |_| {}).await.unwrap_err();
-    use TableState::{Live, Old, Unfinished};
+    use TableState::{Live, Old, Rejected, Unfinished};
     assert_eq!(states(&stage, MODEL).await, [(1, Old), (2, Old), (3, Live), (4, Unfinished)]);
     let sized = sized_tables(&stage.reads).await.unwrap();
     let live = sized.iter().find(|sized| sized.table.is_of(MODEL) && sized.table.state == Live).unwrap();
@@ -43,7 +43,7 @@ async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
         let dropped = drop_table(&stage.reads, REGISTRY, table.clone()).await;
         match table.state {
             Live => assert!(matches!(dropped, Err(RepairError::Live(_))), "{dropped:?}"),
-            Old | Unfinished => dropped.unwrap(),
+            Old | Rejected | Unfinished => dropped.unwrap(),
         }
     }
     assert_eq!(states(&stage, MODEL).await, [(3, Live)]);
@@ -69,12 +69,23 @@ async fn the_table_before_goes_on_from_where_it_stood_under_a_projector_that_was
     assert_eq!(digest(&stage.reads, MODEL).await.unwrap().position, back.position);
     projector.catch_up().await.unwrap();
     assert_eq!(digest(&stage.reads, MODEL).await.unwrap(), good, "no event was skipped");
-    use TableState::{Live, Old};
-    assert_eq!(states(&stage, MODEL).await, [(1, Live), (2, Old)]);
+    use TableState::{Live, Old, Rejected};
+    assert_eq!(states(&stage, MODEL).await, [(1, Live), (2, Rejected)]);
 
     // What was turned away from is no unfinished build: the next is one of its own.
     assert!(stage.rebuild(MODEL).await.compared.unwrap().is_identical());
-    assert_eq!(states(&stage, MODEL).await, [(1, Old), (2, Old), (3, Live)]);
+    assert_eq!(states(&stage, MODEL).await, [(1, Old), (2, Rejected), (3, Live)]);
+}
+
+#[tokio::test]
+async fn a_table_that_was_turned_away_from_is_never_gone_back_to() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    stage.rebuild(MODEL).await;
+    assert_eq!(roll_back(&stage.reads, MODEL).await.unwrap().to, 1);
+    stage.rebuild(MODEL).await;
+    let back = roll_back(&stage.reads, MODEL).await.unwrap();
+    assert_eq!((back.from, back.to), (3, 1), "2 was found wanting");
 }
 
 table! {

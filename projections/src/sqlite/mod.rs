@@ -14,7 +14,7 @@ pub(crate) use scratch::{Scratch, Snapshot, open_scratch, open_snapshot, write_c
 #[cfg(test)]
 pub(crate) use select::statement;
 pub(crate) use select::{count, select, sums};
-pub(crate) use switching::{build_before, drop_build, drop_table, next_build, size, switch, tables};
+pub(crate) use switching::{build_before, drop_build, drop_table, next_build, reject, size, switch, tables};
 pub(crate) use tables::{
     Build, Place, advance, belong_to, build, indexes, live_build, live_build_if_any, may_belong_to, places,
     prepare,

@@ -41,18 +41,30 @@ pub(crate) fn switch(conn: &Connection, model: &dyn AnyModel, to: &Build) -> Res
         "UPDATE live SET build = ? WHERE model = ? AND fingerprint = ?",
         params![to.number, to.model, to.fingerprint],
     )?;
-    conn.execute(
-        "DELETE FROM unfinished WHERE model = ? AND fingerprint = ? AND build = ?",
-        params![to.model, to.fingerprint, to.number],
-    )?;
+    for book in ["unfinished", "rejected"] {
+        conn.execute(
+            &format!("DELETE FROM {book} WHERE model = ? AND fingerprint = ? AND build = ?"),
+            params![to.model, to.fingerprint, to.number],
+        )?;
+    }
     show(conn, model, to)
 }
 
-/// The newest build before the live one.
+/// Remembers of a build that was live that it was turned away from.
+pub(crate) fn reject(conn: &Connection, build: &Build) -> Result<(), ReadError> {
+    conn.execute(
+        "INSERT OR IGNORE INTO rejected (model, fingerprint, build) VALUES (?, ?, ?)",
+        params![build.model, build.fingerprint, build.number],
+    )?;
+    Ok(())
+}
+
+/// What was live before the live build: the newest before it that nobody has turned away from.
 pub(crate) fn build_before(conn: &Connection, model: &dyn AnyModel) -> Result<Option<Build>, ReadError> {
     let live = live_build(conn, model)?;
     let before: Option<i64> = conn.query_row(
-        "SELECT max(build) FROM builds WHERE model = ? AND fingerprint = ? AND build < ?",
+        "SELECT max(build) FROM builds LEFT JOIN rejected USING (model, fingerprint, build)
+         WHERE model = ? AND fingerprint = ? AND build < ? AND rejected.build IS NULL",
         params![live.model, live.fingerprint, live.number],
         |row| row.get(0),
     )?;
@@ -62,15 +74,18 @@ pub(crate) fn build_before(conn: &Connection, model: &dyn AnyModel) -> Result<Op
 /// Every build of every model, of this program and of others, without its size.
 pub(crate) fn tables(conn: &Connection) -> Result<Vec<Table>, ReadError> {
     let mut statement = conn.prepare_cached(
-        "SELECT model, fingerprint, builds.build, position, live.build IS builds.build, unfinished.build IS builds.build
-         FROM builds LEFT JOIN live USING (model, fingerprint) LEFT JOIN unfinished USING (model, fingerprint)
+        "SELECT model, fingerprint, builds.build, position, live.build IS builds.build, unfinished.build IS builds.build,
+             rejected.build IS builds.build
+         FROM builds LEFT JOIN rejected USING (model, fingerprint, build)
+             LEFT JOIN live USING (model, fingerprint) LEFT JOIN unfinished USING (model, fingerprint)
          ORDER BY model, fingerprint, builds.build",
     )?;
     let rows = statement.query_map([], |row| {
-        let state = match (row.get(4)?, row.get(5)?) {
-            (true, _) => TableState::Live,
-            (false, true) => TableState::Unfinished,
-            (false, false) => TableState::Old,
+        let state = match (row.get(4)?, row.get(5)?, row.get(6)?) {
+            (true, _, _) => TableState::Live,
+            (false, true, _) => TableState::Unfinished,
+            (false, false, true) => TableState::Rejected,
+            (false, false, false) => TableState::Old,
         };
         Ok(Table {
             model: row.get(0)?,
@@ -119,7 +134,7 @@ fn drop_named(
 ) -> Result<(), ReadError> {
     conn.execute_batch(&format!("DROP TABLE IF EXISTS \"{table}\""))?;
     conn.execute("DELETE FROM frozen WHERE build = ?", [table])?;
-    for book in ["live", "unfinished", "builds"] {
+    for book in ["live", "unfinished", "rejected", "builds"] {
         conn.execute(
             &format!("DELETE FROM {book} WHERE model = ? AND fingerprint = ? AND build = ?"),
             params![model, fingerprint, build],

@@ -33,6 +33,10 @@ pub(super) const LATER: &str = "
     CREATE TABLE IF NOT EXISTS unfinished (
         model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
         PRIMARY KEY (model, fingerprint)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS rejected (
+        model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
+        PRIMARY KEY (model, fingerprint, build)
     ) STRICT, WITHOUT ROWID;";
 
 /// Whether these may be the read models of the log of this name, as far as they know theirs.
