@@ -88,6 +88,21 @@ async fn a_table_that_was_turned_away_from_is_never_gone_back_to() {
     assert_eq!((back.from, back.to), (3, 1), "2 was found wanting");
 }
 
+#[tokio::test]
+async fn a_program_whose_live_table_another_one_dropped_makes_itself_a_new_one_beside_the_older_ones() {
+    let mut stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let good = digest(&stage.reads, MODEL).await.unwrap();
+    stage.rebuild(MODEL).await;
+    let own = tables(&stage.reads).await.unwrap();
+    let live = own.into_iter().find(|table| table.is_of(MODEL) && table.state == TableState::Live).unwrap();
+    drop_table(&stage.reads, &[], live).await.unwrap();
+    stage.restart();
+    stage.projector().await.catch_up().await.unwrap();
+    assert_eq!(digest(&stage.reads, MODEL).await.unwrap(), good);
+    assert_eq!(states(&stage, MODEL).await, [(1, TableState::Old), (2, TableState::Live)]);
+}
+
 table! {
     /// An offer's events, counted.
     pub struct Count {

@@ -1,7 +1,7 @@
 //! From one build of a model to another: the build that is being made, the switch to it, the way back, and what is
 //! dropped.
 
-use super::tables::{Build, build, create_build, live_build, position, show};
+use super::tables::{Build, build, create_build, live_build, next_number, position, show};
 use crate::builds::{Table, TableState};
 use crate::model::AnyModel;
 use crate::reads::ReadError;
@@ -21,12 +21,7 @@ pub(crate) fn next_build(conn: &Connection, model: &dyn AnyModel) -> Result<Buil
     if let Some(number) = begun {
         return build(conn, model, number);
     }
-    let newest: i64 = conn.query_row(
-        "SELECT max(build) FROM builds WHERE model = ? AND fingerprint = ?",
-        params![live.model, live.fingerprint],
-        |row| row.get(0),
-    )?;
-    let next = Build { number: newest + 1, position: Position::START, ..live };
+    let next = Build { number: next_number(conn, model)?, position: Position::START, ..live };
     create_build(conn, model, &next)?;
     conn.execute(
         "INSERT INTO unfinished (model, fingerprint, build) VALUES (?, ?, ?)",
