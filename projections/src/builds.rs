@@ -102,7 +102,7 @@ pub struct RolledBack {
 
 /// Makes what was live before the live table the live one again.
 pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<RolledBack, RepairError> {
-    let _claim = claim(reads, model, "rolled back")?;
+    let _claim = claim(reads, model.name(), "rolled back")?;
     reads
         .write(move |conn| {
             let live = sqlite::live_build_if_any(conn, model)?.ok_or(RepairError::NoTable(model.name()))?;
@@ -115,14 +115,14 @@ pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Resul
         .await
 }
 
-/// Drops a table, unless it is the live one of a model as this program knows it, or is being worked on.
+/// Drops a table, unless it is the live one of a model as this program knows it, or its model is being worked on.
 pub async fn drop_table(
     reads: &ReadStore,
     models: &'static [&'static dyn AnyModel],
     table: Table,
 ) -> Result<(), RepairError> {
     let own = models.iter().find(|model| table.is_of(**model));
-    let _claim = own.map(|model| claim(reads, *model, "tidied up")).transpose()?;
+    let _claim = claim(reads, &table.model, "tidied up")?;
     reads
         .write(move |conn| {
             // Looked at again: it may have become live meanwhile.

@@ -69,7 +69,7 @@ pub async fn rebuild(
     checkpoint_events: u64,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RepairError> {
-    let _claim = claim(reads, model, "rebuilt")?;
+    let _claim = claim(reads, model.name(), "rebuilt")?;
     belong_together(store, reads).await?;
     let begun: Result<_, ReadError> = reads
         .write(move |conn| {

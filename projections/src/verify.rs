@@ -39,7 +39,7 @@ pub async fn verify(
     model: &'static dyn AnyModel,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Verified, RepairError> {
-    let _claim = claim(reads, model, "verified")?;
+    let _claim = claim(reads, model.name(), "verified")?;
     belong_together(store, reads).await?;
     let scratch = {
         let reads = reads.clone();

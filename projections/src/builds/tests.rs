@@ -182,3 +182,18 @@ async fn a_new_fingerprint_fills_its_own_table_and_no_other_and_an_older_program
     assert!(gone.len() >= 2 && gone.iter().all(|name| name.contains(&fingerprint)), "{gone:?}");
     assert_eq!(counted::<Counts<2>>(&stage).await, 2 * events);
 }
+
+#[tokio::test]
+async fn a_table_that_another_version_of_the_program_builds_is_not_dropped_under_its_hands() {
+    let stage = Stage::set().await;
+    let builder = NEW_PROGRAM[0];
+    let log = Meddled::after(1, &stage.store, async |page| {
+        let begun = tables(&stage.reads).await.unwrap();
+        let begun = begun.into_iter().find(|table| table.is_of(builder)).unwrap();
+        let refused = drop_table(&stage.reads, OLD_PROGRAM, begun).await;
+        assert!(matches!(refused, Err(RepairError::Claim(_))), "{refused:?}");
+        Ok(page)
+    });
+    rebuild(&log, &stage.reads, builder, 20, |_| {}).await.unwrap();
+    assert!(verify(&*stage.store, &stage.reads, builder, |_| {}).await.unwrap().is_sound());
+}

@@ -138,7 +138,7 @@ async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_firs
             else {
                 panic!("{second:?}")
             };
-            assert_eq!((name, holder.pid), (model.name(), std::process::id()));
+            assert_eq!((&*name, holder.pid), (model.name(), std::process::id()));
             let refusal = ClaimError::Taken { model: name, holder: Some(holder) }.to_string();
             assert!(refusal.starts_with("places is being rebuilt by process "), "{refusal}");
         }

@@ -223,7 +223,7 @@ async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_firs
     let mut first: Child = at.start(&["projection", "rebuild", "orders"]);
     let lock = until("it says that it is at work", || {
         let mut files = std::fs::read_dir(at.data()).unwrap().map(|file| file.unwrap().path());
-        let lock = files.find(|path| path.to_string_lossy().contains(".orders_"))?;
+        let lock = files.find(|path| path.to_string_lossy().ends_with(".orders.lock"))?;
         std::fs::read_to_string(lock).ok().filter(|text| text.ends_with('}'))
     });
     let second = projection(&at, &["rebuild", "orders"]);
