@@ -4,7 +4,7 @@ use super::*;
 use crate::models::REGISTRY;
 use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
 use crate::row::Value;
-use crate::{ChangedColumn, DIFFERENCES_TOLD_MAX, Difference, digest};
+use crate::{ChangedColumn, DIFFERENCES_TOLD_MAX, Difference, digest, drop_table, tables};
 use cityos_eventstore::store::EventStore;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -92,6 +92,23 @@ async fn of_many_differences_all_are_counted_and_the_first_are_told() {
     let compared = verified(&stage, many).await.compared;
     assert_eq!(compared.missing, count as u64);
     assert_eq!(compared.differences.len(), DIFFERENCES_TOLD_MAX);
+}
+
+#[tokio::test]
+async fn a_switch_and_a_drop_meanwhile_are_not_held_up_and_disturb_nothing() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let switched = AtomicBool::new(false);
+    let log = Meddled::after(1, &stage.store, async |page| {
+        if !switched.swap(true, Ordering::SeqCst) {
+            stage.rebuild(REGISTRY[0]).await;
+            let old = tables(&stage.reads).await.unwrap().into_iter().find(|table| table.is_of(REGISTRY[0]));
+            drop_table(&stage.reads, REGISTRY, old.unwrap()).await.unwrap();
+        }
+        Ok(page)
+    });
+    let found = verify(&log, &stage.reads, REGISTRY[0], |_| {}).await.unwrap();
+    assert!(found.is_sound() && switched.load(Ordering::SeqCst), "{found:?}");
 }
 
 #[tokio::test]
