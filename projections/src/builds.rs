@@ -1,4 +1,4 @@
-//! The tables of the read models: which there are, back to the one before, and away with those nobody needs.
+//! The tables of the read models: which there are, and away with those nobody needs.
 
 use crate::claim::claim;
 use crate::model::AnyModel;
@@ -85,32 +85,6 @@ pub async fn sized_tables(reads: &ReadStore) -> Result<Vec<SizedTable>, ReadErro
                 Ok(SizedTable { table, rows, bytes })
             };
             sqlite::tables(&snapshot)?.into_iter().map(sized).collect()
-        })
-        .await
-}
-
-/// Where a model was put back to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RolledBack {
-    /// The build that was live.
-    pub from: i64,
-    /// The build that is live now.
-    pub to: i64,
-    /// How far that one had come: whoever moves the read models goes on from there.
-    pub position: Position,
-}
-
-/// Makes what was live before the live table the live one again.
-pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<RolledBack, RepairError> {
-    let _claim = claim(reads, model.name(), "rolled back")?;
-    reads
-        .write(move |conn| {
-            let live = sqlite::live_build_if_any(conn, model)?.ok_or(RepairError::NoTable(model.name()))?;
-            let before =
-                sqlite::build_before(conn, model)?.ok_or(RepairError::NothingBefore(model.name()))?;
-            sqlite::switch(conn, model, &before)?;
-            sqlite::reject(conn, &live)?;
-            Ok(RolledBack { from: live.number, to: before.number, position: before.position })
         })
         .await
 }

@@ -21,12 +21,13 @@ mod rebuild;
 mod rehearsal;
 mod repair;
 pub mod replay;
+mod roll_back;
 pub mod row;
 mod sqlite;
 mod status;
 mod verify;
 
-pub use builds::{RolledBack, SizedTable, Table, TableState, drop_table, roll_back, sized_tables, tables};
+pub use builds::{SizedTable, Table, TableState, drop_table, sized_tables, tables};
 pub use bulk::CHECKPOINT_EVENTS;
 pub use claim::{ClaimError, Holder};
 pub use compare::{
@@ -40,6 +41,7 @@ pub use reads::{ReadError, ReadStore};
 pub use rebuild::{Progress, Rebuilt, Uncompared, rebuild};
 pub use repair::{RepairError, key_parts, key_text};
 pub use replay::replay;
+pub use roll_back::{RolledBack, roll_back};
 pub use row::{Column, Row, Value};
 pub use status::{FROZEN_TOLD_MAX, FrozenSince, Standing, frozen_rows_of, status};
 pub use verify::{Verified, verify};

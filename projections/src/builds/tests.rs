@@ -1,5 +1,4 @@
-//! Old tables stay until they are dropped, the way back leads to one that goes on from where it stood, and programs of
-//! different versions find their own.
+//! Old tables stay until they are dropped, and programs of different versions find their own.
 
 use super::*;
 use crate::history::partition;
@@ -49,43 +48,6 @@ async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
     assert_eq!(states(&stage, MODEL).await, [(3, Live)]);
     assert_eq!(digest(&stage.reads, MODEL).await.unwrap(), good);
     assert_eq!(stage.schema().await.len(), first.len(), "nothing else is left of them");
-}
-
-#[tokio::test]
-async fn the_table_before_goes_on_from_where_it_stood_under_a_projector_that_was_ahead() {
-    let stage = Stage::empty();
-    let count = stage.history.events().len();
-    stage.history.write(&*stage.store, 0, count / 2).await;
-    let projector = stage.projector().await.with_pages_of(20);
-    projector.catch_up().await.unwrap();
-    assert!(matches!(roll_back(&stage.reads, MODEL).await, Err(RepairError::NothingBefore("places"))));
-    stage.rebuild(MODEL).await;
-    stage.history.write(&*stage.store, count / 2, count).await;
-    projector.catch_up().await.unwrap();
-    let good = digest(&stage.reads, MODEL).await.unwrap();
-
-    let back = roll_back(&stage.reads, MODEL).await.unwrap();
-    assert_eq!((back.from, back.to, back.position.0 as usize), (2, 1, count / 2));
-    assert_eq!(digest(&stage.reads, MODEL).await.unwrap().position, back.position);
-    projector.catch_up().await.unwrap();
-    assert_eq!(digest(&stage.reads, MODEL).await.unwrap(), good, "no event was skipped");
-    use TableState::{Live, Old, Rejected};
-    assert_eq!(states(&stage, MODEL).await, [(1, Live), (2, Rejected)]);
-
-    // What was turned away from is no unfinished build: the next is one of its own.
-    assert!(stage.rebuild(MODEL).await.compared.unwrap().is_identical());
-    assert_eq!(states(&stage, MODEL).await, [(1, Old), (2, Rejected), (3, Live)]);
-}
-
-#[tokio::test]
-async fn a_table_that_was_turned_away_from_is_never_gone_back_to() {
-    let stage = Stage::set().await;
-    stage.projector().await.catch_up().await.unwrap();
-    stage.rebuild(MODEL).await;
-    assert_eq!(roll_back(&stage.reads, MODEL).await.unwrap().to, 1);
-    stage.rebuild(MODEL).await;
-    let back = roll_back(&stage.reads, MODEL).await.unwrap();
-    assert_eq!((back.from, back.to), (3, 1), "2 was found wanting");
 }
 
 #[tokio::test]
