@@ -127,6 +127,11 @@ pub fn frozen(model: &dyn AnyModel, row: &Frozen) -> String {
     format!("  {}: event {} at {}: {}\n", key_text(model, &row.key), row.event, row.position.0, row.error)
 }
 
+/// Frozen rows, a line each.
+pub fn frozen_rows(model: &dyn AnyModel, rows: &[Frozen]) -> String {
+    rows.iter().map(|row| frozen(model, row)).collect()
+}
+
 /// A frozen row as JSON.
 pub fn frozen_json(model: &dyn AnyModel, row: &Frozen) -> serde_json::Value {
     json!({ "key": key_json(model, &row.key), "event": row.event, "position": row.position.0,
