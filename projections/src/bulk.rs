@@ -2,6 +2,7 @@
 //! the keys, and one writer writes what has changed, with the checkpoint, every so many events.
 
 use crate::folding::{Changes, Folding, Share};
+use crate::giving_way::GivingWay;
 use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 
 /// The most events read at a time.
 const PAGE_EVENTS_MAX: u64 = 2_000;
@@ -123,7 +125,13 @@ impl Bulk<'_> {
         progress: &mut (dyn FnMut(Position) + Send),
     ) -> Result<(Position, Vec<Frozen>), RepairError> {
         let mut folders = Folders::start(self, from == Position::START)?;
-        let mut writer = Writer { bulk: self, written: from, writing: None, poisoned: Vec::new() };
+        let mut writer = Writer {
+            bulk: self,
+            written: from,
+            writing: None,
+            way: GivingWay::default(),
+            poisoned: Vec::new(),
+        };
         let (mut at, mut events) = (from, 0);
         while let Some(page) = pages.recv().await {
             (at, events) = (page.scanned_to, events + page.events.len() as u64);
@@ -152,9 +160,13 @@ struct Writer<'b> {
     bulk: &'b Bulk<'b>,
     /// Up to where has been written, or is being written.
     written: Position,
-    writing: Option<JoinHandle<Result<(), WriteError>>>,
+    writing: Option<JoinHandle<Wrote>>,
+    way: GivingWay,
     poisoned: Vec<Frozen>,
 }
+
+/// What came of it, from when to when.
+type Wrote = (Result<(), WriteError>, Instant, Instant);
 
 impl Writer<'_> {
     async fn checkpoint(&mut self, changes: Vec<Changes>, to: Position) -> Result<(), RepairError> {
@@ -168,7 +180,11 @@ impl Writer<'_> {
         self.poisoned.extend(poisoned.cloned());
         if to > self.written {
             let (target, from) = (self.bulk.target.clone(), std::mem::replace(&mut self.written, to));
-            self.writing = Some(spawn_blocking(move || target.write(&changes, from, to)));
+            self.way.give_way().await;
+            self.writing = Some(spawn_blocking(move || {
+                let begun = Instant::now();
+                (target.write(&changes, from, to), begun, Instant::now())
+            }));
         }
         Ok(())
     }
@@ -176,7 +192,9 @@ impl Writer<'_> {
     /// Returns when everything is written.
     async fn finish(&mut self) -> Result<(), RepairError> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
-        match writing.await.map_err(|_| ReadError::Stopped)? {
+        let (written, begun, ended) = writing.await.map_err(|_| ReadError::Stopped)?;
+        self.way.wrote(begun, ended);
+        match written {
             Ok(()) => Ok(()),
             Err(WriteError::Failed(error)) => Err(error.into()),
             Err(WriteError::Refused(key, error)) => {

@@ -8,6 +8,7 @@ mod claim;
 mod compare;
 mod fields;
 pub mod folding;
+mod giving_way;
 #[cfg(any(test, feature = "history"))]
 pub mod history;
 pub mod model;

@@ -6,6 +6,7 @@ use crate::bulk::{Bulk, Poison, Target, WriteError, cut, readable};
 use crate::claim::claim;
 use crate::compare::{Comparing, Comparison};
 use crate::folding::Changes;
+use crate::giving_way::GivingWay;
 use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
@@ -15,6 +16,7 @@ use cityos_domain::log::Position;
 use cityos_eventstore::store::EventStore;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// How often a rebuild goes after a live table that moves on before it gives up.
 const CHASES_MAX: u32 = 1_000;
@@ -221,10 +223,14 @@ impl Work<'_> {
 
     /// Each index in a transaction of its own: whoever moves the read models gets in between.
     async fn index(&self) -> Result<(), ReadError> {
+        let mut way = GivingWay::default();
         for index in sqlite::indexes(self.model, &self.next().await?) {
+            way.give_way().await;
+            let begun = Instant::now();
             let made: Result<(), ReadError> =
                 self.reads.write(move |conn| Ok(conn.execute_batch(&index)?)).await;
             made?;
+            way.wrote(begun, Instant::now());
         }
         Ok(())
     }

@@ -15,9 +15,10 @@ use std::time::Duration;
 pub struct Rebuild {
     #[command(flatten)]
     which: Which,
-    /// After how many events what was built is written: fewer lose less when it is killed, and take less memory.
+    /// After how many events what was built is written: fewer lose less when it is killed, take less memory, and keep others
+    /// who write from it for less time.
     #[arg(long, value_name = "EVENTS", default_value_t = CHECKPOINT_EVENTS,
-        value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     checkpoint_events: u64,
 }
 
