@@ -15,9 +15,12 @@ use cityos_eventstore::store::{EventStore, StoreError, name_of};
 /// the live table is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// Log or database failed, or do not belong together.
+    /// The log failed, or the read models are not made from it.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// The read models could not be read or written.
+    #[error(transparent)]
+    Reads(#[from] ReadError),
     /// Somebody else works on the model.
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -53,12 +56,6 @@ pub enum RepairError {
     /// What is live stays.
     #[error("{0} is live: it is not dropped")]
     Live(String),
-}
-
-impl From<ReadError> for RepairError {
-    fn from(error: ReadError) -> Self {
-        RepairError::Project(error.into())
-    }
 }
 
 impl From<StoreError> for RepairError {

@@ -60,7 +60,8 @@ async fn a_rebuild_whose_rows_cannot_be_written_says_so_and_leaves_the_live_tabl
         )
         .await;
     let failed = rebuild(&*stage.store, &stage.reads, model, 20, |_| {}).await;
-    assert!(matches!(failed, Err(RepairError::Project(ProjectError::Reads(_)))), "{failed:?}");
+    assert!(matches!(failed, Err(RepairError::Reads(_))), "{failed:?}");
+    assert_eq!(failed.unwrap_err().to_string(), "the read database failed");
     assert_eq!(digest(&stage.reads, model).await.unwrap(), grown);
     stage.tamper(model, "DROP TRIGGER refuse").await;
     let rebuilt = stage.rebuild(model).await;
@@ -237,7 +238,7 @@ async fn a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped()
         let stopped = rebuild(&*stage.store, &stage.reads, OVERFLOWING, checkpoint, |_| {}).await;
         let stopped = stopped.unwrap_err();
         assert!(
-            matches!(stopped, RepairError::Project(ProjectError::Reads(ReadError::Stopped))),
+            matches!(stopped, RepairError::Reads(ReadError::Stopped)),
             "{stopped:?}"
         );
     }
