@@ -1,5 +1,5 @@
 //! Builds a model anew beside its live table, and switches to it in one transaction. An unfinished build is gone on with by
-//! whoever comes next; a rebuild stops at an event that does not fit. It publishes nothing and commands nobody.
+//! whoever comes next; a rebuild stops at an event that does not fit, and leaves nothing. It publishes nothing and commands nobody.
 
 use crate::apply::apply;
 use crate::bulk::{Bulk, Poison, Target, WriteError, cut, readable};
@@ -63,7 +63,8 @@ pub enum Uncompared {
 
 /// Rebuilds a model from the whole log and switches to the result, whether or not that is what was live; the table
 /// before it is kept. Where it is broken off, the next call goes on from the last checkpoint, of which there is one
-/// after every so many events.
+/// after every so many events; where it stops at what does not fit, the next call begins anew: whoever began this one may
+/// have folded wrongly.
 pub async fn rebuild(
     store: &dyn EventStore,
     reads: &ReadStore,
@@ -90,6 +91,22 @@ pub async fn rebuild(
         checkpoint_events,
     };
 
+    let rebuilt = fill(&work, &bulk, from, &mut progress).await;
+    if rebuilt.as_ref().is_err_and(RepairError::is_a_defect)
+        && let Err(error) = work.discard().await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "what was half built stays");
+    }
+    rebuilt
+}
+
+/// Fills the new table from where it stands, compares, and switches.
+async fn fill(
+    work: &Work<'_>,
+    bulk: &Bulk<'_>,
+    from: Position,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Rebuilt, RepairError> {
     let live = work.live().await?.position;
     let mut at = from;
     let compared = if live == Position::START {
@@ -107,7 +124,7 @@ pub async fn rebuild(
         at = work.next().await?.position;
         compared
     };
-    let head = store.head().await?;
+    let head = work.store.head().await?;
     bulk.fold(at, head, &mut |at| progress(Progress::Folding { from, at, to: head })).await?;
     progress(Progress::Indexing);
     work.index().await?;
@@ -233,6 +250,12 @@ impl Work<'_> {
             way.wrote(begun, Instant::now());
         }
         Ok(())
+    }
+
+    /// Drops what was built.
+    async fn discard(&self) -> Result<(), ReadError> {
+        let (model, number) = (self.model, self.number);
+        self.reads.write(move |conn| sqlite::drop_build(conn, &sqlite::build(conn, model, number)?)).await
     }
 
     /// Makes the new table the live one as soon as it is not behind it, and says where that was.

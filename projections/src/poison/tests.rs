@@ -159,6 +159,7 @@ async fn a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is() {
     assert_eq!(crate::digest(&stage.reads, REBUILT[0]).await.unwrap(), live);
     CHOKES[1].store(false, Ordering::Relaxed);
     let rebuilt = stage.rebuild(REBUILT[0]).await;
+    assert_eq!(rebuilt.from, Position::START, "nothing is left of what did not fit");
     assert_eq!(rebuilt.compared.unwrap().log, live);
 }
 

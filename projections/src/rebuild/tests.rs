@@ -237,10 +237,7 @@ async fn a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped()
     for checkpoint in [20, 100_000] {
         let stopped = rebuild(&*stage.store, &stage.reads, OVERFLOWING, checkpoint, |_| {}).await;
         let stopped = stopped.unwrap_err();
-        assert!(
-            matches!(stopped, RepairError::Reads(ReadError::Stopped)),
-            "{stopped:?}"
-        );
+        assert!(matches!(stopped, RepairError::Reads(ReadError::Stopped)), "{stopped:?}");
     }
 }
 
