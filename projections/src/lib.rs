@@ -32,7 +32,7 @@ pub use builds::{SizedTable, Table, TableState, drop_table, sized_tables, tables
 pub use bulk::CHECKPOINT_EVENTS;
 pub use claim::{ClaimError, Holder};
 pub use compare::{
-    ChangedColumn, Comparison, DIFFERENCES_TOLD_MAX, Difference, Digest, digest, replay_digest,
+    ChangedColumn, Comparison, DIFFERENCES_KEPT_MAX, Difference, Digest, digest, replay_digest,
 };
 pub use model::{AnyModel, Keys, ReadModel, Unfit};
 pub use poison::{Frozen, Retried, frozen, frozen_among, retry_frozen};

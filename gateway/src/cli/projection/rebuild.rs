@@ -3,7 +3,7 @@
 use super::super::say;
 use super::telling::{Teller, counted, differences, differences_json, rate};
 use super::{City, Which, each};
-use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Rebuilt, Uncompared, rebuild};
+use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Comparison, Rebuilt, Uncompared, rebuild};
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -65,6 +65,11 @@ pub fn keys_differ(count: u64) -> String {
     if count == 1 { "1 key differs".into() } else { format!("{count} keys differ") }
 }
 
+/// How many keys differ that are not among the differences.
+pub fn more(compared: &Comparison) -> u64 {
+    compared.differing() - compared.differences.len() as u64
+}
+
 fn uncompared(why: &Uncompared) -> String {
     match why {
         Uncompared::Nothing => "there was nothing to compare with".into(),
@@ -87,6 +92,33 @@ fn line(model: &dyn AnyModel, rebuilt: &Rebuilt, took: Duration) -> String {
         "missing": compared.map(|compared| compared.missing),
         "extra": compared.map(|compared| compared.extra),
         "changed": compared.map(|compared| compared.changed),
-        "differences": compared.map(|compared| differences_json(model, &compared.differences)) });
+        "differences": compared.map(|compared| differences_json(model, &compared.differences)),
+        "differences_more": compared.map(more) });
     format!("{line}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cityos_domain::log::Position;
+    use cityos_projections::models::REGISTRY;
+
+    #[test]
+    fn why_nothing_was_compared_is_told() {
+        let told = |why| {
+            let rebuilt = Rebuilt { from: Position(20), to: Position(120), compared: Err(why) };
+            let (model, took) = (REGISTRY[0], Duration::from_secs(2));
+            let told: serde_json::Value = serde_json::from_str(&line(model, &rebuilt, took)).unwrap();
+            assert!(told["identical"].is_null() && told["differences"].is_null(), "{told}");
+            let text = for_people(model, &rebuilt, took);
+            assert!(text.contains(told["uncompared"].as_str().unwrap()), "{text} {told}");
+            text
+        };
+        let begins = "places: went on from 20, 100 events in 2.0 s, 50 a second; ";
+        assert_eq!(told(Uncompared::Nothing), format!("{begins}there was nothing to compare with\n"));
+        let behind = told(Uncompared::Behind(Position(7)));
+        assert!(behind.contains("not compared: the table before stands at 7,"), "{behind}");
+        let unreadable = told(Uncompared::Unreadable("no such table".into()));
+        assert!(unreadable.contains("the table before cannot be read: no such table"), "{unreadable}");
+    }
 }

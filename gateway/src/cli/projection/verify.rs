@@ -1,7 +1,7 @@
 //! `cityos projection verify`: read models beside what the log makes of them.
 
 use super::super::say;
-use super::rebuild::keys_differ;
+use super::rebuild::{keys_differ, more};
 use super::telling::{Teller, counted, differences, differences_json, frozen_json, frozen_rows};
 use super::{City, Which, each};
 use cityos_projections::{AnyModel, Verified, verify};
@@ -63,6 +63,7 @@ fn line(model: &dyn AnyModel, verified: &Verified) -> String {
     let line = json!({ "model": model.name(), "doing": "done", "identical": compared.is_identical(),
         "position": compared.table.position.0, "rows": compared.log.rows, "missing": compared.missing,
         "extra": compared.extra, "changed": compared.changed, "frozen_count": frozen.len(), "fit_now": fit_now,
-        "unlisted": unlisted, "differences": differences_json(model, &compared.differences) });
+        "unlisted": unlisted, "differences": differences_json(model, &compared.differences),
+        "differences_more": more(compared) });
     format!("{line}\n")
 }
