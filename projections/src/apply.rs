@@ -1,7 +1,7 @@
 //! One page of the log folded into one build of a model: group by key, load, fold in memory, write in bulk
 //! and move the checkpoint, all inside the caller's transaction.
 
-use crate::model::{AnyModel, Folded, StoredKey, StoredRow};
+use crate::model::{AnyModel, Folded, StoredKey, StoredRow, Unfit};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::sqlite::{self, Build};
@@ -29,18 +29,26 @@ pub(crate) fn apply(
     let frozen = sqlite::frozen_among(conn, build, groups.iter().map(|(key, _)| key))?;
     groups.retain(|(key, _)| !frozen.contains(key));
     let keys: Vec<_> = groups.iter().map(|(key, _)| key.clone()).collect();
-    let loaded = sqlite::load(conn, build, model, &keys)?;
+    let mut loaded = sqlite::load(conn, build, model, &keys)?;
 
     let mut changed: Vec<(&StoredKey, StoredRow, &Envelope)> = Vec::with_capacity(groups.len());
     let mut gone = Vec::new();
     for (key, events) in &groups {
-        let Folded { row, poison } = model.fold(loaded.get(key), key, events);
+        let before = match loaded.remove(key).transpose() {
+            Ok(before) => before,
+            Err(unreadable) => {
+                let unfit = Unfit::Unreadable(unreadable).to_string();
+                poisoned.push(Frozen::at(key.clone(), events[0], unfit));
+                continue;
+            }
+        };
+        let Folded { row, poison } = model.fold(before.as_ref(), key, events);
         if let Some((at, unfit)) = poison {
             poisoned.push(Frozen::at(key.clone(), events[at], unfit.to_string()));
         }
         match row {
             Some(row) => changed.push((key, row, events[0])),
-            None if loaded.contains_key(key) => gone.push(key),
+            None if before.is_some() => gone.push(key),
             None => {}
         }
     }

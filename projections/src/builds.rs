@@ -1,4 +1,4 @@
-//! The tables of the read models: which there are, back to the one before, and away with those nobody needs.
+//! The tables of the read models: which there are, and away with those nobody needs.
 
 use crate::claim::claim;
 use crate::model::AnyModel;
@@ -12,8 +12,10 @@ use cityos_domain::log::Position;
 pub enum TableState {
     /// What is read.
     Live,
-    /// What was live once, or dropped in favour of what was before it.
+    /// What was live once.
     Old,
+    /// What was live once, and was turned away from: no way back leads to it.
+    Rejected,
     /// What a rebuild has begun.
     Unfinished,
 }
@@ -24,6 +26,7 @@ impl TableState {
         match self {
             TableState::Live => "live",
             TableState::Old => "old",
+            TableState::Rejected => "rejected",
             TableState::Unfinished => "unfinished",
         }
     }
@@ -86,39 +89,14 @@ pub async fn sized_tables(reads: &ReadStore) -> Result<Vec<SizedTable>, ReadErro
         .await
 }
 
-/// Where a model was put back to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RolledBack {
-    /// The build that was live.
-    pub from: i64,
-    /// The build that is live now.
-    pub to: i64,
-    /// How far that one had come: whoever moves the read models goes on from there.
-    pub position: Position,
-}
-
-/// Makes the newest table before the live one the live one again.
-pub async fn roll_back(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<RolledBack, RepairError> {
-    let _claim = claim(reads, model, "rolled back")?;
-    reads
-        .write(move |conn| {
-            let live = sqlite::live_build_if_any(conn, model)?.ok_or(RepairError::NoTable(model.name()))?;
-            let before =
-                sqlite::build_before(conn, model)?.ok_or(RepairError::NothingBefore(model.name()))?;
-            sqlite::switch(conn, model, &before)?;
-            Ok(RolledBack { from: live.number, to: before.number, position: before.position })
-        })
-        .await
-}
-
-/// Drops a table, unless it is the live one of a model as this program knows it, or is being worked on.
+/// Drops a table, unless it is the live one of a model as this program knows it, or its model is being worked on.
 pub async fn drop_table(
     reads: &ReadStore,
     models: &'static [&'static dyn AnyModel],
     table: Table,
 ) -> Result<(), RepairError> {
     let own = models.iter().find(|model| table.is_of(**model));
-    let _claim = own.map(|model| claim(reads, *model, "tidied up")).transpose()?;
+    let _claim = claim(reads, &table.model, "tidied up")?;
     reads
         .write(move |conn| {
             // Looked at again: it may have become live meanwhile.

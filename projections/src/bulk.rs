@@ -2,16 +2,19 @@
 //! the keys, and one writer writes what has changed, with the checkpoint, every so many events.
 
 use crate::folding::{Changes, Folding, Share};
+use crate::giving_way::GivingWay;
 use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::repair::{RepairError, key_text};
+use crate::row::Unreadable;
 use cityos_domain::log::Position;
 use cityos_eventstore::store::{EventStore, Page};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 
 /// The most events read at a time.
 const PAGE_EVENTS_MAX: u64 = 2_000;
@@ -35,6 +38,13 @@ pub(crate) trait Target: Send + Sync + 'static {
 
     /// Writes rows and moves the checkpoint `from` .. `to`, all or nothing. Blocks.
     fn write(&self, changes: &[Changes], from: Position, to: Position) -> Result<(), WriteError>;
+}
+
+/// The rows, if all of them can be read.
+pub(crate) fn readable(
+    rows: HashMap<StoredKey, Result<StoredRow, Unreadable>>,
+) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
+    rows.into_iter().map(|(key, row)| Ok((key, row?))).collect()
 }
 
 /// Why rows were not written.
@@ -114,8 +124,14 @@ impl Bulk<'_> {
         mut pages: mpsc::Receiver<Arc<Page>>,
         progress: &mut (dyn FnMut(Position) + Send),
     ) -> Result<(Position, Vec<Frozen>), RepairError> {
-        let mut folders = Folders::start(self, from == Position::START);
-        let mut writer = Writer { bulk: self, written: from, writing: None, poisoned: Vec::new() };
+        let mut folders = Folders::start(self, from == Position::START)?;
+        let mut writer = Writer {
+            bulk: self,
+            written: from,
+            writing: None,
+            way: GivingWay::default(),
+            poisoned: Vec::new(),
+        };
         let (mut at, mut events) = (from, 0);
         while let Some(page) = pages.recv().await {
             (at, events) = (page.scanned_to, events + page.events.len() as u64);
@@ -144,9 +160,13 @@ struct Writer<'b> {
     bulk: &'b Bulk<'b>,
     /// Up to where has been written, or is being written.
     written: Position,
-    writing: Option<JoinHandle<Result<(), WriteError>>>,
+    writing: Option<JoinHandle<Wrote>>,
+    way: GivingWay,
     poisoned: Vec<Frozen>,
 }
+
+/// What came of it, from when to when.
+type Wrote = (Result<(), WriteError>, Instant, Instant);
 
 impl Writer<'_> {
     async fn checkpoint(&mut self, changes: Vec<Changes>, to: Position) -> Result<(), RepairError> {
@@ -160,7 +180,11 @@ impl Writer<'_> {
         self.poisoned.extend(poisoned.cloned());
         if to > self.written {
             let (target, from) = (self.bulk.target.clone(), std::mem::replace(&mut self.written, to));
-            self.writing = Some(spawn_blocking(move || target.write(&changes, from, to)));
+            self.way.give_way().await;
+            self.writing = Some(spawn_blocking(move || {
+                let begun = Instant::now();
+                (target.write(&changes, from, to), begun, Instant::now())
+            }));
         }
         Ok(())
     }
@@ -168,7 +192,9 @@ impl Writer<'_> {
     /// Returns when everything is written.
     async fn finish(&mut self) -> Result<(), RepairError> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
-        match writing.await.map_err(|_| ReadError::Stopped)? {
+        let (written, begun, ended) = writing.await.map_err(|_| ReadError::Stopped)?;
+        self.way.wrote(begun, ended);
+        match written {
             Ok(()) => Ok(()),
             Err(WriteError::Failed(error)) => Err(error.into()),
             Err(WriteError::Refused(key, error)) => {
@@ -189,11 +215,13 @@ struct Folders(Vec<Folder>);
 
 struct Folder {
     work: mpsc::Sender<Work>,
-    thread: JoinHandle<Result<(), ReadError>>,
+    /// How it ended. Of one that panicked nothing comes.
+    ended: oneshot::Receiver<Result<(), ReadError>>,
 }
 
 impl Folders {
-    fn start(bulk: &Bulk<'_>, fresh: bool) -> Self {
+    /// They are none of the threads that the runtime has for what blocks: of those, one must be left to write.
+    fn start(bulk: &Bulk<'_>, fresh: bool) -> Result<Self, ReadError> {
         let model = bulk.model;
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(FOLDERS_MAX) as u64;
         let keep = (bulk.checkpoint_events * ROWS_KEPT_AN_EVENT / count) as usize;
@@ -201,10 +229,14 @@ impl Folders {
             let folding = model.folding(Share { index, of: count }, fresh);
             let (work, todo) = mpsc::channel(PAGES_AHEAD);
             let target = bulk.target.clone();
-            let thread = spawn_blocking(move || do_all(model, folding, &*target, todo, keep));
-            Folder { work, thread }
+            let (end, ended) = oneshot::channel();
+            let thread = std::thread::Builder::new().name("folder".into());
+            // Where nobody waits for its end any more, nobody wants to know it.
+            let work_on = move || drop(end.send(do_all(model, folding, &*target, todo, keep)));
+            thread.spawn(work_on).map_err(ReadError::Thread)?;
+            Ok(Folder { work, ended })
         };
-        Folders((0..count).map(folder).collect())
+        (0..count).map(folder).collect::<Result<_, _>>().map(Folders)
     }
 
     async fn fold(&mut self, page: Arc<Page>) -> Result<(), ReadError> {
@@ -242,7 +274,7 @@ impl Folder {
 
     /// Why it does not work any more.
     async fn failure(&mut self) -> ReadError {
-        match (&mut self.thread).await {
+        match (&mut self.ended).await {
             Ok(Err(error)) => error,
             Ok(Ok(())) | Err(_) => ReadError::Stopped,
         }

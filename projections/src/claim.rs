@@ -1,7 +1,6 @@
 //! One at a time: whoever works on the tables of a model claims it, and the claim ends with the process, however
 //! that ends. Here it is the lock of a file beside the database, with its holder written in it.
 
-use crate::model::AnyModel;
 use crate::reads::ReadStore;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
@@ -34,7 +33,7 @@ pub enum ClaimError {
     #[error("{model} {}", holder_text(.holder))]
     Taken {
         /// Which model.
-        model: &'static str,
+        model: String,
         /// Who, where they have said so already.
         holder: Option<Holder>,
     },
@@ -42,7 +41,7 @@ pub enum ClaimError {
     #[error("{model} could not be locked")]
     Io {
         /// Which model.
-        model: &'static str,
+        model: String,
         /// Why.
         #[source]
         source: std::io::Error,
@@ -63,11 +62,10 @@ impl Drop for Claim {
     }
 }
 
-/// Claims a model as this program knows it, or says who has it.
-pub(crate) fn claim(reads: &ReadStore, model: &dyn AnyModel, doing: &str) -> Result<Claim, ClaimError> {
-    let name = model.name();
-    let io = |source| ClaimError::Io { model: name, source };
-    let path = reads.beside(&format!("{name}_{}.lock", model.fingerprint()));
+/// Claims all tables of the model of this name, those of other versions of the program among them, or says who has it.
+pub(crate) fn claim(reads: &ReadStore, model: &str, doing: &str) -> Result<Claim, ClaimError> {
+    let io = |source| ClaimError::Io { model: model.into(), source };
+    let path = reads.beside(&format!("{model}.lock"));
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
     match file.try_lock() {
@@ -75,7 +73,7 @@ pub(crate) fn claim(reads: &ReadStore, model: &dyn AnyModel, doing: &str) -> Res
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(io)?;
-            return Err(ClaimError::Taken { model: name, holder: serde_json::from_str(&text).ok() });
+            return Err(ClaimError::Taken { model: model.into(), holder: serde_json::from_str(&text).ok() });
         }
         Err(TryLockError::Error(error)) => return Err(io(error)),
     }

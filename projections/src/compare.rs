@@ -10,8 +10,8 @@ use crate::sqlite;
 use cityos_domain::log::{Envelope, Position};
 use std::collections::BTreeMap;
 
-/// The most differences that are told one by one.
-pub const DIFFERENCES_TOLD_MAX: usize = 10;
+/// The most differences that are kept one by one.
+pub const DIFFERENCES_KEPT_MAX: usize = 1_000;
 
 /// What a table holds, in one number: equal tables have equal digests, on every database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,7 +77,7 @@ pub struct Comparison {
     pub extra: u64,
     /// How many rows differ.
     pub changed: u64,
-    /// The first of them, by key; at most [`DIFFERENCES_TOLD_MAX`].
+    /// The first of them, by key; at most [`DIFFERENCES_KEPT_MAX`].
     pub differences: Vec<Difference>,
 }
 
@@ -121,7 +121,7 @@ impl<'m> Comparing<'m> {
             (_, _) => return,
         };
         self.told[kind] += 1;
-        if self.differences.len() == DIFFERENCES_TOLD_MAX {
+        if self.differences.len() == DIFFERENCES_KEPT_MAX {
             return;
         }
         let key_columns = self.model.columns().iter().filter(|column| column.role == Role::Key).count();
@@ -227,4 +227,29 @@ pub fn replay_digest(
         digesting.see(&key[..1].iter().chain(&row).cloned().collect::<Vec<_>>());
     }
     Ok(digesting.at(position))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::REGISTRY;
+
+    #[test]
+    fn of_many_differences_all_are_counted_and_the_first_are_kept() {
+        let model = REGISTRY[0];
+        let mut comparing = Comparing::at(Position(1), model);
+        let count = DIFFERENCES_KEPT_MAX + 7;
+        for number in 0..count {
+            let mut row = vec![Value::Null; model.columns().len() + 1];
+            row[1] = Value::Integer(number as i64);
+            comparing.see(None, Some(&row));
+        }
+        let compared = comparing.end();
+        assert_eq!((compared.missing, compared.differing()), (count as u64, count as u64));
+        assert_eq!(compared.differences.len(), DIFFERENCES_KEPT_MAX);
+        assert_eq!(
+            compared.differences[6],
+            Difference::Missing { key: vec![Value::Null, Value::Integer(6)] }
+        );
+    }
 }

@@ -8,6 +8,7 @@ mod claim;
 mod compare;
 mod fields;
 pub mod folding;
+mod giving_way;
 #[cfg(any(test, feature = "history"))]
 pub mod history;
 pub mod model;
@@ -21,25 +22,27 @@ mod rebuild;
 mod rehearsal;
 mod repair;
 pub mod replay;
+mod roll_back;
 pub mod row;
 mod sqlite;
 mod status;
 mod verify;
 
-pub use builds::{RolledBack, SizedTable, Table, TableState, drop_table, roll_back, sized_tables, tables};
+pub use builds::{SizedTable, Table, TableState, drop_table, sized_tables, tables};
 pub use bulk::CHECKPOINT_EVENTS;
 pub use claim::{ClaimError, Holder};
 pub use compare::{
-    ChangedColumn, Comparison, DIFFERENCES_TOLD_MAX, Difference, Digest, digest, replay_digest,
+    ChangedColumn, Comparison, DIFFERENCES_KEPT_MAX, Difference, Digest, digest, replay_digest,
 };
 pub use model::{AnyModel, Keys, ReadModel, Unfit};
 pub use poison::{Frozen, Retried, frozen, frozen_among, retry_frozen};
 pub use projector::{ProjectError, Projector};
 pub use query::{Cursor, Filter, PAGE_ROWS_MAX, Page, Query, Sort, by_keys};
 pub use reads::{ReadError, ReadStore};
-pub use rebuild::{Progress, Rebuilt, rebuild};
+pub use rebuild::{Progress, Rebuilt, Uncompared, rebuild};
 pub use repair::{RepairError, key_parts, key_text};
 pub use replay::replay;
+pub use roll_back::{RolledBack, roll_back};
 pub use row::{Column, Row, Value};
 pub use status::{FROZEN_TOLD_MAX, FrozenSince, Standing, frozen_rows_of, status};
 pub use verify::{Verified, verify};

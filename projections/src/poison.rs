@@ -75,7 +75,7 @@ pub async fn retry_frozen(
     reads: &ReadStore,
     model: &'static dyn AnyModel,
 ) -> Result<Retried, RepairError> {
-    let _claim = claim(reads, model, "retried")?;
+    let _claim = claim(reads, model.name(), "retried")?;
     belong_together(store, reads).await?;
     let (build, frozen) = reads
         .read(move |conn| {

@@ -7,6 +7,7 @@ use crate::sqlite::{self, Scratch, Snapshot};
 use cityos_domain::log::Position;
 use cityos_eventstore::store::StoreError;
 use rusqlite::Connection;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,9 +48,25 @@ pub enum ReadError {
     /// Somebody else has moved the table meanwhile.
     #[error("the table was moved by somebody else")]
     Overtaken,
+    /// There is no thread to do the work.
+    #[error("a thread could not be started")]
+    Thread(#[source] std::io::Error),
     /// The thread that did the work is gone.
     #[error("the work was stopped")]
     Stopped,
+}
+
+impl ReadError {
+    /// With all that led to it.
+    pub(crate) fn in_words(&self) -> String {
+        let mut words = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            words += &format!(": {error}");
+            cause = error.source();
+        }
+        words
+    }
 }
 
 /// The read models' database. Cheap to clone.

@@ -1,11 +1,12 @@
 //! Builds a model anew beside its live table, and switches to it in one transaction. An unfinished build is gone on with by
-//! whoever comes next; a rebuild stops at an event that does not fit. It publishes nothing and commands nobody.
+//! whoever comes next; a rebuild stops at an event that does not fit, and leaves nothing. It publishes nothing and commands nobody.
 
 use crate::apply::apply;
-use crate::bulk::{Bulk, Poison, Target, WriteError, cut};
+use crate::bulk::{Bulk, Poison, Target, WriteError, cut, readable};
 use crate::claim::claim;
 use crate::compare::{Comparing, Comparison};
 use crate::folding::Changes;
+use crate::giving_way::GivingWay;
 use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
@@ -15,6 +16,7 @@ use cityos_domain::log::Position;
 use cityos_eventstore::store::EventStore;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// How often a rebuild goes after a live table that moves on before it gives up.
 const CHASES_MAX: u32 = 1_000;
@@ -44,14 +46,25 @@ pub struct Rebuilt {
     pub from: Position,
     /// How far the table that is live now had come when it became so.
     pub to: Position,
-    /// What was live before, beside the new table when both had come to the same position. `None`: what was live had
-    /// nothing yet, or was behind what another rebuild had left.
-    pub compared: Option<Comparison>,
+    /// What was live before, beside the new table when both had come to the same position.
+    pub compared: Result<Comparison, Uncompared>,
+}
+
+/// Why a table that was built anew was not compared with the one before it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Uncompared {
+    /// What was live had nothing yet.
+    Nothing,
+    /// What was live stood here, behind what another rebuild had left.
+    Behind(Position),
+    /// What was live could not be read, for this reason.
+    Unreadable(String),
 }
 
 /// Rebuilds a model from the whole log and switches to the result, whether or not that is what was live; the table
 /// before it is kept. Where it is broken off, the next call goes on from the last checkpoint, of which there is one
-/// after every so many events.
+/// after every so many events; where it stops at what does not fit, the next call begins anew: whoever began this one may
+/// have folded wrongly.
 pub async fn rebuild(
     store: &dyn EventStore,
     reads: &ReadStore,
@@ -59,7 +72,7 @@ pub async fn rebuild(
     checkpoint_events: u64,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RepairError> {
-    let _claim = claim(reads, model, "rebuilt")?;
+    let _claim = claim(reads, model.name(), "rebuilt")?;
     belong_together(store, reads).await?;
     let begun: Result<_, ReadError> = reads
         .write(move |conn| {
@@ -78,20 +91,40 @@ pub async fn rebuild(
         checkpoint_events,
     };
 
+    let rebuilt = fill(&work, &bulk, from, &mut progress).await;
+    if rebuilt.as_ref().is_err_and(RepairError::is_a_defect)
+        && let Err(error) = work.discard().await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "what was half built stays");
+    }
+    rebuilt
+}
+
+/// Fills the new table from where it stands, compares, and switches.
+async fn fill(
+    work: &Work<'_>,
+    bulk: &Bulk<'_>,
+    from: Position,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Rebuilt, RepairError> {
     let live = work.live().await?.position;
-    let mut compared = None;
     let mut at = from;
-    if live > Position::START && live >= at {
+    let compared = if live == Position::START {
+        Err(Uncompared::Nothing)
+    } else if live < at {
+        Err(Uncompared::Behind(live))
+    } else {
         let tell = &mut |at| progress(Progress::Folding { from, at, to: live });
         if bulk.fold(at, live, tell).await?.0 < live {
             return Err(ProjectError::AheadOfLog.into());
         }
         let snapshot = work.meet().await?;
         progress(Progress::Comparing);
-        compared = Some(work.compare(snapshot).await?);
+        let compared = work.compare(snapshot).await?;
         at = work.next().await?.position;
-    }
-    let head = store.head().await?;
+        compared
+    };
+    let head = work.store.head().await?;
     bulk.fold(at, head, &mut |at| progress(Progress::Folding { from, at, to: head })).await?;
     progress(Progress::Indexing);
     work.index().await?;
@@ -109,7 +142,8 @@ struct Built {
 impl Target for Built {
     fn load(&self, keys: &[StoredKey]) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
         self.reads.read_here(|conn| {
-            sqlite::load(conn, &sqlite::build(conn, self.model, self.number)?, self.model, keys)
+            let rows = sqlite::load(conn, &sqlite::build(conn, self.model, self.number)?, self.model, keys)?;
+            readable(rows)
         })
     }
 
@@ -186,26 +220,42 @@ impl Work<'_> {
             .await
     }
 
-    async fn compare(&self, snapshot: Snapshot) -> Result<Comparison, RepairError> {
+    async fn compare(&self, snapshot: Snapshot) -> Result<Result<Comparison, Uncompared>, RepairError> {
         let (model, number) = (self.model, self.number);
         let compare = move || {
             let conn = snapshot.conn();
             let (live, next) = (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
             let mut comparing = Comparing::at(live.position, model);
-            sqlite::scan_both(conn, model, &live, &next, |table, log| comparing.see(table, log))?;
-            Ok(comparing.end())
+            match sqlite::scan_both(conn, model, &live, &next, |table, log| comparing.see(table, log)) {
+                Ok(()) => Ok(Ok(comparing.end())),
+                // Where it is the table before that cannot be read, the new one mends it.
+                Err(error) => {
+                    sqlite::scan(conn, &next, model, |_| ())?;
+                    Ok(Err(Uncompared::Unreadable(error.in_words())))
+                }
+            }
         };
         tokio::task::spawn_blocking(compare).await.map_err(|_| ReadError::Stopped)?
     }
 
     /// Each index in a transaction of its own: whoever moves the read models gets in between.
     async fn index(&self) -> Result<(), ReadError> {
+        let mut way = GivingWay::default();
         for index in sqlite::indexes(self.model, &self.next().await?) {
+            way.give_way().await;
+            let begun = Instant::now();
             let made: Result<(), ReadError> =
                 self.reads.write(move |conn| Ok(conn.execute_batch(&index)?)).await;
             made?;
+            way.wrote(begun, Instant::now());
         }
         Ok(())
+    }
+
+    /// Drops what was built.
+    async fn discard(&self) -> Result<(), ReadError> {
+        let (model, number) = (self.model, self.number);
+        self.reads.write(move |conn| sqlite::drop_build(conn, &sqlite::build(conn, model, number)?)).await
     }
 
     /// Makes the new table the live one as soon as it is not behind it, and says where that was.

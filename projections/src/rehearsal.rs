@@ -101,6 +101,42 @@ impl Stage {
     }
 }
 
+/// SQL that leaves in a table what its column's type cannot be read from.
+pub(crate) struct Damage {
+    pub(crate) model: &'static str,
+    pub(crate) column: &'static str,
+    pub(crate) sql: &'static str,
+    /// The value, for people.
+    pub(crate) shows: &'static str,
+}
+
+/// A date as nobody stores it, the beginning of an id, and a moment beyond every calendar.
+pub(crate) const DAMAGES: [Damage; 3] = [
+    Damage {
+        model: "commissions",
+        column: "date",
+        sql: "UPDATE TABLE SET date = '01.11.2026'",
+        shows: "01.11.2026",
+    },
+    Damage {
+        model: "order_parts",
+        column: "vendor",
+        sql: "UPDATE TABLE SET vendor = x'0a0b0c'",
+        shows: "0a0b0c",
+    },
+    Damage {
+        model: "orders",
+        column: "requested_at",
+        sql: "UPDATE TABLE SET requested_at = 9223372036854775807",
+        shows: "9223372036854775807",
+    },
+];
+
+/// The registered model of this name.
+pub(crate) fn model(name: &str) -> &'static dyn AnyModel {
+    *REGISTRY.iter().find(|model| model.name() == name).unwrap()
+}
+
 /// A log that can be told what to do instead of reading on: after so many pages the reader meets what `then` says.
 pub(crate) struct Meddled<'s, F> {
     pub(crate) store: &'s MemoryStore,

@@ -11,13 +11,16 @@ use cityos_domain::ids::EventId;
 use cityos_domain::log::{Partition, Position};
 use cityos_eventstore::store::{EventStore, StoreError, name_of};
 
-/// Why a rebuild, a comparison, a way back or a retry did not end. What was built so far stays for the next attempt, and
-/// the live table is as it was.
+/// Why a rebuild, a comparison, a way back or a retry did not end. The live table is as it
+/// was.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// Log or database failed, or do not belong together.
+    /// The log failed, or the read models are not made from it.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// The read models could not be read or written.
+    #[error(transparent)]
+    Reads(#[from] ReadError),
     /// Somebody else works on the model.
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -55,12 +58,6 @@ pub enum RepairError {
     Live(String),
 }
 
-impl From<ReadError> for RepairError {
-    fn from(error: ReadError) -> Self {
-        RepairError::Project(error.into())
-    }
-}
-
 impl From<StoreError> for RepairError {
     fn from(error: StoreError) -> Self {
         RepairError::Project(error.into())
@@ -68,6 +65,16 @@ impl From<StoreError> for RepairError {
 }
 
 impl RepairError {
+    /// Whether it is not the world that failed, but the program, or the one that began the work.
+    pub(crate) fn is_a_defect(&self) -> bool {
+        matches!(
+            self,
+            RepairError::Poisoned { .. }
+                | RepairError::Refused { .. }
+                | RepairError::Reads(ReadError::Keys { .. } | ReadError::Unreadable(_))
+        )
+    }
+
     pub(crate) fn poisoned(model: &dyn AnyModel, row: Frozen) -> Self {
         let Frozen { key, position, event, error } = row;
         RepairError::Poisoned { key: key_text(model, &key), event, position, error }

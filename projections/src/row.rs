@@ -61,6 +61,19 @@ pub enum Type {
 }
 
 impl Type {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::Bool => "a yes or no",
+            Type::Integer => "a whole number",
+            Type::Text => "a text",
+            Type::Uuid => "an id",
+            Type::Instant => "a moment",
+            Type::Date => "a date",
+            Type::Json => "a document",
+        }
+    }
+
     /// Whether `value` may stand in a column of this type. Null is the column's own question.
     pub fn admits(self, value: &Value) -> bool {
         match value {
@@ -117,9 +130,9 @@ pub trait Field: Sized {
 
 /// A stored value that its column's type cannot be read from: the table was written by something else.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{value:?} is not {wanted}")]
+#[error("`{value}` is not {wanted}")]
 pub struct Unreadable {
-    /// The type's name.
+    /// What the type is called.
     pub wanted: &'static str,
     /// What was found.
     pub value: Value,

@@ -1,7 +1,6 @@
 //! Whether a live table is what the log makes of it, found out beside everything that goes on, and leaving nothing behind.
 
 use crate::bulk::{Bulk, CHECKPOINT_EVENTS, Poison};
-use crate::claim::claim;
 use crate::compare::{Comparing, Comparison};
 use crate::model::AnyModel;
 use crate::poison::Frozen;
@@ -12,6 +11,7 @@ use crate::repair::{RepairError, belong_together};
 use crate::sqlite::Scratch;
 use cityos_domain::log::Position;
 use cityos_eventstore::store::EventStore;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -23,12 +23,17 @@ pub struct Verified {
     /// The rows of the table that are frozen: they are compared with what the log makes of them up to the first event
     /// that does not fit.
     pub frozen: Vec<Frozen>,
+    /// How many of them every event fits now.
+    pub fit_now: usize,
+    /// The rows that an event does not fit and that are not among the frozen ones: they are shown as if they were up to
+    /// date.
+    pub unlisted: Vec<Frozen>,
 }
 
 impl Verified {
     /// Whether the table is what it should be.
     pub fn is_sound(&self) -> bool {
-        self.compared.is_identical() && self.frozen.is_empty()
+        self.compared.is_identical() && self.frozen.is_empty() && self.unlisted.is_empty()
     }
 }
 
@@ -39,7 +44,6 @@ pub async fn verify(
     model: &'static dyn AnyModel,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Verified, RepairError> {
-    let _claim = claim(reads, model, "verified")?;
     belong_together(store, reads).await?;
     let scratch = {
         let reads = reads.clone();
@@ -57,7 +61,8 @@ pub async fn verify(
         checkpoint_events: CHECKPOINT_EVENTS,
     };
     let (from, to) = (Position::START, live.position);
-    let (at, _) = bulk.fold(from, to, &mut |at| progress(Progress::Folding { from, at, to })).await?;
+    let (at, mut unlisted) =
+        bulk.fold(from, to, &mut |at| progress(Progress::Folding { from, at, to })).await?;
     if at < to {
         return Err(ProjectError::AheadOfLog.into());
     }
@@ -67,7 +72,12 @@ pub async fn verify(
         scratch.beside(&live, |table, log| comparing.see(table, log))?;
         Ok(comparing.end())
     });
-    Ok(Verified { compared: compared.await?, frozen })
+    let compared = compared.await?;
+    let unfit: HashSet<_> = unlisted.iter().map(|row| &row.key).collect();
+    let fit_now = frozen.iter().filter(|row| !unfit.contains(&row.key)).count();
+    let listed: HashSet<_> = frozen.iter().map(|row| &row.key).collect();
+    unlisted.retain(|row| !listed.contains(&row.key));
+    Ok(Verified { compared, frozen, fit_now, unlisted })
 }
 
 /// Looks at the tables on a thread that may block.

@@ -135,7 +135,7 @@ impl std::error::Error for Failure {}
 /// Plays a simulation to its end, on this thread. What is blocking is waited for where it is asked for, so that no
 /// thread is ever faster than another.
 pub fn simulate(plan: Plan) -> Result<Story, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(8).build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build();
     let runtime = runtime.expect("a thread can be had");
     let opened = runtime.block_on(Simulation::open(plan));
     let mut simulation = opened.expect("a city without anything in it opens");

@@ -71,6 +71,7 @@ impl From<ReadError> for Refusal {
             | ReadError::Keys { .. }
             | ReadError::Unreadable(_)
             | ReadError::Overtaken
+            | ReadError::Thread(_)
             | ReadError::Stopped => Refusal::internal(error),
         }
     }

@@ -1,5 +1,4 @@
-//! Old tables stay until they are dropped, the way back leads to one that goes on from where it stood, and programs of
-//! different versions find their own.
+//! Old tables stay until they are dropped, and programs of different versions find their own.
 
 use super::*;
 use crate::history::partition;
@@ -31,7 +30,7 @@ async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
     }
     let cut_off = Meddled::after(1, &stage.store, async |_| Err(StoreError::Busy));
     rebuild(&cut_off, &stage.reads, MODEL, 20, |_| {}).await.unwrap_err();
-    use TableState::{Live, Old, Unfinished};
+    use TableState::{Live, Old, Rejected, Unfinished};
     assert_eq!(states(&stage, MODEL).await, [(1, Old), (2, Old), (3, Live), (4, Unfinished)]);
     let sized = sized_tables(&stage.reads).await.unwrap();
     let live = sized.iter().find(|sized| sized.table.is_of(MODEL) && sized.table.state == Live).unwrap();
@@ -43,7 +42,7 @@ async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
         let dropped = drop_table(&stage.reads, REGISTRY, table.clone()).await;
         match table.state {
             Live => assert!(matches!(dropped, Err(RepairError::Live(_))), "{dropped:?}"),
-            Old | Unfinished => dropped.unwrap(),
+            Old | Rejected | Unfinished => dropped.unwrap(),
         }
     }
     assert_eq!(states(&stage, MODEL).await, [(3, Live)]);
@@ -52,29 +51,18 @@ async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
 }
 
 #[tokio::test]
-async fn the_table_before_goes_on_from_where_it_stood_under_a_projector_that_was_ahead() {
-    let stage = Stage::empty();
-    let count = stage.history.events().len();
-    stage.history.write(&*stage.store, 0, count / 2).await;
-    let projector = stage.projector().await.with_pages_of(20);
-    projector.catch_up().await.unwrap();
-    assert!(matches!(roll_back(&stage.reads, MODEL).await, Err(RepairError::NothingBefore("places"))));
-    stage.rebuild(MODEL).await;
-    stage.history.write(&*stage.store, count / 2, count).await;
-    projector.catch_up().await.unwrap();
+async fn a_program_whose_live_table_another_one_dropped_makes_itself_a_new_one_beside_the_older_ones() {
+    let mut stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
     let good = digest(&stage.reads, MODEL).await.unwrap();
-
-    let back = roll_back(&stage.reads, MODEL).await.unwrap();
-    assert_eq!((back.from, back.to, back.position.0 as usize), (2, 1, count / 2));
-    assert_eq!(digest(&stage.reads, MODEL).await.unwrap().position, back.position);
-    projector.catch_up().await.unwrap();
-    assert_eq!(digest(&stage.reads, MODEL).await.unwrap(), good, "no event was skipped");
-    use TableState::{Live, Old};
-    assert_eq!(states(&stage, MODEL).await, [(1, Live), (2, Old)]);
-
-    // What was turned away from is no unfinished build: the next is one of its own.
-    assert!(stage.rebuild(MODEL).await.compared.unwrap().is_identical());
-    assert_eq!(states(&stage, MODEL).await, [(1, Old), (2, Old), (3, Live)]);
+    stage.rebuild(MODEL).await;
+    let own = tables(&stage.reads).await.unwrap();
+    let live = own.into_iter().find(|table| table.is_of(MODEL) && table.state == TableState::Live).unwrap();
+    drop_table(&stage.reads, &[], live).await.unwrap();
+    stage.restart();
+    stage.projector().await.catch_up().await.unwrap();
+    assert_eq!(digest(&stage.reads, MODEL).await.unwrap(), good);
+    assert_eq!(states(&stage, MODEL).await, [(1, TableState::Old), (2, TableState::Live)]);
 }
 
 table! {
@@ -155,4 +143,19 @@ async fn a_new_fingerprint_fills_its_own_table_and_no_other_and_an_older_program
     let fingerprint = OLD_PROGRAM[0].fingerprint();
     assert!(gone.len() >= 2 && gone.iter().all(|name| name.contains(&fingerprint)), "{gone:?}");
     assert_eq!(counted::<Counts<2>>(&stage).await, 2 * events);
+}
+
+#[tokio::test]
+async fn a_table_that_another_version_of_the_program_builds_is_not_dropped_under_its_hands() {
+    let stage = Stage::set().await;
+    let builder = NEW_PROGRAM[0];
+    let log = Meddled::after(1, &stage.store, async |page| {
+        let begun = tables(&stage.reads).await.unwrap();
+        let begun = begun.into_iter().find(|table| table.is_of(builder)).unwrap();
+        let refused = drop_table(&stage.reads, OLD_PROGRAM, begun).await;
+        assert!(matches!(refused, Err(RepairError::Claim(_))), "{refused:?}");
+        Ok(page)
+    });
+    rebuild(&log, &stage.reads, builder, 20, |_| {}).await.unwrap();
+    assert!(verify(&*stage.store, &stage.reads, builder, |_| {}).await.unwrap().is_sound());
 }

@@ -33,7 +33,7 @@ table! {
 /// One model for each test, each of which can be made to choke on adjustments of the stock.
 struct Counts<const N: usize>;
 
-static CHOKES: [AtomicBool; 7] = [const { AtomicBool::new(false) }; 7];
+static CHOKES: [AtomicBool; 8] = [const { AtomicBool::new(false) }; 8];
 
 type Projected = Counts<0>;
 type Rebuilt = Counts<1>;
@@ -42,6 +42,7 @@ type Unlisted = Counts<3>;
 type Healed = Counts<4>;
 type Outrun = Counts<5>;
 type Compared = Counts<6>;
+type Forgotten = Counts<7>;
 
 const PROJECTED: &[&dyn AnyModel] = &[&Erased::<Projected>::new()];
 const REBUILT: &[&dyn AnyModel] = &[&Erased::<Rebuilt>::new()];
@@ -50,6 +51,7 @@ const UNLISTED: &[&dyn AnyModel] = &[&Erased::<Unlisted>::new()];
 const RETRIED: &[&dyn AnyModel] = &[&Erased::<Healed>::new()];
 const OUTRUN: &[&dyn AnyModel] = &[&Erased::<Outrun>::new()];
 const COMPARED: &[&dyn AnyModel] = &[&Erased::<Compared>::new()];
+const FORGOTTEN: &[&dyn AnyModel] = &[&Erased::<Forgotten>::new()];
 
 impl<const N: usize> ReadModel for Counts<N> {
     const NAME: &'static str = [
@@ -60,6 +62,7 @@ impl<const N: usize> ReadModel for Counts<N> {
         "retried_counts",
         "outrun_counts",
         "compared_counts",
+        "forgotten_counts",
     ][N];
     const VERSION: u32 = 1;
     type Row = Count;
@@ -156,6 +159,7 @@ async fn a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is() {
     assert_eq!(crate::digest(&stage.reads, REBUILT[0]).await.unwrap(), live);
     CHOKES[1].store(false, Ordering::Relaxed);
     let rebuilt = stage.rebuild(REBUILT[0]).await;
+    assert_eq!(rebuilt.from, Position::START, "nothing is left of what did not fit");
     assert_eq!(rebuilt.compared.unwrap().log, live);
 }
 
@@ -317,7 +321,7 @@ async fn frozen_rows_are_told_beside_a_table_that_is_as_far_as_it_fits_the_log()
     stage.projector_of(COMPARED).await.with_pages_of(3).catch_up().await.unwrap();
     let verified = crate::verify(&*stage.store, &stage.reads, COMPARED[0], |_| {}).await.unwrap();
     assert!(verified.compared.is_identical() && !verified.is_sound(), "{verified:?}");
-    assert_eq!(verified.frozen.len(), 2);
+    assert_eq!((verified.frozen.len(), verified.fit_now, verified.unlisted.len()), (2, 0, 0));
 
     let standing = crate::status(&*stage.store, Some(&stage.reads), COMPARED).await.unwrap().remove(0);
     assert_eq!((standing.lag(), standing.frozen_count), (0, 2));
@@ -335,4 +339,20 @@ async fn frozen_rows_are_told_beside_a_table_that_is_as_far_as_it_fits_the_log()
     CHOKES[6].store(false, Ordering::Relaxed);
     let verified = crate::verify(&*stage.store, &stage.reads, COMPARED[0], |_| {}).await.unwrap();
     assert_eq!(verified.compared.changed, 2, "they fit now, and wait to be retried");
+    assert_eq!((verified.frozen.len(), verified.fit_now), (2, 2));
+}
+
+#[tokio::test]
+async fn rows_that_an_event_does_not_fit_and_that_are_not_listed_as_frozen_are_told() {
+    let stage = Stage::set().await;
+    CHOKES[7].store(true, Ordering::Relaxed);
+    stage.projector_of(FORGOTTEN).await.catch_up().await.unwrap();
+    let frozen = super::frozen(&stage.reads, FORGOTTEN[0]).await.unwrap();
+    stage.tamper(FORGOTTEN[0], "DELETE FROM frozen WHERE key = (SELECT min(key) FROM frozen)").await;
+    let verified = crate::verify(&*stage.store, &stage.reads, FORGOTTEN[0], |_| {}).await.unwrap();
+    assert!(verified.compared.is_identical() && !verified.is_sound(), "{verified:?}");
+    assert_eq!((&verified.unlisted[..], &verified.frozen[..]), (&frozen[..1], &frozen[1..]));
+    stage.tamper(FORGOTTEN[0], "DELETE FROM frozen").await;
+    let verified = crate::verify(&*stage.store, &stage.reads, FORGOTTEN[0], |_| {}).await.unwrap();
+    assert!(verified.compared.is_identical() && !verified.is_sound(), "{verified:?}");
 }

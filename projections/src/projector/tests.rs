@@ -5,8 +5,9 @@ use crate::history;
 use crate::models::REGISTRY;
 use crate::models::orders::Orders;
 use crate::models::vendors::{Vendor, Vendors};
+use crate::poison::{frozen, retry_frozen};
 use crate::query::{Query, by_keys};
-use crate::rehearsal::Stage;
+use crate::rehearsal::{DAMAGES, Damage, Stage, model};
 use crate::replay::replay;
 use cityos_eventstore::clock::ManualClock;
 use cityos_eventstore::memory::MemoryStore;
@@ -54,6 +55,30 @@ async fn rows_come_back_from_the_database_as_they_were_folded() {
     assert_eq!(rows.len(), keys.len());
     for (key, row) in rows {
         assert_eq!(folded[&(own, key)], row);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_nobody_can_read_is_frozen_by_its_next_event_and_everything_else_goes_on() {
+    for Damage { model: name, sql, shows, .. } in DAMAGES {
+        let (stage, model) = (Stage::empty(), model(name));
+        let events = stage.history.events();
+        let keys: Vec<_> = events.iter().map(|event| model.keys(event).unwrap()).collect();
+        let again =
+            |at: &usize| keys[*at].iter().any(|key| keys[..*at].iter().flatten().any(|one| one == key));
+        let next = (0..events.len()).rev().find(again).unwrap();
+        stage.history.write(&*stage.store, 0, next).await;
+        let projector = stage.projector().await;
+        projector.catch_up().await.unwrap();
+        stage.tamper(model, sql).await;
+        stage.history.write(&*stage.store, next, events.len()).await;
+        assert_eq!(projector.catch_up().await.unwrap().0 as usize, events.len(), "no model stands still");
+
+        let frozen = frozen(&stage.reads, model).await.unwrap();
+        let told = format!("the stored row cannot be read: `{shows}` is not ");
+        assert!(!frozen.is_empty() && frozen.iter().all(|row| row.error.starts_with(&told)), "{frozen:?}");
+        let retried = retry_frozen(&*stage.store, &stage.reads, model).await.unwrap();
+        assert_eq!((retried.healed, retried.frozen.len()), (frozen.len(), 0));
     }
 }
 

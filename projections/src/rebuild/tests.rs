@@ -2,14 +2,21 @@
 
 use super::*;
 use crate::claim::ClaimError;
+use crate::model::{Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
+use crate::models::places::{Place, Places};
 use crate::models::vendors::Vendors;
 use crate::query::Query;
-use crate::rehearsal::{Meddled, Stage};
+use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
 use crate::{Difference, digest, replay_digest};
+use cityos_domain::ids::PlaceId;
+use cityos_domain::log::Envelope;
 use cityos_eventstore::store::{Page, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 async fn broken(_: Page) -> Result<Page, StoreError> {
     Err(StoreError::Busy)
@@ -53,7 +60,8 @@ async fn a_rebuild_whose_rows_cannot_be_written_says_so_and_leaves_the_live_tabl
         )
         .await;
     let failed = rebuild(&*stage.store, &stage.reads, model, 20, |_| {}).await;
-    assert!(matches!(failed, Err(RepairError::Project(ProjectError::Reads(_)))), "{failed:?}");
+    assert!(matches!(failed, Err(RepairError::Reads(_))), "{failed:?}");
+    assert_eq!(failed.unwrap_err().to_string(), "the read database failed");
     assert_eq!(digest(&stage.reads, model).await.unwrap(), grown);
     stage.tamper(model, "DROP TRIGGER refuse").await;
     let rebuilt = stage.rebuild(model).await;
@@ -93,7 +101,7 @@ async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on
     let projector = stage.projector().await;
     for model in REGISTRY {
         let rebuilt = stage.rebuild(*model).await;
-        assert_eq!(rebuilt.compared, None);
+        assert_eq!(rebuilt.compared, Err(Uncompared::Nothing));
         assert_eq!(rebuilt.to, stage.store.head().await.unwrap());
     }
     let built = stage.digests().await;
@@ -102,6 +110,20 @@ async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on
     assert_eq!(stage.digests().await, built);
     let written = stage.reads.statements_written() - before;
     assert!(written < 5 * REGISTRY.len() as u64, "{written} statements for nothing to do");
+}
+
+#[tokio::test]
+async fn a_rebuild_that_goes_on_beyond_a_live_table_that_is_behind_says_where_that_stands() {
+    let stage = Stage::empty();
+    let count = stage.history.events().len();
+    stage.history.write(&*stage.store, 0, 50).await;
+    stage.projector().await.catch_up().await.unwrap();
+    stage.history.write(&*stage.store, 50, count).await;
+    let log = Meddled::after(9, &stage.store, broken);
+    rebuild(&log, &stage.reads, REGISTRY[0], 20, |_| {}).await.unwrap_err();
+    let rebuilt = stage.rebuild(REGISTRY[0]).await;
+    assert!(rebuilt.from > Position(50), "{rebuilt:?}");
+    assert_eq!(rebuilt.compared, Err(Uncompared::Behind(Position(50))));
 }
 
 #[tokio::test]
@@ -117,7 +139,7 @@ async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_firs
             else {
                 panic!("{second:?}")
             };
-            assert_eq!((name, holder.pid), (model.name(), std::process::id()));
+            assert_eq!((&*name, holder.pid), (model.name(), std::process::id()));
             let refusal = ClaimError::Taken { model: name, holder: Some(holder) }.to_string();
             assert!(refusal.starts_with("places is being rebuilt by process "), "{refusal}");
         }
@@ -152,6 +174,71 @@ async fn rows_that_are_not_as_the_log_has_them_are_told_and_gone_after_the_rebui
     assert_eq!(compared.log, good);
     assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
     assert_eq!(stage.store.head().await.unwrap(), head, "a rebuild writes no events");
+}
+
+#[tokio::test]
+async fn values_that_nobody_can_read_are_mended() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    for Damage { model: name, sql, .. } in DAMAGES {
+        let good = digest(&stage.reads, model(name)).await.unwrap();
+        let damaged = stage.tamper(model(name), sql).await as u64;
+        assert_eq!(stage.rebuild(model(name)).await.compared.unwrap().changed, damaged);
+        assert_eq!(digest(&stage.reads, model(name)).await.unwrap(), good);
+    }
+}
+
+#[tokio::test]
+async fn a_live_table_that_is_gone_is_built_anew_without_a_comparison() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let model = REGISTRY[0];
+    let good = digest(&stage.reads, model).await.unwrap();
+    stage.tamper(model, "drop table TABLE").await;
+    let rebuilt = stage.rebuild(model).await;
+    assert!(matches!(rebuilt.compared, Err(Uncompared::Unreadable(_))), "{rebuilt:?}");
+    assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
+}
+
+#[test]
+fn a_rebuild_asks_the_runtime_for_one_thread_that_blocks_however_many_fold() {
+    let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let stage = Stage::set().await;
+        stage.projector().await.catch_up().await.unwrap();
+        let rebuilt = timeout(Duration::from_secs(30), stage.rebuild(REGISTRY[0])).await;
+        assert!(rebuilt.expect("it ends").compared.unwrap().is_identical());
+    });
+}
+
+/// Places whose versions are more than a column can hold.
+struct Overflowing;
+
+const OVERFLOWING: &dyn AnyModel = &Erased::<Overflowing>::new();
+
+impl ReadModel for Overflowing {
+    const NAME: &'static str = "overflowing_places";
+    const VERSION: u32 = 1;
+    type Row = Place;
+
+    fn keys(event: &Envelope) -> Keys<PlaceId> {
+        Places::keys(event)
+    }
+
+    fn evolve(row: Option<Place>, id: &PlaceId, event: &Envelope) -> Result<Option<Place>, Unfit> {
+        let row = Places::evolve(row, id, event)?;
+        Ok(row.map(|row| Place { version: u64::MAX, ..row }))
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped() {
+    let stage = Stage::set().await;
+    for checkpoint in [20, 100_000] {
+        let stopped = rebuild(&*stage.store, &stage.reads, OVERFLOWING, checkpoint, |_| {}).await;
+        let stopped = stopped.unwrap_err();
+        assert!(matches!(stopped, RepairError::Reads(ReadError::Stopped)), "{stopped:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

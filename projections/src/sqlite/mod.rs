@@ -14,7 +14,7 @@ pub(crate) use scratch::{Scratch, Snapshot, open_scratch, open_snapshot, write_c
 #[cfg(test)]
 pub(crate) use select::statement;
 pub(crate) use select::{count, select, sums};
-pub(crate) use switching::{build_before, drop_build, drop_table, next_build, size, switch, tables};
+pub(crate) use switching::{build_before, drop_build, drop_table, next_build, reject, size, switch, tables};
 pub(crate) use tables::{
     Build, Place, advance, belong_to, build, indexes, live_build, live_build_if_any, may_belong_to, places,
     prepare,
@@ -120,7 +120,18 @@ fn value(kind: Type, stored: ValueRef<'_>) -> Result<Value, Unreadable> {
             .map(Value::Date),
         _ => None,
     };
-    read.ok_or_else(|| Unreadable { wanted: storage(kind), value: Value::Text(format!("{stored:?}")) })
+    read.ok_or_else(|| Unreadable { wanted: kind.name(), value: Value::Text(shown(stored)) })
+}
+
+/// What is stored, for people.
+fn shown(stored: ValueRef<'_>) -> String {
+    match stored {
+        ValueRef::Null => "NULL".into(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
 }
 
 /// The values of `columns`, which stand in the row from `first` on.
@@ -131,6 +142,32 @@ fn values<'c>(
 ) -> Result<Vec<Value>, ReadError> {
     let read = |(at, column): (usize, &ColumnSpec)| Ok(value(column.kind, row.get_ref(first + at)?)?);
     columns.into_iter().enumerate().map(read).collect()
+}
+
+/// A row to look at: a value that cannot be read is a text that says so.
+struct Seen {
+    values: Vec<Value>,
+    /// How many of the first values could be read.
+    readable: usize,
+}
+
+impl Seen {
+    fn of<'c>(
+        row: &rusqlite::Row<'_>,
+        columns: impl IntoIterator<Item = &'c ColumnSpec>,
+    ) -> Result<Self, ReadError> {
+        let (mut values, mut readable) = (Vec::new(), None);
+        for (at, column) in columns.into_iter().enumerate() {
+            values.push(value(column.kind, row.get_ref(at)?).unwrap_or_else(
+                |Unreadable { value, .. }| {
+                    readable.get_or_insert(at);
+                    Value::Text(format!("unreadable: {value}"))
+                },
+            ));
+        }
+        let readable = readable.unwrap_or(values.len());
+        Ok(Seen { values, readable })
+    }
 }
 
 /// The partition, as the first column of every table.

@@ -1,10 +1,10 @@
 //! Rows in bulk: load by keys, write, delete, and read a whole table in key order.
 
 use super::tables::{Build, view};
-use super::{PARTITION, batches, placeholders, quoted, values};
+use super::{PARTITION, Seen, batches, placeholders, quoted, values};
 use crate::model::{AnyModel, Erased, ReadModel, StoredKey, StoredRow};
 use crate::reads::ReadError;
-use crate::row::{ColumnSpec, Role, Row, Value};
+use crate::row::{ColumnSpec, Role, Row, Unreadable, Value};
 use rusqlite::{Connection, Rows, params_from_iter};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ fn load_from(
     table: &str,
     columns: &'static [ColumnSpec],
     keys: &[StoredKey],
-    mut found: impl FnMut(Vec<Value>) -> Result<(), ReadError>,
+    mut found: impl FnMut(&rusqlite::Row<'_>) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let key: Vec<_> = key_columns(columns).collect();
     let all = || std::iter::once(&PARTITION).chain(columns);
@@ -46,25 +46,29 @@ fn load_from(
         let mut statement = conn.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(batch.into_iter().flatten()))?;
         while let Some(row) = rows.next()? {
-            found(values(row, 0, all())?)?;
+            found(row)?;
         }
     }
     Ok(())
 }
 
-/// The rows of `keys` that the build has.
+/// The rows of `keys` that the build has; of one that cannot be read, why.
 pub(crate) fn load(
     conn: &Connection,
     build: &Build,
     model: &dyn AnyModel,
     keys: &[StoredKey],
-) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
-    let key_width = key_columns(model.columns()).count();
+) -> Result<HashMap<StoredKey, Result<StoredRow, Unreadable>>, ReadError> {
+    let key: Vec<_> = key_columns(model.columns()).collect();
     let mut rows = HashMap::with_capacity(keys.len());
-    load_from(conn, &build.table(), model.columns(), keys, |mut stored| {
-        let row = stored.split_off(1);
-        stored.extend_from_slice(&row[..key_width - 1]);
-        rows.insert(stored, row);
+    load_from(conn, &build.table(), model.columns(), keys, |row| {
+        // What was found by its key has one that can be read.
+        let key = [values(row, 0, [&PARTITION])?, values(row, 1, key[1..].iter().copied())?].concat();
+        match values(row, 1, model.columns()) {
+            Ok(row) => rows.insert(key, Ok(row)),
+            Err(ReadError::Unreadable(why)) => rows.insert(key, Err(why)),
+            Err(error) => return Err(error),
+        };
         Ok(())
     })?;
     Ok(rows)
@@ -73,8 +77,8 @@ pub(crate) fn load(
 /// The live rows of `keys` that exist.
 pub(crate) fn rows_of<M: ReadModel>(conn: &Connection, keys: &[StoredKey]) -> Result<Vec<M::Row>, ReadError> {
     let mut rows = Vec::with_capacity(keys.len());
-    load_from(conn, &view(&Erased::<M>::new()), M::Row::COLUMNS, keys, |mut stored| {
-        rows.push(M::Row::from_values(stored.drain(1..))?);
+    load_from(conn, &view(&Erased::<M>::new()), M::Row::COLUMNS, keys, |row| {
+        rows.push(M::Row::from_values(values(row, 1, M::Row::COLUMNS)?)?);
         Ok(())
     })?;
     Ok(rows)
@@ -116,7 +120,7 @@ pub(crate) fn delete(
     Ok(())
 }
 
-/// Shows every row of the build to `see`, partition first, in key order.
+/// Shows every row of the build to `see`, partition first, in key order. What cannot be read is a text that says so.
 pub(crate) fn scan(
     conn: &Connection,
     build: &Build,
@@ -126,12 +130,13 @@ pub(crate) fn scan(
     let mut statement = conn.prepare(&in_key_order(build, model))?;
     let mut rows = statement.query([])?;
     while let Some(row) = next(&mut rows, model)? {
-        see(&row);
+        see(&row.values);
     }
     Ok(())
 }
 
-/// Shows every row of two builds to `see`, those of the same key together, in key order.
+/// Shows every row of two builds to `see`, those of the same key together, in key order. What cannot be read is a text
+/// that says so; no row of the other build has a key with such a text.
 pub(crate) fn scan_both(
     conn: &Connection,
     model: &dyn AnyModel,
@@ -149,9 +154,14 @@ pub(crate) fn scan_both(
             (None, None) => return Ok(()),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(one), Some(other)) => one[..key_width].cmp(&other[..key_width]),
+            // A key that cannot be read has no place among the others: it is shown where it stands.
+            (Some(one), Some(_)) if one.readable < key_width => Ordering::Less,
+            (Some(_), Some(other)) if other.readable < key_width => Ordering::Greater,
+            (Some(one), Some(other)) => one.values[..key_width].cmp(&other.values[..key_width]),
         };
-        see(one.as_deref().filter(|_| order.is_le()), other.as_deref().filter(|_| order.is_ge()));
+        let of_one = one.as_ref().filter(|_| order.is_le());
+        let of_other = other.as_ref().filter(|_| order.is_ge());
+        see(of_one.map(|row| &row.values[..]), of_other.map(|row| &row.values[..]));
         if order.is_le() {
             one = next(&mut left, model)?;
         }
@@ -167,7 +177,7 @@ fn in_key_order(build: &Build, model: &dyn AnyModel) -> String {
     format!("SELECT {} FROM \"{}\" ORDER BY {order}", quoted(all), build.table())
 }
 
-fn next(rows: &mut Rows<'_>, model: &dyn AnyModel) -> Result<Option<Vec<Value>>, ReadError> {
+fn next(rows: &mut Rows<'_>, model: &dyn AnyModel) -> Result<Option<Seen>, ReadError> {
     let Some(row) = rows.next()? else { return Ok(None) };
-    values(row, 0, std::iter::once(&PARTITION).chain(model.columns())).map(Some)
+    Seen::of(row, std::iter::once(&PARTITION).chain(model.columns())).map(Some)
 }

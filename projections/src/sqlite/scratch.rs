@@ -4,7 +4,7 @@
 use super::rows::{delete, load, scan_both, upsert};
 use super::tables::{Build, definition, live_build_if_any};
 use super::{is_refusal, open_reader};
-use crate::bulk::{Target, WriteError};
+use crate::bulk::{Target, WriteError, readable};
 use crate::folding::Changes;
 use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::poison::Frozen;
@@ -90,7 +90,7 @@ impl Scratch {
 
 impl Target for Scratch {
     fn load(&self, keys: &[StoredKey]) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
-        load(&self.conn(), &self.build, self.model, keys)
+        readable(load(&self.conn(), &self.build, self.model, keys)?)
     }
 
     fn write(&self, changes: &[Changes], _: Position, _: Position) -> Result<(), WriteError> {

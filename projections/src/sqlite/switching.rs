@@ -1,7 +1,7 @@
 //! From one build of a model to another: the build that is being made, the switch to it, the way back, and what is
 //! dropped.
 
-use super::tables::{Build, build, create_build, live_build, position, show};
+use super::tables::{Build, build, create_build, live_build, next_number, position, show};
 use crate::builds::{Table, TableState};
 use crate::model::AnyModel;
 use crate::reads::ReadError;
@@ -21,12 +21,7 @@ pub(crate) fn next_build(conn: &Connection, model: &dyn AnyModel) -> Result<Buil
     if let Some(number) = begun {
         return build(conn, model, number);
     }
-    let newest: i64 = conn.query_row(
-        "SELECT max(build) FROM builds WHERE model = ? AND fingerprint = ?",
-        params![live.model, live.fingerprint],
-        |row| row.get(0),
-    )?;
-    let next = Build { number: newest + 1, position: Position::START, ..live };
+    let next = Build { number: next_number(conn, model)?, position: Position::START, ..live };
     create_build(conn, model, &next)?;
     conn.execute(
         "INSERT INTO unfinished (model, fingerprint, build) VALUES (?, ?, ?)",
@@ -41,18 +36,30 @@ pub(crate) fn switch(conn: &Connection, model: &dyn AnyModel, to: &Build) -> Res
         "UPDATE live SET build = ? WHERE model = ? AND fingerprint = ?",
         params![to.number, to.model, to.fingerprint],
     )?;
-    conn.execute(
-        "DELETE FROM unfinished WHERE model = ? AND fingerprint = ? AND build = ?",
-        params![to.model, to.fingerprint, to.number],
-    )?;
+    for book in ["unfinished", "rejected"] {
+        conn.execute(
+            &format!("DELETE FROM {book} WHERE model = ? AND fingerprint = ? AND build = ?"),
+            params![to.model, to.fingerprint, to.number],
+        )?;
+    }
     show(conn, model, to)
 }
 
-/// The newest build before the live one.
+/// Remembers of a build that was live that it was turned away from.
+pub(crate) fn reject(conn: &Connection, build: &Build) -> Result<(), ReadError> {
+    conn.execute(
+        "INSERT OR IGNORE INTO rejected (model, fingerprint, build) VALUES (?, ?, ?)",
+        params![build.model, build.fingerprint, build.number],
+    )?;
+    Ok(())
+}
+
+/// What was live before the live build: the newest before it that nobody has turned away from.
 pub(crate) fn build_before(conn: &Connection, model: &dyn AnyModel) -> Result<Option<Build>, ReadError> {
     let live = live_build(conn, model)?;
     let before: Option<i64> = conn.query_row(
-        "SELECT max(build) FROM builds WHERE model = ? AND fingerprint = ? AND build < ?",
+        "SELECT max(build) FROM builds LEFT JOIN rejected USING (model, fingerprint, build)
+         WHERE model = ? AND fingerprint = ? AND build < ? AND rejected.build IS NULL",
         params![live.model, live.fingerprint, live.number],
         |row| row.get(0),
     )?;
@@ -62,15 +69,18 @@ pub(crate) fn build_before(conn: &Connection, model: &dyn AnyModel) -> Result<Op
 /// Every build of every model, of this program and of others, without its size.
 pub(crate) fn tables(conn: &Connection) -> Result<Vec<Table>, ReadError> {
     let mut statement = conn.prepare_cached(
-        "SELECT model, fingerprint, builds.build, position, live.build IS builds.build, unfinished.build IS builds.build
-         FROM builds LEFT JOIN live USING (model, fingerprint) LEFT JOIN unfinished USING (model, fingerprint)
+        "SELECT model, fingerprint, builds.build, position, live.build IS builds.build, unfinished.build IS builds.build,
+             rejected.build IS builds.build
+         FROM builds LEFT JOIN rejected USING (model, fingerprint, build)
+             LEFT JOIN live USING (model, fingerprint) LEFT JOIN unfinished USING (model, fingerprint)
          ORDER BY model, fingerprint, builds.build",
     )?;
     let rows = statement.query_map([], |row| {
-        let state = match (row.get(4)?, row.get(5)?) {
-            (true, _) => TableState::Live,
-            (false, true) => TableState::Unfinished,
-            (false, false) => TableState::Old,
+        let state = match (row.get(4)?, row.get(5)?, row.get(6)?) {
+            (true, _, _) => TableState::Live,
+            (false, true, _) => TableState::Unfinished,
+            (false, false, true) => TableState::Rejected,
+            (false, false, false) => TableState::Old,
         };
         Ok(Table {
             model: row.get(0)?,
@@ -117,9 +127,9 @@ fn drop_named(
     fingerprint: &str,
     build: i64,
 ) -> Result<(), ReadError> {
-    conn.execute_batch(&format!("DROP TABLE \"{table}\""))?;
+    conn.execute_batch(&format!("DROP TABLE IF EXISTS \"{table}\""))?;
     conn.execute("DELETE FROM frozen WHERE build = ?", [table])?;
-    for book in ["live", "unfinished", "builds"] {
+    for book in ["live", "unfinished", "rejected", "builds"] {
         conn.execute(
             &format!("DELETE FROM {book} WHERE model = ? AND fingerprint = ? AND build = ?"),
             params![model, fingerprint, build],

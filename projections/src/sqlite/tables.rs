@@ -33,6 +33,10 @@ pub(super) const LATER: &str = "
     CREATE TABLE IF NOT EXISTS unfinished (
         model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
         PRIMARY KEY (model, fingerprint)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS rejected (
+        model TEXT NOT NULL, fingerprint TEXT NOT NULL, build INTEGER NOT NULL,
+        PRIMARY KEY (model, fingerprint, build)
     ) STRICT, WITHOUT ROWID;";
 
 /// Whether these may be the read models of the log of this name, as far as they know theirs.
@@ -96,7 +100,7 @@ pub(crate) fn prepare(conn: &Connection, model: &dyn AnyModel) -> Result<(), Rea
         let first = Build {
             model: model.name(),
             fingerprint: model.fingerprint(),
-            number: 1,
+            number: next_number(conn, model)?,
             position: Position::START,
         };
         create_build(conn, model, &first)?;
@@ -110,6 +114,15 @@ pub(crate) fn prepare(conn: &Connection, model: &dyn AnyModel) -> Result<(), Rea
         show(conn, model, &first)?;
     }
     Ok(())
+}
+
+/// A number no build of this fingerprint has: there may be older ones where somebody dropped the live one.
+pub(super) fn next_number(conn: &Connection, model: &dyn AnyModel) -> Result<i64, ReadError> {
+    Ok(conn.query_row(
+        "SELECT coalesce(max(build), 0) + 1 FROM builds WHERE model = ? AND fingerprint = ?",
+        params![model.name(), model.fingerprint()],
+        |row| row.get(0),
+    )?)
 }
 
 /// The build that is live for this program.

@@ -2,15 +2,11 @@
 
 use super::*;
 use crate::models::REGISTRY;
-use crate::rehearsal::{Meddled, Stage};
+use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
 use crate::row::Value;
-use crate::{ChangedColumn, DIFFERENCES_TOLD_MAX, Difference, digest};
+use crate::{ChangedColumn, Difference, digest, drop_table, tables};
 use cityos_eventstore::store::EventStore;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-fn model(name: &str) -> &'static dyn AnyModel {
-    *REGISTRY.iter().find(|model| model.name() == name).unwrap()
-}
 
 async fn verified(stage: &Stage, model: &'static dyn AnyModel) -> Verified {
     verify(&*stage.store, &stage.reads, model, |_| {}).await.unwrap()
@@ -60,15 +56,47 @@ async fn rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs() 
 }
 
 #[tokio::test]
-async fn of_many_differences_all_are_counted_and_the_first_are_told() {
+async fn a_value_that_nobody_can_read_is_told_with_its_key_and_its_column() {
     let stage = Stage::set().await;
     stage.projector().await.catch_up().await.unwrap();
-    let many = model("ledger_entries");
-    let count = stage.tamper(many, "DELETE FROM TABLE").await;
-    assert!(count > DIFFERENCES_TOLD_MAX, "{count}");
-    let compared = verified(&stage, many).await.compared;
-    assert_eq!(compared.missing, count as u64);
-    assert_eq!(compared.differences.len(), DIFFERENCES_TOLD_MAX);
+    for Damage { model: name, column, sql, shows } in DAMAGES {
+        let damaged = stage.tamper(model(name), sql).await as u64;
+        let compared = verified(&stage, model(name)).await.compared;
+        assert_eq!((compared.missing, compared.extra, compared.changed), (0, 0, damaged), "{name}");
+        let Difference::Changed { columns, .. } = &compared.differences[0] else { panic!("{compared:?}") };
+        let [changed] = &columns[..] else { panic!("{columns:?}") };
+        assert_eq!((changed.name, changed.table.to_string()), (column, format!("unreadable: {shows}")));
+    }
+}
+
+#[tokio::test]
+async fn of_a_key_that_nobody_can_read_the_row_is_missing_and_one_too_many_is_there() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    for cut in ["x'00'", "x'ff'"] {
+        let cut = format!("UPDATE TABLE SET id = {cut} WHERE id = (SELECT min(id) FROM TABLE)");
+        let cut = stage.tamper(model("vendors"), cut.leak()).await as u64;
+        let compared = verified(&stage, model("vendors")).await.compared;
+        assert_eq!((compared.missing, compared.extra, compared.changed), (cut, cut, 0), "{compared:?}");
+        stage.rebuild(model("vendors")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_switch_and_a_drop_meanwhile_are_not_held_up_and_disturb_nothing() {
+    let stage = Stage::set().await;
+    stage.projector().await.catch_up().await.unwrap();
+    let switched = AtomicBool::new(false);
+    let log = Meddled::after(1, &stage.store, async |page| {
+        if !switched.swap(true, Ordering::SeqCst) {
+            stage.rebuild(REGISTRY[0]).await;
+            let old = tables(&stage.reads).await.unwrap().into_iter().find(|table| table.is_of(REGISTRY[0]));
+            drop_table(&stage.reads, REGISTRY, old.unwrap()).await.unwrap();
+        }
+        Ok(page)
+    });
+    let found = verify(&log, &stage.reads, REGISTRY[0], |_| {}).await.unwrap();
+    assert!(found.is_sound() && switched.load(Ordering::SeqCst), "{found:?}");
 }
 
 #[tokio::test]

@@ -64,6 +64,33 @@ async fn a_full_disk_takes_no_orders_says_so_and_loses_none_and_goes_on_once_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn deleting_the_read_models_makes_room_on_a_full_disk_and_they_are_made_anew() {
+    let at = Installation::on_disk_of(DISK);
+    let server = at.serve(&["--sample"]);
+    let token = sample::admin(&at);
+    settled(&server, &token).await;
+    let market = Market::of(&server, &token).await;
+    for _ in 0..3 {
+        assert_eq!(at.run(&["projection", "rebuild", "--all"]).code, Some(0));
+    }
+    at.fill_disk();
+    let mut number = 0;
+    while place(&server, &token, &market, number).await.get("errors").is_none() {
+        number += 1;
+        assert!(number < ORDERS_MAX, "the disk is never full");
+    }
+    assert!(server.interrupt().success());
+    for file in ["read.db", "read.db-wal", "read.db-shm"] {
+        drop(std::fs::remove_file(at.data().join(file)));
+    }
+    let server = at.serve(&[]);
+    assert_eq!(place(&server, &token, &market, number).await.get("errors"), None);
+    // So small a disk is soon full again.
+    at.make_room();
+    settled(&server, &token).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_takes_no_writes_is_named_by_whatever_would_write_and_nothing_on_it_changes() {
     let at = Installation::on_disk_of(DISK);
     let server = at.serve(&["--sample"]);

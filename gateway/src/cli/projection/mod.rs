@@ -42,7 +42,7 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Compares read models with the log. Exits with 3 where they differ.
     Verify(verify::Verify),
-    /// Makes the table before the live one the live one again.
+    /// Makes what was live before the live table the live one again.
     Rollback(rollback::Rollback),
     /// Drops tables that are not live.
     Drop(drop::Drop),

@@ -1,7 +1,7 @@
 //! `cityos projection retry`: frozen rows folded anew.
 
 use super::super::say;
-use super::telling::{counted, frozen, frozen_json};
+use super::telling::{counted, frozen_json, frozen_rows};
 use super::{City, each, named};
 use cityos_projections::models::REGISTRY;
 use cityos_projections::{AnyModel, Retried, retry_frozen};
@@ -49,9 +49,8 @@ impl Retry {
                 format!("{name}: no row is frozen\n")
             };
         }
-        let mut text = format!("{name}: {healed} live again, {stay} still frozen\n");
-        text.extend(retried.frozen.iter().map(|row| frozen(model, row)));
-        text
+        let text = format!("{name}: {healed} live again, {stay} still frozen\n");
+        text + &frozen_rows(model, &retried.frozen)
     }
 }
 

@@ -37,7 +37,7 @@ struct Watched {
 
 impl Watched {
     fn eta_s(&self) -> Option<u64> {
-        self.rate.map(|rate| self.standing.lag().div_ceil(rate))
+        self.rate.and_then(|rate| telling::eta_s(self.standing.lag(), rate))
     }
 }
 
@@ -67,9 +67,9 @@ async fn watched(city: &City, models: &[&'static dyn AnyModel]) -> anyhow::Resul
     if now.iter().any(|standing| standing.lag() > 0) {
         tokio::time::sleep(WATCHED_FOR).await;
         let later = look().await?;
+        let passed = begun.elapsed();
         for ((rate, before), after) in rates.iter_mut().zip(&now).zip(&later) {
-            let moved = after.position.0.saturating_sub(before.position.0);
-            *rate = Some(telling::rate(moved, begun.elapsed())).filter(|rate| *rate > 0 && after.lag() > 0);
+            *rate = moving(before, after, passed);
         }
         now = later;
     }
@@ -78,6 +78,12 @@ async fn watched(city: &City, models: &[&'static dyn AnyModel]) -> anyhow::Resul
         Some(Watched { model, standing, rate })
     };
     Ok(now.into_iter().zip(rates).filter_map(watched).collect())
+}
+
+/// How many events a second a model that is behind has moved on in so long, unless it stands still.
+fn moving(before: &Standing, after: &Standing, passed: Duration) -> Option<u64> {
+    let moved = after.position.0.saturating_sub(before.position.0);
+    Some(telling::rate(moved, passed)).filter(|rate| *rate > 0 && after.lag() > 0)
 }
 
 fn for_people(watched: &[Watched]) -> String {
@@ -128,5 +134,59 @@ fn time(time: TimeDelta) -> String {
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cityos_domain::log::Position;
+
+    fn standing(position: u64) -> Standing {
+        Standing {
+            model: "orders",
+            fingerprint: "0123456789ab".into(),
+            position: Position(position),
+            head: Position(1_000),
+            behind: TimeDelta::seconds(3_700),
+            frozen_count: 0,
+            frozen: Vec::new(),
+        }
+    }
+
+    fn told(from: u64, to: u64, seconds: u64) -> (Vec<String>, serde_json::Value) {
+        let rate = moving(&standing(from), &standing(to), Duration::from_secs(seconds));
+        let model = model("orders").unwrap();
+        let watched = Watched { model, standing: standing(to), rate };
+        let line = line(&watched);
+        let text = for_people(&[watched]);
+        let words = text.lines().last().unwrap().split("  ").map(str::trim);
+        (words.filter(|word| !word.is_empty()).map(str::to_owned).collect(), line)
+    }
+
+    #[test]
+    fn a_model_that_moves_has_a_rate_and_a_time_of_arrival() {
+        let (words, line) = told(200, 400, 2);
+        assert_eq!(words, ["orders", "600", "1 h 1 min", "100/s", "6 s", "0"]);
+        let told =
+            [&line["lag_events"], &line["lag_seconds"], &line["events_per_second"], &line["eta_seconds"]];
+        assert_eq!(told, [&json!(600), &json!(3_700), &json!(100), &json!(6)]);
+    }
+
+    #[test]
+    fn a_model_that_stands_still_or_all_but_does_or_is_there_has_neither() {
+        for (from, to, seconds) in [(400, 400, 1), (400, 401, 3), (400, 200, 1), (900, 1_000, 1)] {
+            let (words, line) = told(from, to, seconds);
+            assert_eq!(words[3..5], ["-", "-"], "{from} to {to}");
+            assert!(line["events_per_second"].is_null() && line["eta_seconds"].is_null(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_told_in_its_two_greatest_units() {
+        let told = |seconds| time(TimeDelta::seconds(seconds));
+        assert_eq!([told(0), told(59), told(60)], ["0 s", "59 s", "1 min 0 s"]);
+        assert_eq!([told(3_599), told(3_600), told(86_399)], ["59 min 59 s", "1 h 0 min", "23 h 59 min"]);
+        assert_eq!(told(90_000), "1 d 1 h");
     }
 }

@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 /// How often JSON lines tell of progress.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
+/// The most differences that are told to people. JSON tells all that were kept.
+const DIFFERENCES_TOLD_MAX: usize = 10;
+
 /// Tells how far something is: with a bar on a terminal, with a line now and then as JSON, otherwise not at all.
 pub struct Teller {
     model: &'static str,
     bar: Option<ProgressBar>,
     json: bool,
     begun: Instant,
-    told: Instant,
+    /// When a line told of progress.
+    told: Option<Instant>,
 }
 
 impl Teller {
@@ -28,8 +32,7 @@ impl Teller {
             bar.set_style(ProgressStyle::with_template(style)?);
             bar.set_prefix(model.name());
         }
-        let now = Instant::now();
-        Ok(Teller { model: model.name(), bar, json, begun: now, told: now })
+        Ok(Teller { model: model.name(), bar, json, begun: Instant::now(), told: None })
     }
 
     /// It is as far as this.
@@ -44,18 +47,10 @@ impl Teller {
                 Progress::Indexing => bar.set_message("indexing"),
             }
         }
-        if self.json && (self.told.elapsed() >= TOLD_EVERY || !matches!(progress, Progress::Folding { .. })) {
-            self.told = Instant::now();
-            let line = match progress {
-                Progress::Folding { from, at, to } => {
-                    let (done, left) = (at.0 - from.0, to.0.saturating_sub(at.0));
-                    let rate = rate(done, self.begun.elapsed());
-                    json!({ "model": self.model, "doing": "folding", "position": at.0, "to": to.0,
-                        "events_per_second": rate, "eta_seconds": left.checked_div(rate) })
-                }
-                Progress::Comparing => json!({ "model": self.model, "doing": "comparing" }),
-                Progress::Indexing => json!({ "model": self.model, "doing": "indexing" }),
-            };
+        let just_told = self.told.is_some_and(|told| told.elapsed() < TOLD_EVERY);
+        if self.json && !(just_told && matches!(progress, Progress::Folding { .. })) {
+            self.told = Some(Instant::now());
+            let line = line(self.model, progress, self.begun.elapsed());
             // What is printed at the end counts; where this cannot be, that cannot be either.
             drop(say(&format!("{line}\n")));
         }
@@ -70,6 +65,25 @@ impl Teller {
     }
 }
 
+/// How far it is after so long.
+fn line(model: &str, progress: Progress, passed: Duration) -> serde_json::Value {
+    match progress {
+        Progress::Folding { from, at, to } => {
+            let (done, left) = (at.0.saturating_sub(from.0), to.0.saturating_sub(at.0));
+            let rate = rate(done, passed);
+            json!({ "model": model, "doing": "folding", "position": at.0, "to": to.0,
+                "events_per_second": rate, "eta_seconds": eta_s(left, rate) })
+        }
+        Progress::Comparing => json!({ "model": model, "doing": "comparing" }),
+        Progress::Indexing => json!({ "model": model, "doing": "indexing" }),
+    }
+}
+
+/// In how many seconds so many events are done, at so many a second; of what stands still nobody knows.
+pub fn eta_s(left: u64, rate: u64) -> Option<u64> {
+    (rate > 0).then(|| left.div_ceil(rate))
+}
+
 /// So many a second.
 pub fn rate(count: u64, time: Duration) -> u64 {
     (count as f64 / time.as_secs_f64().max(0.001)).round() as u64
@@ -80,10 +94,11 @@ pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The differences, a line each, and how many more there are.
+/// The first of the differences, a line each, and how many more there are.
 pub fn differences(model: &dyn AnyModel, differences: &[Difference], all: u64) -> String {
     let mut text = String::new();
-    for difference in differences {
+    let told = &differences[..differences.len().min(DIFFERENCES_TOLD_MAX)];
+    for difference in told {
         text += &match difference {
             Difference::Missing { key } => format!("  {}: not in the table\n", key_text(model, key)),
             Difference::Extra { key } => format!("  {}: not in the log\n", key_text(model, key)),
@@ -96,7 +111,7 @@ pub fn differences(model: &dyn AnyModel, differences: &[Difference], all: u64) -
             }
         };
     }
-    let more = all - differences.len() as u64;
+    let more = all - told.len() as u64;
     if more > 0 {
         text += &format!("  and {more} more\n");
     }
@@ -107,7 +122,7 @@ fn quoted(value: &Value) -> String {
     if *value == Value::Null { "nothing".into() } else { format!("`{value}`") }
 }
 
-/// The same as JSON.
+/// All that were kept, as JSON.
 pub fn differences_json(model: &dyn AnyModel, differences: &[Difference]) -> serde_json::Value {
     let told = |difference: &Difference| match difference {
         Difference::Missing { key } => json!({ "kind": "missing", "key": key_json(model, key) }),
@@ -125,6 +140,11 @@ pub fn differences_json(model: &dyn AnyModel, differences: &[Difference]) -> ser
 /// A frozen row on a line.
 pub fn frozen(model: &dyn AnyModel, row: &Frozen) -> String {
     format!("  {}: event {} at {}: {}\n", key_text(model, &row.key), row.event, row.position.0, row.error)
+}
+
+/// Frozen rows, a line each.
+pub fn frozen_rows(model: &dyn AnyModel, rows: &[Frozen]) -> String {
+    rows.iter().map(|row| frozen(model, row)).collect()
 }
 
 /// A frozen row as JSON.
@@ -145,5 +165,46 @@ fn plain(value: &Value) -> serde_json::Value {
         Value::Bool(yes) => (*yes).into(),
         Value::Integer(number) => (*number).into(),
         Value::Text(_) | Value::Uuid(_) | Value::Instant(_) | Value::Date(_) => value.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cityos_domain::log::Position;
+    use cityos_projections::models::REGISTRY;
+
+    fn folding(from: u64, at: u64, to: u64, seconds: u64) -> serde_json::Value {
+        let progress = Progress::Folding { from: Position(from), at: Position(at), to: Position(to) };
+        line("orders", progress, Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn progress_tells_where_it_is_how_fast_and_how_much_longer() {
+        let line = folding(100, 300, 1_350, 2);
+        let told = json!({ "model": "orders", "doing": "folding", "position": 300, "to": 1_350,
+            "events_per_second": 100, "eta_seconds": 11 });
+        assert_eq!(line, told);
+    }
+
+    #[test]
+    fn what_has_not_moved_yet_has_no_time_of_arrival_and_what_is_there_needs_none() {
+        let still = folding(100, 100, 1_350, 2);
+        assert_eq!((&still["events_per_second"], &still["eta_seconds"]), (&json!(0), &json!(null)));
+        let slow = folding(0, 1, 1_350, 60);
+        assert_eq!((&slow["events_per_second"], &slow["eta_seconds"]), (&json!(0), &json!(null)));
+        assert_eq!(folding(0, 1_350, 1_350, 1)["eta_seconds"], 0);
+        assert_eq!(folding(0, 1_350, 1_350, 0)["events_per_second"], 1_350_000, "no time at all has passed");
+    }
+
+    #[test]
+    fn people_are_told_the_first_differences_and_how_many_more_there_are_and_json_all() {
+        let model = REGISTRY[0];
+        let missing = |_| Difference::Missing { key: vec![Value::Null; 2] };
+        let kept: Vec<_> = (0..DIFFERENCES_TOLD_MAX + 3).map(missing).collect();
+        let text = differences(model, &kept, 20);
+        assert_eq!(text.lines().count(), DIFFERENCES_TOLD_MAX + 1);
+        assert!(text.ends_with("  and 10 more\n"), "{text}");
+        assert_eq!(differences_json(model, &kept).as_array().map(Vec::len), Some(kept.len()));
     }
 }

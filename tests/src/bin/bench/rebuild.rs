@@ -81,7 +81,7 @@ async fn rebuilt(
     took(None);
     let seconds = begun.elapsed().as_secs_f64();
     anyhow::ensure!(rebuilt.to.0 == EVENTS, "the rebuild came to {:?}", rebuilt.to);
-    if let Some(compared) = rebuilt.compared {
+    if let Ok(compared) = rebuilt.compared {
         anyhow::ensure!(compared.is_identical() && compared.log.rows == EVENTS / EVENTS_AN_ORDER);
     }
     Ok((EVENTS as f64 / seconds, spent))
