@@ -253,13 +253,21 @@ pub enum Event {
         /// The steps of which it is not known whether they were done, where the run was given up.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         may_stay: Vec<String>,
+        /// The steps that were still to be done, where the run was given up on its way forward.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        not_done: Vec<String>,
     },
 }
 
 impl Event {
     /// The end of a run that came to it by itself.
     pub fn ended(outcome: Outcome) -> Self {
-        Event::Ended { outcome, stays: Vec::new(), may_stay: Vec::new() }
+        Event::Ended { outcome, stays: Vec::new(), may_stay: Vec::new(), not_done: Vec::new() }
+    }
+
+    /// The end of a run that an operator gave up.
+    pub fn given_up(stays: Vec<String>, may_stay: Vec<String>, not_done: Vec<String>) -> Self {
+        Event::Ended { outcome: Outcome::Abandoned, stays, may_stay, not_done }
     }
 }
 
@@ -307,6 +315,11 @@ pub enum Rejection {
     /// It can no longer go back.
     #[error("step `{0}` is, or may have been, done, and there is no way back from it")]
     PastReturn(String),
+    /// Its step must be done, sooner or later: to turn back would forget that.
+    #[error(
+        "step `{0}` is to be done, and there is no way back from it: the run can only be given up as it stands"
+    )]
+    Onward(String),
     /// It goes back already.
     #[error("the run goes back already")]
     GoesBack,
@@ -327,6 +340,7 @@ impl Reject for Rejection {
             Rejection::OtherStep { .. } => "SAGA_RUN_OTHER_STEP",
             Rejection::LearnsNothing => "SAGA_RUN_LEARNS_NOTHING",
             Rejection::PastReturn(_) => "SAGA_RUN_PAST_RETURN",
+            Rejection::Onward(_) => "SAGA_RUN_ONWARD",
             Rejection::GoesBack => "SAGA_RUN_GOES_BACK",
         }
     }

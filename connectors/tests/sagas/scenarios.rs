@@ -630,8 +630,8 @@ async fn d43_a_repeated_wish_starts_no_second_run_and_an_answer_after_the_end_ch
     stop.send(()).unwrap();
     worker.await.unwrap();
     quick.settle().await;
-    let stays = vec!["answer".into(), "claim".into()];
-    let given_up = Run::Ended { outcome: Outcome::Abandoned, stays, may_stay: vec!["transfer".into()] };
+    let [stays, not_done] = [["answer", "claim"], ["submit", "settle"]].map(|it| it.map(Into::into).to_vec());
+    let given_up = Run::given_up(stays, vec!["transfer".into()], not_done);
     assert_eq!(world.history("payout").await.last().unwrap().1, given_up);
     // It was made after all: that is what `may_stay` means.
     assert_eq!(world.sandbox.done(Operation::Transfer).await.unwrap().len(), 1);

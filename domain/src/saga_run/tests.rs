@@ -233,12 +233,19 @@ fn a_failure_past_a_pivot_parks_whatever_it_is() {
 }
 
 #[test]
-fn a_step_without_any_way_back_parks_even_when_refused_and_can_then_be_given_up_cleanly() {
-    let mut run = Rehearsed::of(&[("capture", Way::Onward)]);
-    let events = run.fail(FailureKind::Permanent, None);
+fn what_a_step_without_any_way_back_is_for_is_not_forgotten_by_turning_the_run_back() {
+    let steps = [("capture", Way::Onward), ("record", Way::Onward)];
+    let (mut refused, mut tried_again) = (Rehearsed::of(&steps), Rehearsed::of(&steps));
+    let events = refused.fail(FailureKind::Permanent, None);
     assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
-    let events = run.intervene(Measure::Compensate).unwrap();
-    assert_eq!(events.last(), Some(&Event::ended(Outcome::Compensated)));
+    tried_again.fail(FailureKind::Transient, Some(TimeDelta::minutes(5)));
+    for mut run in [refused, tried_again] {
+        assert_eq!(run.live().way_back(), Err(Rejection::Onward("capture".into())));
+        assert_eq!(run.intervene(Measure::Compensate), Err("SAGA_RUN_ONWARD".into()));
+        let events = run.intervene(Measure::Abandon).unwrap();
+        let not_done = vec!["capture".into(), "record".into()];
+        assert_eq!(events, [Event::given_up(vec![], vec![], not_done)]);
+    }
 }
 
 #[test]
@@ -321,15 +328,23 @@ fn operators_do_not_disturb_a_run_that_goes_on() {
 }
 
 #[test]
-fn a_run_that_is_given_up_says_which_effects_stay_and_which_may() {
+fn a_run_that_is_given_up_says_which_effects_stay_which_may_and_what_was_still_to_be_done() {
     let mut run = Rehearsed::started();
     run.done().unwrap();
     run.attempt().unwrap();
     run.fail(FailureKind::Unknown, None);
     let events = run.intervene(Measure::Abandon).unwrap();
-    let (stays, may_stay) = (vec!["reserve".into()], vec!["pay".into()]);
-    assert_eq!(events, [Event::Ended { outcome: Outcome::Abandoned, stays, may_stay }]);
+    let [stays, may_stay, not_done] = ["reserve", "pay", "record"].map(|step| vec![step.into()]);
+    assert_eq!(events, [Event::given_up(stays, may_stay, not_done)]);
     assert_eq!(run.intervene(Measure::Retry), Err("SAGA_RUN_ENDED".into()));
+
+    // On the way back nothing was to be done any more.
+    let mut back = Rehearsed::started();
+    back.done().unwrap();
+    back.fail(FailureKind::Permanent, None);
+    back.fail(FailureKind::Permanent, None);
+    let events = back.intervene(Measure::Abandon).unwrap();
+    assert_eq!(events, [Event::given_up(vec!["reserve".into()], vec![], vec![])]);
 }
 
 #[test]

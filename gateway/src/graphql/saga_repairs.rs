@@ -69,6 +69,8 @@ pub struct SagaRunRepair {
     stays: Vec<String>,
     /// The steps that are perhaps done and would stay so, where it would be given up.
     may_stay: Vec<String>,
+    /// The steps that would not be done any more, where it would be given up.
+    not_done: Vec<String>,
     /// Why it may not be done.
     refused: Option<Rejection>,
 }
@@ -83,19 +85,20 @@ impl SagaRunRepair {
             ends: None,
             stays: Vec::new(),
             may_stay: Vec::new(),
+            not_done: Vec::new(),
             refused: None,
         };
         match outlook {
             Err(rejected) => SagaRunRepair { refused: Some(rejected.into()), ..bare },
             Ok(Outlook::Goes { .. }) => bare,
             Ok(Outlook::Undoes { steps }) => SagaRunRepair { undoes: steps, ..bare },
-            Ok(Outlook::Ends { outcome, stays, may_stay }) => {
+            Ok(Outlook::Ends { outcome, stays, may_stay, not_done }) => {
                 let ends = Some(match outcome {
                     Outcome::Completed => RunState::Completed,
                     Outcome::Compensated => RunState::Compensated,
                     Outcome::Abandoned => RunState::Abandoned,
                 });
-                SagaRunRepair { ends, stays, may_stay, ..bare }
+                SagaRunRepair { ends, stays, may_stay, not_done, ..bare }
             }
         }
     }
@@ -241,7 +244,7 @@ mutations! {
         }
 
         /// Has a run go back and undo what it did. Refused where a step that cannot be undone is, or may have been,
-        /// done.
+        /// done, or is the next and was to be done in any case.
         compensate_saga_run = CompensateSagaRun(mutation, input: CompensateSagaRunInput, expected) -> SagaRunResult {
             intervene(mutation, input.id, Measure::Compensate, &input.reason, expected).await
         }
@@ -254,7 +257,8 @@ mutations! {
             intervene(mutation, input.id, skip, &input.reason, expected).await
         }
 
-        /// Gives a run up as it stands: what it did stays done. Its last entry says which steps that are.
+        /// Gives a run up as it stands: what it did stays done, and the rest is not done. Its last entry says which steps
+        /// these are.
         abandon_saga_run = AbandonSagaRun(mutation, input: AbandonSagaRunInput, expected) -> SagaRunResult {
             intervene(mutation, input.id, Measure::Abandon, &input.reason, expected).await
         }

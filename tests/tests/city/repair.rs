@@ -226,19 +226,17 @@ async fn d45_a_run_that_is_given_up_says_in_the_log_and_to_operators_what_stays(
     let [run] = desk.parked([&["commit=unknown:3"]]).await;
     let (code, foreseen) = desk.saga(&["abandon", &run, "--dry-run"]);
     let foreseen = (code, foreseen[0]["then"].as_str().unwrap().to_owned());
-    let stays = "is given up; done and not undone: `prepare`, then `reserve`; perhaps done: `commit`";
-    assert_eq!(foreseen, (Some(0), stays.to_owned()));
+    let told = "is given up; done and not undone: `prepare`, then `reserve`; perhaps done: `commit`; \
+                 not done: `record`";
+    assert_eq!(foreseen, (Some(0), told.to_owned()));
     desk.saga(&["abandon", &run, "--reason", "it was done by hand"]);
-    let stayed = saga_run::Event::Ended {
-        outcome: Outcome::Abandoned,
-        stays: vec!["prepare".into(), "reserve".into()],
-        may_stay: vec!["commit".into()],
-    };
-    assert_eq!(history(&desk.log, &run).await.last(), Some(&stayed));
+    let stays = vec!["prepare".into(), "reserve".into()];
+    let given_up = saga_run::Event::given_up(stays, vec!["commit".into()], vec!["record".into()]);
+    assert_eq!(history(&desk.log, &run).await.last(), Some(&given_up));
     let shown = desk.show(&run);
     assert_eq!(shown["state"], "abandoned");
     let last = shown["timeline"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!((&last["message"], &last["reason"]), (&json!(stays), &json!("it was done by hand")));
+    assert_eq!((&last["message"], &last["reason"]), (&json!(told), &json!("it was done by hand")));
     assert_eq!(shown["steps"][2], json!({ "step": "commit", "way": "pivot", "is": "perhaps_done" }));
 }
 
@@ -291,6 +289,6 @@ async fn d44_a_run_of_a_saga_this_program_does_not_have_is_parked_and_can_be_loo
     assert_eq!(desk.saga(&["abandon", &run, "--reason", "nobody flies"]).0, Some(0));
     assert_eq!(
         history(&desk.log, &run).await.last(),
-        Some(&saga_run::Event::Ended { outcome: Outcome::Abandoned, stays: vec![], may_stay: vec![] })
+        Some(&saga_run::Event::given_up(vec![], vec![], vec!["fly".into()]))
     );
 }

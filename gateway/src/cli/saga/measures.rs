@@ -27,7 +27,7 @@ pub struct Retry {
 }
 
 /// Has a run go back and undo what it did, the newest first. Refused where a step that cannot be undone is, or may have
-/// been, done.
+/// been, done, or is the next and was to be done in any case.
 #[derive(Args)]
 pub struct Compensate {
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub struct Skip {
     learned: Option<String>,
 }
 
-/// Gives a run up as it stands: what it did stays done. The log says which steps that are.
+/// Gives a run up as it stands: what it did stays done, and the rest is not done. The log says which steps these are.
 #[derive(Args)]
 pub struct Abandon {
     #[command(flatten)]
