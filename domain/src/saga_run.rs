@@ -421,7 +421,9 @@ impl Aggregate for SagaRun {
                     Ok(vec![Event::Parked { reason: reason.clone() }])
                 }
             },
-            Command::Intervene(intervention) => Ok(self.conclude(vec![intervention.measure.decide(run)?])),
+            Command::Intervene(intervention) => {
+                Ok(self.conclude(vec![intervention.measure.decide(run, at)?]))
+            }
         }
     }
 
@@ -452,10 +454,12 @@ impl Aggregate for SagaRun {
             Event::Failed { step, direction, attempt, kind, retry_at, .. } => {
                 let failures = run.failures + 1;
                 let run = match (direction, kind) {
-                    (Direction::Forward, FailureKind::Unknown) => run.marked(step, Mark::Unsure),
+                    (Direction::Forward | Direction::Back, FailureKind::Unknown) => {
+                        run.marked(step, Mark::Unsure)
+                    }
                     (Direction::Forward, FailureKind::Permanent) => run.marked(step, Mark::Ahead),
                     (Direction::Forward, FailureKind::Transient) => run.in_part(step),
-                    (Direction::Back, _) => run,
+                    (Direction::Back, FailureKind::Permanent | FailureKind::Transient) => run,
                 };
                 let stand = retry_at.map_or(Stand::Ready, |at| Stand::Retrying { at });
                 Run { stand, attempts: *attempt, failures, ..run }

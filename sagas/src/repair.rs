@@ -76,7 +76,7 @@ impl Engine {
         measure: &Measure,
     ) -> Result<Planned, StoreError> {
         let (state, seen) = self.executor().load::<SagaRun>(partition, run).await?;
-        let outlook = state.outlook(measure).map_err(Rejected::from);
+        let outlook = state.outlook(measure, self.now()).map_err(Rejected::from);
         let outlook = outlook.and_then(|outlook| self.knows_enough(&state, measure).map(|()| outlook));
         let stranger = match &*state {
             SagaRun::Live(run) => self.registry().driver(run).err(),

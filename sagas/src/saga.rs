@@ -173,8 +173,8 @@ impl From<ExecuteError> for Failure {
     fn from(error: ExecuteError) -> Self {
         match error {
             ExecuteError::Rejected(rejected) => rejected.into(),
-            ExecuteError::Store(error) => error.into(),
-            // A command that may have been written after all is repeated under its id, which finds out.
+            // It may have been written after all: it is repeated under its id, which finds out.
+            ExecuteError::Store(error) => Failure::unknown("STORE_UNAVAILABLE", error),
             ExecuteError::Contended => Failure::transient("CONTENDED", error),
             ExecuteError::VersionConflict { .. }
             | ExecuteError::KeyReused

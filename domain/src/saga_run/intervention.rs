@@ -7,6 +7,7 @@ use crate::ids::RunId;
 use crate::log::Version;
 use crate::text::Reason;
 use crate::workspace::{Intention, Stop, Workspace};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 /// The code of a run that an operator turned back.
@@ -52,9 +53,12 @@ pub struct Intervention {
 }
 
 impl Measure {
-    pub(super) fn decide(&self, run: &Run) -> Result<Event, Rejection> {
+    pub(super) fn decide(&self, run: &Run, now: DateTime<Utc>) -> Result<Event, Rejection> {
+        let ends_the_step = matches!(self, Measure::Compensate | Measure::Abandon);
         let parked = match &run.stand {
             Stand::Parked => true,
+            // A worker may be at it: a step that only writes to the log says so when it is done, not before.
+            Stand::Retrying { at } if *at <= now && ends_the_step => return Err(Rejection::GoesOn),
             Stand::Retrying { .. } | Stand::Waiting(_) => false,
             Stand::Attempting { lease_until } => return Err(Rejection::Taken(*lease_until)),
             Stand::Ready => return Err(Rejection::GoesOn),

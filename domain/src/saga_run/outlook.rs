@@ -2,6 +2,7 @@
 
 use super::{Direction, Event, Measure, Outcome, Rejection, SagaRun};
 use crate::aggregate::Aggregate;
+use chrono::{DateTime, Utc};
 use std::fmt;
 
 /// What would come of a measure.
@@ -40,9 +41,9 @@ impl Outlook {
 }
 
 impl SagaRun {
-    /// What would come of `measure`, or why it may not be taken.
-    pub fn outlook(&self, measure: &Measure) -> Result<Outlook, Rejection> {
-        let events = self.conclude(vec![measure.decide(self.live()?)?]);
+    /// What would come of `measure` if it were taken at `at`, or why it may not be.
+    pub fn outlook(&self, measure: &Measure, at: DateTime<Utc>) -> Result<Outlook, Rejection> {
+        let events = self.conclude(vec![measure.decide(self.live()?, at)?]);
         if let Some(ends) = events.last().and_then(Outlook::of_end) {
             return Ok(ends);
         }

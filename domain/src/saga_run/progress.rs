@@ -28,7 +28,7 @@ pub enum SagaRun {
 pub enum Mark {
     /// It was not done.
     Ahead,
-    /// An attempt may have done it, or some of it.
+    /// An attempt may have done it, or some of it, or have undone it.
     Unsure,
     /// It is done.
     Done,

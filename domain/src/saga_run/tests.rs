@@ -83,7 +83,8 @@ impl Rehearsed {
     }
 
     fn intervene(&mut self, measure: Measure) -> Result<Vec<Event>, String> {
-        let foreseen = self.state().outlook(&measure).map_err(|rejection| rejection.code().to_owned());
+        let foreseen =
+            self.state().outlook(&measure, self.city.now()).map_err(|rejection| rejection.code().to_owned());
         let events = self.tell(Command::Intervene(Intervention { measure, reason: reason() }));
         let outcome = self.state();
         match (&foreseen, &events) {
@@ -325,6 +326,30 @@ fn operators_do_not_disturb_a_run_that_goes_on() {
     run.fail(FailureKind::Transient, Some(TimeDelta::minutes(5)));
     assert_eq!(run.skip("reserve"), Err("SAGA_RUN_NOT_PARKED".into()));
     assert!(run.intervene(Measure::Abandon).is_ok());
+}
+
+#[test]
+fn a_run_whose_step_is_due_again_may_be_at_it_and_is_neither_turned_back_nor_given_up() {
+    for waits_s in [0, 30] {
+        let mut run = Rehearsed::started();
+        run.done().unwrap();
+        run.fail(FailureKind::Transient, Some(TimeDelta::seconds(waits_s)));
+        run.city.pass(TimeDelta::seconds(waits_s));
+        assert_eq!(run.intervene(Measure::Compensate), Err("SAGA_RUN_GOES_ON".into()));
+        assert_eq!(run.intervene(Measure::Abandon), Err("SAGA_RUN_GOES_ON".into()));
+        assert!(run.intervene(Measure::Retry).is_ok());
+    }
+}
+
+#[test]
+fn a_step_whose_undoing_may_have_happened_may_stay_and_is_undone_again() {
+    let mut run = Rehearsed::started();
+    run.done().unwrap();
+    run.fail(FailureKind::Permanent, None);
+    run.fail(FailureKind::Unknown, Some(TimeDelta::minutes(5)));
+    assert_eq!(run.live().to_undo(), ["reserve"]);
+    let given_up = run.intervene(Measure::Abandon).unwrap();
+    assert_eq!(given_up, [Event::given_up(vec![], vec!["reserve".into()], vec![])]);
 }
 
 #[test]
