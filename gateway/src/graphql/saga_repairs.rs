@@ -1,5 +1,5 @@
 //! What an operator does about runs of sagas, one by one or all that meet a filter, and what would come of it. What the
-//! command line does is the same: see `sagas/src/repair.rs`.
+//! command line does is the same: see `sagas/src/repair.rs`. A tenant that is over leaves runs behind, too.
 
 use crate::access::Action;
 use crate::graphql::answer::{
@@ -272,7 +272,7 @@ mutations! {
             }
             let expected_count = input.expected_count;
             let (mutation, intervention) = match intervention(input.measure.of(input.step), &input.reason) {
-                Ok(intervention) => (&mutation.because(&intervention.reason), Ok(intervention)),
+                Ok(intervention) => (&mutation.after_closing().because(&intervention.reason), Ok(intervention)),
                 Err(rejected) => (mutation, Err(rejected)),
             };
             let selected = match intervention {
@@ -320,7 +320,7 @@ async fn intervene(
     let goes = engine.can_go_on_after(partition, run, &measure).await.map_err(Refusal::internal)?;
     let intervention = goes.and_then(|()| intervention(Ok(measure), why));
     let mutation = match &intervention {
-        Ok(Intervention { reason, .. }) => &mutation.because(reason),
+        Ok(Intervention { reason, .. }) => &mutation.after_closing().because(reason),
         Err(_) => mutation,
     };
     let tell = intervention

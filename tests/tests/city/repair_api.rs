@@ -1,6 +1,7 @@
 //! The operator's desk for runs of sagas through the API: what admins see and do of their own tenant's runs.
 
 use chrono::TimeDelta;
+use cityos_connectors::sandbox::{Fault, Operation};
 use cityos_domain::drill::{Command, Drill, Failing, Step};
 use cityos_domain::ids::{CommandId, DrillId, RunId, TenantId};
 use cityos_domain::log::{Actor, Meta, Origin, Partition};
@@ -151,6 +152,38 @@ async fn several_runs_are_helped_at_once_if_they_are_as_many_as_expected() {
     assert_eq!(again["replayed"].take(), true);
     again["replayed"] = json!(false);
     assert_eq!(again, first, "whichever runs meet the filter now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_that_is_over_left_parked_is_still_repaired() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
+    let (_, parts) = market.order(&market.customer().await, &[(&offer, 2)]).await;
+    city.sandbox.faults().cue(Operation::Release, Fault::Refuse("AUTHORISATION_UNKNOWN".into()));
+    let cancel = json!({ "part": parts[0], "cause": "OPERATOR" });
+    market.admin.does("cancelPart", cancel, "").await;
+    let practice = fails(Step::Record, Direction::Forward, FailureKind::Permanent, 1);
+    let practice = drill(&city, &market.tenant, vec![practice]).await;
+    let mayor = city.city_admin();
+    let winds_up = json!({ "tenant": market.tenant, "reason": "winds up" });
+    mayor.does("startClosingTenant", winds_up, "").await;
+    mayor.does("closeTenant", json!({ "tenant": market.tenant }), "tenant { status }").await;
+    city.settle().await;
+
+    let query = "{ sagaRuns(filter: { saga: \"payment_release\", state: PARKED }) { nodes { id } } }";
+    let parked = text(&market.admin.ask(query).await["sagaRuns"]["nodes"][0]["id"]);
+    let retry = json!({ "id": parked, "reason": "the provider knows it again" });
+    market.admin.does("retrySagaRun", retry, "").await;
+    let others = json!({ "filter": { "saga": "drill", "state": "PARKED" }, "expectedCount": 1,
+        "measure": "RETRY", "reason": "practice" });
+    let helped = market.admin.does("repairSagaRuns", others, "").await;
+    assert_eq!(helped["done"], json!([practice]));
+    city.settle().await;
+    assert_eq!(run(&market, &parked).await["state"], "COMPLETED");
+    assert_eq!(run(&market, &practice).await["state"], "COMPLETED");
+    assert_eq!(city.sandbox.done(Operation::Release).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
