@@ -1,8 +1,10 @@
 //! How operators look at runs and step in: what the command line and the API have in common. What may be done is
 //! decided by the run itself; here is how runs are found, what would come of a measure, and how it is carried out.
 
+pub mod foresight;
 pub mod timeline;
 
+use self::foresight::Foresight;
 use crate::context::NO_INPUT;
 use crate::engine::Engine;
 use cityos_domain::aggregate::Aggregate;
@@ -11,7 +13,6 @@ use cityos_domain::log::{Actor, Meta, Origin, Partition, StreamId, Version};
 use cityos_domain::rejection::Rejected;
 use cityos_domain::saga_run::{Direction, InterveneAll, Intervention, Measure, Outlook, SagaRun};
 use cityos_eventstore::executor::{Command, ExecuteError, Executed};
-use cityos_eventstore::store::StoreError;
 use cityos_projections::models::saga_runs::{self, SagaRuns};
 use cityos_projections::{PAGE_ROWS_MAX, Query, ReadError};
 use serde_json::Value;
@@ -74,10 +75,13 @@ impl Engine {
         partition: Partition,
         run: RunId,
         measure: &Measure,
-    ) -> Result<Planned, StoreError> {
-        let (state, seen) = self.executor().load::<SagaRun>(partition, run).await?;
-        let outlook = state.outlook(measure, self.now()).map_err(Rejected::from);
-        let outlook = outlook.and_then(|outlook| self.knows_enough(&state, measure).map(|()| outlook));
+    ) -> Result<Planned, ExecuteError> {
+        let (state, seen) =
+            self.executor().load::<SagaRun>(partition, run).await.map_err(ExecuteError::Store)?;
+        let outlook = match state.outlook(measure, self.now()) {
+            Ok(outlook) => self.goes_on_after(partition, &state, measure).await?.map(|()| outlook),
+            Err(rejection) => Err(rejection.into()),
+        };
         let stranger = match &*state {
             SagaRun::Live(run) => self.registry().driver(run).err(),
             SagaRun::Absent | SagaRun::Ended(_) => None,
@@ -85,37 +89,50 @@ impl Engine {
         Ok(Planned { partition, run, seen, outlook, stranger })
     }
 
-    /// Refuses to skip a step where the run would then know too little to go on, or what its saga cannot read. What the
-    /// run itself says to a measure is not asked.
+    /// Refuses to skip a step that nobody can answer for, or where the run would then know too little to go on, or what
+    /// its saga cannot read. What the run itself says to a measure is not asked.
     pub async fn can_go_on_after(
         &self,
         partition: Partition,
         run: RunId,
         measure: &Measure,
-    ) -> Result<Result<(), Rejected>, StoreError> {
-        let (state, _) = self.executor().load::<SagaRun>(partition, run).await?;
-        Ok(self.knows_enough(&state, measure))
+    ) -> Result<Result<(), Rejected>, ExecuteError> {
+        let (state, _) =
+            self.executor().load::<SagaRun>(partition, run).await.map_err(ExecuteError::Store)?;
+        self.goes_on_after(partition, &state, measure).await
     }
 
-    fn knows_enough(&self, state: &SagaRun, measure: &Measure) -> Result<(), Rejected> {
-        let (SagaRun::Live(run), Measure::Skip { step, learned }) = (state, measure) else { return Ok(()) };
+    async fn goes_on_after(
+        &self,
+        partition: Partition,
+        state: &SagaRun,
+        measure: &Measure,
+    ) -> Result<Result<(), Rejected>, ExecuteError> {
+        let (SagaRun::Live(run), Measure::Skip { step, learned }) = (state, measure) else {
+            return Ok(Ok(()));
+        };
         if run.direction == Direction::Back || step != run.step() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let mut taught = run.as_ref().clone();
         if !learned.is_empty() {
             taught.memo = run.knowing(learned);
         }
         let why = match self.registry().driver(&taught) {
-            Ok(saga) => match saga.lacks_after(&taught, step) {
-                Some(what) => format!("the steps after `{step}` need to know {what}"),
-                None => return Ok(()),
-            },
+            Ok(saga) => {
+                if let Some(why) = saga.never_skipped(step) {
+                    return Ok(Err(never_skipped(step, why)));
+                }
+                match saga.lacks_after(&taught, step, &Foresight::new(self, partition)).await? {
+                    Some(what) => format!("the steps after `{step}` need to know {what}"),
+                    None => return Ok(Ok(())),
+                }
+            }
             // Where no saga here knows the run, nobody can say what it needs.
-            Err(_) if learned.is_empty() => return Ok(()),
+            Err(_) if learned.is_empty() => return Ok(Ok(())),
             Err(why) => format!("the run could not go on with it: {why}"),
         };
-        Err(Rejected::invalid("learned", why))
+        Ok(Err(Rejected::invalid("learned", why)))
     }
 
     /// Does what was planned at each run that may be told so and is still as it was seen; the others stay as they
@@ -167,6 +184,14 @@ impl Engine {
         let meta = Meta { reason, ..Meta::of(id, actor.clone(), Origin::Live) };
         let command = Command { partition, at: self.now(), meta, input: NO_INPUT, expected: None };
         self.executor().execute(&command, &InterveneAll { runs, intervention: intervention.clone() }).await
+    }
+}
+
+fn never_skipped(step: &str, why: &str) -> Rejected {
+    Rejected {
+        code: "SAGA_RUN_NEVER_SKIPPED".into(),
+        message: format!("step `{step}` is not skipped: {why}"),
+        field: Some("step".into()),
     }
 }
 

@@ -1,17 +1,23 @@
-//! Operators who step in while nobody knows how far a step came.
+//! Operators who step in: while nobody knows how far a step came, and in the place of steps.
 
 use crate::ending::assert_nothing_hangs;
 use crate::mortal::{Mortality, When};
-use crate::sabotage::{At, Often, Sabotaged, Saboteur, Trouble};
+use crate::sabotage::{At, Often, Saboteur, Trouble};
+use crate::unwinding::sabotaged;
 use crate::world::{Life, World};
 use chrono::TimeDelta;
+use cityos_connectors::sandbox::{Fault, Operation};
 use cityos_domain::event::Event;
 use cityos_domain::log::{Envelope, Position};
 use cityos_domain::orders::order;
-use cityos_domain::saga_run::{Direction, Event as Run, Measure};
+use cityos_domain::orders::vendor_order;
+use cityos_domain::saga_run::{Direction, Event as Run, Measure, Outcome};
 use cityos_sagas::registry::{AnySaga, sagas};
+use cityos_sagas::rehearsal::Rehearsal;
 use cityos_sagas::rehearsal::market::{order as bought, request, stocked};
+use cityos_sagas::rehearsal::orders::captures;
 use cityos_sagas::settle;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// More than a checkout writes, or asks the outside world to do.
@@ -24,6 +30,14 @@ async fn checking_out(world: &World, registry: Vec<Box<dyn AnySaga>>, mortality:
     life.play("bought", &[request(bought(), 2)], 0).await.unwrap();
     mortality.arm();
     life
+}
+
+/// The registry, with a step that cannot be taken now.
+fn troubled(saga: &str, step: &str, often: Often) -> (Vec<Box<dyn AnySaga>>, Arc<Saboteur>) {
+    let at = At { step: step.into(), direction: Direction::Forward, trouble: Trouble::Unavailable, often };
+    let trouble = Arc::new(Saboteur::default());
+    trouble.arm(true);
+    (sabotaged(saga, &[(at, trouble.clone())]), trouble)
 }
 
 async fn is_placed(world: &World) -> bool {
@@ -66,21 +80,10 @@ async fn a_checkout_whose_order_may_be_in_the_log_is_not_turned_back() {
 
 #[tokio::test]
 async fn a_checkout_whose_process_died_between_the_order_and_the_run_is_not_turned_back() {
-    let once = |step: &str| At {
-        step: step.into(),
-        direction: Direction::Forward,
-        trouble: Trouble::Unavailable,
-        often: Often::Once,
-    };
     for write in 1..CHECKOUT_WRITES_MAX {
         let (world, mortality) = (World::new(), Mortality::at(write, When::After));
-        let trouble = Arc::new(Saboteur::default());
-        trouble.arm(true);
-        let wrap = |inner: Box<dyn AnySaga>| -> Box<dyn AnySaga> {
-            let at = if inner.name() == "checkout" { vec![(once("place"), trouble.clone())] } else { vec![] };
-            Box::new(Sabotaged { inner, at })
-        };
-        let life = checking_out(&world, sagas().into_iter().map(wrap).collect(), &mortality).await;
+        let (registry, _trouble) = troubled("checkout", "place", Often::Once);
+        let life = checking_out(&world, registry, &mortality).await;
         life.settle().await;
         if !is_placed(&world).await {
             continue;
@@ -99,4 +102,79 @@ async fn a_checkout_whose_process_died_between_the_order_and_the_run_is_not_turn
         return;
     }
     panic!("no process died after it had placed the order");
+}
+
+#[tokio::test]
+async fn money_taken_by_hand_is_told_to_a_capture_as_its_books_can_take_it() {
+    let world = World::new();
+    let life = world.life(sagas()).await;
+    let Rehearsal { setting, acts, .. } = captures().swap_remove(0);
+    life.play("setting", &setting, 0).await.unwrap();
+    world.sandbox.faults().cue(Operation::Capture, Fault::Refuse("CARD_EXPIRED".into()));
+    life.play("acts", &acts, 0).await.unwrap();
+    let [(partition, run)] = world.runs("capture", Position::START).await[..] else { panic!("one run") };
+    let told = |learned: Value| Measure::Skip {
+        step: "capture".into(),
+        learned: learned.as_object().cloned().unwrap_or_default(),
+    };
+    let taken = |reference: &str, minor: i64| json!({ "taken": { "reference": reference, "minor": minor } });
+    for (learned, why) in [
+        (json!({}), "need to know `taken`"),
+        (taken(" ", 9_000), "the reference is blank"),
+        (taken("terminal-7", 1_000), "it comes to 9000"),
+        (taken("terminal-7", -9_000), "it comes to 9000"),
+    ] {
+        let refused = life.engine.plan(partition, run, &told(learned)).await.unwrap().outlook.unwrap_err();
+        assert_eq!(refused.field.as_deref(), Some("learned"));
+        assert!(refused.message.contains(why), "{refused}");
+    }
+    let by_hand = told(taken("terminal-7", 9_000));
+    assert!(life.engine.plan(partition, run, &by_hand).await.unwrap().outlook.is_ok());
+    life.intervene(partition, run, by_hand).await;
+    life.settle().await;
+    let (_, ended) = world.history("capture").await.pop().unwrap();
+    assert_eq!(ended, Run::ended(Outcome::Completed));
+    let recorded = |it: &Envelope| matches!(&it.event, Event::VendorOrder(vendor_order::Event::Captured { reference, .. }) if reference == "terminal-7");
+    assert_eq!(world.log().await.iter().filter(|it| recorded(it)).count(), 1);
+}
+
+#[tokio::test]
+async fn nobody_answers_for_a_step_that_only_writes_down_what_is_settled() {
+    let mut never = Vec::new();
+    for saga in sagas() {
+        for step in saga.plan().into_iter().filter(|step| saga.never_skipped(&step.name).is_some()) {
+            let (registry, trouble) = troubled(saga.name(), &step.name, Often::Always);
+            let (world, Rehearsal { setting, acts, .. }) = (World::new(), saga.rehearsals().swap_remove(0));
+            let life = world.life(registry).await;
+            trouble.arm(false);
+            life.play("setting", &setting, 0).await.unwrap();
+            let before = world.log().await.last().map_or(Position::START, |last| last.position);
+            trouble.arm(true);
+            life.play("acts", &acts, 0).await.unwrap();
+            trouble.arm(false);
+            let what = format!("{}.{}", saga.name(), step.name);
+            let [(partition, run), ..] = world.runs(saga.name(), before).await[..] else { panic!("{what}") };
+            let skip = Measure::Skip { step: step.name, learned: Map::new() };
+            let refused = life.engine.plan(partition, run, &skip).await.unwrap().outlook;
+            assert_eq!(refused.unwrap_err().code, "SAGA_RUN_NEVER_SKIPPED", "{what}");
+            life.intervene(partition, run, Measure::Retry).await;
+            life.settle().await;
+            let (_, ended) = world.history(saga.name()).await.pop().unwrap();
+            assert_eq!(ended, Run::ended(Outcome::Completed), "{what}");
+            never.push(what);
+        }
+    }
+    assert_eq!(
+        never,
+        [
+            "tenant_opening.provision",
+            "tenant_opening.activate",
+            "tenant_closing.leave",
+            "payout_account.link_account",
+            "checkout.place",
+            "capture.record",
+            "payout.submit",
+            "payout.settle",
+        ]
+    );
 }

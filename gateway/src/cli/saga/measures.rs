@@ -35,7 +35,7 @@ pub struct Compensate {
 }
 
 /// Takes the step at which a run is parked for done, or on the way back for undone, without the run doing it. Refused
-/// where the run is parked at another step.
+/// where the run is parked at another step, and of a step that only writes down what is settled.
 #[derive(Args)]
 pub struct Skip {
     /// The step.
