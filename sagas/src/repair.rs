@@ -16,6 +16,7 @@ use cityos_eventstore::executor::{Command, ExecuteError, Executed};
 use cityos_projections::models::saga_runs::{self, SagaRuns};
 use cityos_projections::{PAGE_ROWS_MAX, Query, ReadError};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// The most runs that are listed, or stepped in at, at once.
 pub const RUNS_MAX: usize = PAGE_ROWS_MAX;
@@ -54,7 +55,16 @@ pub struct Taken {
     /// What was planned.
     pub planned: Planned,
     /// Whether it had been done before, or why it was not done.
-    pub done: Result<bool, Rejected>,
+    pub done: Result<bool, NotTaken>,
+}
+
+/// Why a measure was not taken at a run.
+#[derive(Clone, Debug)]
+pub enum NotTaken {
+    /// The run says no.
+    Refused(Rejected),
+    /// It could not be written. Only after [`ExecuteError::Store`] it may have been.
+    Failed(ExecuteError),
 }
 
 impl Engine {
@@ -137,34 +147,36 @@ impl Engine {
 
     /// Does what was planned at each run that may be told so and is still as it was seen; the others stay as they
     /// are. What is done at the runs of one partition is one command, whose id says which runs, at which versions,
-    /// and what: two operators who do the same at once do it once, and the second is told so.
+    /// and what: two operators who do the same at once do it once, and the second is told so. What fails in one
+    /// partition keeps no other from being helped.
     pub async fn carry_out(
         &self,
         plans: Vec<Planned>,
         intervention: &Intervention,
         actor: &Actor,
-    ) -> Result<Vec<Taken>, ExecuteError> {
+    ) -> Vec<Taken> {
         let mut partitions: Vec<_> = plans.iter().map(|planned| planned.partition).collect();
         partitions.sort();
         partitions.dedup();
-        let mut reached = Vec::new();
+        let mut reached = HashMap::new();
         for partition in partitions {
             let may = |it: &&Planned| it.partition == partition && it.outlook.is_ok();
             let runs: Vec<_> = plans.iter().filter(may).map(|it| (it.run, it.seen)).collect();
             if !runs.is_empty() {
-                reached.push(self.intervene(partition, runs, intervention, actor).await?);
+                reached.insert(partition, self.intervene(partition, runs, intervention, actor).await);
             }
         }
         let taken = |planned: Planned| {
-            let written = |it: &&Executed| it.versions.iter().any(|(stream, _)| *stream == planned.stream());
-            let done = match (&planned.outlook, reached.iter().find(written)) {
-                (Err(rejected), _) => Err(rejected.clone()),
-                (Ok(_), Some(executed)) => Ok(executed.replayed),
-                (Ok(_), None) => Err(moved()),
+            let wrote = |executed: &Executed| executed.versions.iter().any(|(it, _)| *it == planned.stream());
+            let done = match (&planned.outlook, reached.get(&planned.partition)) {
+                (Err(rejected), _) => Err(NotTaken::Refused(rejected.clone())),
+                (Ok(_), Some(Err(error))) => Err(NotTaken::Failed(error.clone())),
+                (Ok(_), Some(Ok(executed))) if wrote(executed) => Ok(executed.replayed),
+                (Ok(_), Some(Ok(_)) | None) => Err(NotTaken::Refused(moved())),
             };
             Taken { planned, done }
         };
-        Ok(plans.into_iter().map(taken).collect())
+        plans.into_iter().map(taken).collect()
     }
 
     async fn intervene(

@@ -43,6 +43,7 @@ use cityos_sagas::rehearsal::orders::{captures, checkouts};
 use cityos_sagas::rehearsal::payouts::{earned, payouts};
 use cityos_sagas::rehearsal::tenants::{closings, subcategory};
 use cityos_sagas::rehearsal::{Act, End, Rehearsal};
+use cityos_sagas::repair::NotTaken;
 use cityos_sagas::repair::foresight::Foresight;
 use cityos_sagas::saga::{Failure, Policy, Progress};
 use cityos_sagas::{Context, settle};
@@ -605,8 +606,12 @@ async fn two_operators_who_do_the_same_at_once_do_it_once_and_a_stale_plan_does_
         (abandon, Measure::Abandon, "eve"),
     ] {
         let intervention = Intervention { measure, reason: reason("practice") };
-        let taken = life.engine.carry_out(vec![plan], &intervention, &Actor::user(who)).await.unwrap();
-        done.push(taken[0].done.clone().map_err(|rejected| rejected.code));
+        let taken = life.engine.carry_out(vec![plan], &intervention, &Actor::user(who)).await;
+        done.push(match &taken[0].done {
+            Ok(before) => Ok(*before),
+            Err(NotTaken::Refused(rejected)) => Err(rejected.code.clone()),
+            Err(NotTaken::Failed(error)) => panic!("{error}"),
+        });
     }
     assert_eq!(done, [Ok(false), Ok(true), Err("SAGA_RUN_MOVED".into())]);
     life.settle().await;

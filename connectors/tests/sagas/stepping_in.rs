@@ -7,15 +7,21 @@ use crate::unwinding::sabotaged;
 use crate::world::{Life, World};
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Fault, Operation};
+use cityos_domain::drill::{Command, Drill, Failing, Step};
 use cityos_domain::event::Event;
-use cityos_domain::log::{Envelope, Position};
-use cityos_domain::orders::order;
-use cityos_domain::orders::vendor_order;
-use cityos_domain::saga_run::{Direction, Event as Run, Measure, Outcome};
+use cityos_domain::ids::RunId;
+use cityos_domain::log::{Actor, Envelope, Position};
+use cityos_domain::orders::{order, vendor_order};
+use cityos_domain::rehearsal::id;
+use cityos_domain::saga_run::{Direction, Event as Run, FailureKind, Intervention, Measure, Outcome};
+use cityos_domain::workspace::Tell;
+use cityos_eventstore::executor::ExecuteError;
 use cityos_sagas::registry::{AnySaga, sagas};
-use cityos_sagas::rehearsal::Rehearsal;
-use cityos_sagas::rehearsal::market::{order as bought, request, stocked};
+use cityos_sagas::rehearsal::drills::drill;
+use cityos_sagas::rehearsal::market::{of_city, opened, order as bought, reason, request, stocked};
 use cityos_sagas::rehearsal::orders::captures;
+use cityos_sagas::rehearsal::{Act, Rehearsal};
+use cityos_sagas::repair::{NotTaken, Taken};
 use cityos_sagas::settle;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -177,4 +183,31 @@ async fn nobody_answers_for_a_step_that_only_writes_down_what_is_settled() {
             "payout.settle",
         ]
     );
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_for_one_tenant_hides_nothing_that_was_done_for_another() {
+    let (world, mortality) = (World::new(), Mortality::at(2, When::Before));
+    let life = world.mortal_life(sagas(), mortality.clone()).await;
+    life.play("setting", &opened(), 0).await.unwrap();
+    let failing = || {
+        let (step, direction) = (Step::Record, Direction::Forward);
+        vec![Failing { step, direction, kind: FailureKind::Permanent, attempts: 1 }]
+    };
+    let of_the_city = Tell::<Drill> { id: id("the city's"), command: Command::Start { failing: failing() } };
+    life.play("drills", &[drill(failing()), of_city(of_the_city), Act::Settle], 0).await.unwrap();
+    let mut plans = Vec::new();
+    for (partition, run) in world.runs("drill", Position::START).await {
+        plans.push(life.engine.plan(partition, run, &Measure::Abandon).await.unwrap());
+    }
+    mortality.arm();
+    let intervention = Intervention { measure: Measure::Abandon, reason: reason("practice") };
+    let taken = life.engine.carry_out(plans, &intervention, &Actor::user("bob")).await;
+    assert_eq!(taken.len(), 2);
+    let failed = |it: &&Taken| matches!(it.done, Err(NotTaken::Failed(ExecuteError::Store(_))));
+    assert_eq!(taken.iter().filter(failed).count(), 1);
+    let done = taken.iter().find(|it| matches!(it.done, Ok(false))).expect("the other was reached");
+    let given_up = |it: &Envelope| matches!(&it.event, Event::SagaRun(Run::Ended { outcome, .. }) if *outcome == Outcome::Abandoned);
+    let given_up = world.log().await.into_iter().filter(given_up).map(|it| RunId(it.stream.id));
+    assert_eq!(given_up.collect::<Vec<_>>(), [done.planned.run]);
 }

@@ -12,8 +12,9 @@ use cityos_domain::log::Partition;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::saga_run::{Intervention, Measure};
 use cityos_domain::text::Reason;
+use cityos_eventstore::executor::ExecuteError;
 use cityos_sagas::Engine;
-use cityos_sagas::repair::{Planned, RUNS_MAX, Taken};
+use cityos_sagas::repair::{NotTaken, Planned, RUNS_MAX, Taken};
 use clap::Args;
 use serde_json::{Map, json};
 use std::process::ExitCode;
@@ -138,7 +139,7 @@ impl Aim {
         let tenants = Tenants::of(&services.reads, runs.iter().map(|(partition, _)| *partition)).await?;
         let plans = planned(engine, &runs, &measure).await?;
         let report = Report { tenants, json: self.json };
-        let foreseen = || plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done")));
+        let foreseen = || plans.iter().map(|it| (it, Became::foreseen(it)));
         let found = count(plans.len());
         let Some(reason) = reason.filter(|_| !self.dry_run) else {
             let refused = plans.iter().filter(|planned| planned.outlook.is_err()).count();
@@ -153,14 +154,22 @@ impl Aim {
                 None => bail!("{found} found: nothing was done; --confirm {} does it", plans.len()),
             }
         }
-        let taken = engine.carry_out(plans, &Intervention { measure, reason }, &actor).await?;
-        let refused = taken.iter().filter(|taken| taken.done.is_err()).count();
-        let rows = taken.iter().map(|Taken { planned, done }| {
-            (planned, done.as_ref().map(|before| if *before { "done before" } else { "done" }))
-        });
-        report.print(rows)?;
-        report.sum_up(&format!("{} done, {refused} refused.\n", taken.len() - refused))?;
-        Ok(ended(refused))
+        let taken = engine.carry_out(plans, &Intervention { measure, reason }, &actor).await;
+        report.print(taken.iter().map(|taken| (&taken.planned, Became::of(taken))))?;
+        let (mut done, mut refused, mut failed) = (0, 0, Vec::new());
+        for Taken { done: is, .. } in &taken {
+            match is {
+                Ok(_) => done += 1,
+                Err(NotTaken::Refused(_)) => refused += 1,
+                Err(NotTaken::Failed(error)) => failed.push(error.clone()),
+            }
+        }
+        let Some(error) = failed.first().cloned() else {
+            report.sum_up(&format!("{done} done, {refused} refused.\n"))?;
+            return Ok(ended(refused));
+        };
+        report.sum_up(&format!("{done} done, {refused} refused, {} failed.\n", failed.len()))?;
+        Err(error).context(format!("{} failed", count(failed.len())))
     }
 }
 
@@ -184,6 +193,28 @@ async fn planned(
     Ok(plans)
 }
 
+/// What becomes, or would become, of a run.
+enum Became<'a> {
+    Done(&'static str),
+    Refused(&'a Rejected),
+    Failed(&'a ExecuteError),
+}
+
+impl<'a> Became<'a> {
+    fn foreseen(planned: &'a Planned) -> Self {
+        planned.outlook.as_ref().map_or_else(Became::Refused, |_| Became::Done("would be done"))
+    }
+
+    fn of(taken: &'a Taken) -> Self {
+        match &taken.done {
+            Ok(false) => Became::Done("done"),
+            Ok(true) => Became::Done("done before"),
+            Err(NotTaken::Refused(rejected)) => Became::Refused(rejected),
+            Err(NotTaken::Failed(error)) => Became::Failed(error),
+        }
+    }
+}
+
 /// How it is told what becomes of runs.
 struct Report {
     tenants: Tenants,
@@ -191,26 +222,29 @@ struct Report {
 }
 
 impl Report {
-    fn print<'a>(
-        &self,
-        runs: impl Iterator<Item = (&'a Planned, Result<&'static str, &'a Rejected>)>,
-    ) -> anyhow::Result<()> {
+    fn print<'a>(&self, runs: impl Iterator<Item = (&'a Planned, Became<'a>)>) -> anyhow::Result<()> {
         if self.json {
-            for (planned, is) in runs {
+            for (planned, became) in runs {
+                let (outcome, then, code, message, field) = match became {
+                    Became::Done(outcome) => (outcome, Some(then(planned)), None, None, None),
+                    Became::Refused(Rejected { code, message, field }) => {
+                        ("refused", None, Some(code), Some(message.clone()), field.as_ref())
+                    }
+                    Became::Failed(error) => ("failed", None, None, Some(error.to_string()), None),
+                };
                 let line = json!({
-                    "run": planned.run, "tenant": self.tenants.slug(planned.partition),
-                    "outcome": is.unwrap_or("refused"), "then": is.is_ok().then(|| then(planned)),
-                    "code": is.err().map(|rejected| &rejected.code),
-                    "message": is.err().map(|rejected| &rejected.message),
+                    "run": planned.run, "tenant": self.tenants.slug(planned.partition), "outcome": outcome,
+                    "then": then, "code": code, "message": message, "field": field,
                 });
                 say(&format!("{line}\n"))?;
             }
             return Ok(());
         }
-        let rows = runs.map(|(planned, is)| {
-            let (outcome, then) = match is {
-                Ok(outcome) => (outcome, then(planned)),
-                Err(rejected) => ("refused", rejected.to_string()),
+        let rows = runs.map(|(planned, became)| {
+            let (outcome, then) = match became {
+                Became::Done(outcome) => (outcome, then(planned)),
+                Became::Refused(rejected) => ("refused", rejected.to_string()),
+                Became::Failed(error) => ("failed", error.to_string()),
             };
             [planned.run.to_string(), self.tenants.shown(planned.partition), outcome.into(), then]
         });
