@@ -283,8 +283,10 @@ pub enum Rejection {
     /// Another step comes first.
     #[error("step `{0}` is not the run's next")]
     NotNext(String),
-    /// Another worker is at it.
-    #[error("another worker has the run until {0}")]
+    /// A worker is at it, or was when it died.
+    #[error(
+        "an attempt is under way: where nothing is heard of it by {0}, a server finds out what became of it"
+    )]
     Taken(DateTime<Utc>),
     /// The attempt is no longer the one that counts.
     #[error("attempt {0} was overtaken by another worker")]

@@ -130,7 +130,7 @@ impl SagaRunRepairsQuery {
         at_least: Option<PositionToken>,
     ) -> Result<SagaRunRepairs, Refusal> {
         let scope = reading(ctx, Action::SagaRunRepairs, at_least.as_ref()).await?;
-        let measure = measure.of(step).map_err(|rejected| Refusal::BadArgument(rejected.message))?;
+        let measure = measure.of(step).map_err(unfit)?;
         let engine = &services(ctx).engine;
         let Found { runs, count } = found(engine, scope, &filter).await?;
         take_rows(ctx, runs.len())?;
@@ -141,6 +141,11 @@ impl SagaRunRepairsQuery {
         }
         Ok(SagaRunRepairs { count, runs: repairs })
     }
+}
+
+/// Why the arguments do not fit, and which of them.
+fn unfit(Rejected { message, field, .. }: Rejected) -> Refusal {
+    Refusal::BadArgument(field.map_or_else(|| message.clone(), |field| format!("{field}: {message}")))
 }
 
 async fn found(engine: &Engine, scope: Scope, filter: &SagaRunFilter) -> Result<Found, Refusal> {

@@ -162,6 +162,8 @@ async fn a_measure_that_the_run_does_not_admit_is_refused_with_the_reason_and_ch
         for how in [&["--reason", "try"][..], &["--dry-run"]] {
             let (exit, lines) = desk.saga(&[arguments, how].concat());
             assert_eq!((exit, &lines[0]["code"]), (Some(3), &json!(code)), "{arguments:?}: {lines:?}");
+            let field = if code == "INVALID_INPUT" { json!("learned") } else { Value::Null };
+            assert_eq!(lines[0]["field"], field, "{arguments:?}: {lines:?}");
         }
     }
     assert_eq!(desk.show(&past)["way_back"].as_str().unwrap().split(':').next(), Some("none"));
@@ -170,6 +172,13 @@ async fn a_measure_that_the_run_does_not_admit_is_refused_with_the_reason_and_ch
     assert!(desk.refused(&["retry", &past, "--reason", " "]).contains("--reason"));
     assert!(desk.refused(&["retry", "--reason", "all"]).contains("name a run"));
     assert!(desk.refused(&["show", &Uuid::new_v4().to_string()]).contains("there is no run"));
+    let misspelt = desk.refused(&["list", "--saga", "payuot"]);
+    assert!(
+        misspelt.contains("there is no saga `payuot`, but: ") && misspelt.contains("payout"),
+        "{misspelt}"
+    );
+    let none = desk.city.run(&["saga", "retry", "--saga", "payout", "--state", "parked", "--reason", "all"]);
+    assert_eq!((none.code, &none.said[..]), (Some(0), "No run is found: nothing was done.\n"));
     assert_eq!(desk.head().await, head);
 }
 
@@ -283,6 +292,8 @@ async fn d44_a_run_of_a_saga_this_program_does_not_have_is_parked_and_can_be_loo
     let shown = desk.show(&run);
     assert_eq!((&shown["saga"], &shown["input"]), (&json!("moonshot"), &json!({ "to": "the moon" })));
     assert_eq!(shown["not_driven"], "this program has no saga `moonshot`");
+    let (_, listed) = desk.saga(&["list", "--saga", "moonshot"]);
+    assert_eq!((listed.len(), &listed[0]["run"]), (1, &json!(run)));
     let (_, foreseen) = desk.saga(&["retry", &run, "--dry-run"]);
     let then = foreseen[0]["then"].as_str().unwrap();
     assert!(then.contains("no saga `moonshot`: this program would park it"), "{then}");

@@ -138,6 +138,8 @@ async fn several_runs_are_helped_at_once_if_they_are_as_many_as_expected() {
     assert_eq!(foreseen["runs"][1]["refused"]["code"], "SAGA_RUN_PAST_RETURN");
     let nameless = market.admin.respond(preview, &json!({ "filter": parked, "measure": "SKIP" })).await;
     assert_eq!(code_of(&nameless), "BAD_REQUEST");
+    let why = text(&nameless["errors"][0]["message"]);
+    assert_eq!(why, "step: whoever skips a step names it");
     let repair = |expected: u32| json!({ "filter": parked, "expectedCount": expected, "measure": "COMPENSATE", "reason": "the fair is off" });
     assert_eq!(market.admin.is_rejected("repairSagaRuns", repair(1)).await, "SAGA_RUN_COUNT_DIFFERS");
     assert_eq!(city.log_of(&market.tenant).await.len(), before, "nothing was written so far");

@@ -1,7 +1,7 @@
 //! `cityos saga retry`, `compensate`, `skip` and `abandon`: on one run, or on all that are selected and counted.
 
 use super::selection::{Selection, run_of};
-use super::{SOME_REFUSED, Tenants};
+use super::{SOME_REFUSED, Tenants, refusal};
 use crate::cli::city::{self, Operator};
 use crate::cli::say;
 use crate::cli::table::table;
@@ -125,7 +125,7 @@ impl Aim {
             }
             None => {
                 let now = services.executor.clock().now();
-                let query = self.selection.query(&services.executor, now).await?;
+                let query = self.selection.query(services, now).await?;
                 let found = engine.find_runs(query).await?;
                 if found.count > RUNS_MAX as u64 {
                     bail!(
@@ -147,6 +147,10 @@ impl Aim {
             report.sum_up(&format!("Nothing was done: of {found} {refused} would be refused.\n"))?;
             return Ok(ended(refused));
         };
+        if plans.is_empty() && self.confirm.is_none() {
+            report.sum_up("No run is found: nothing was done.\n")?;
+            return Ok(ExitCode::SUCCESS);
+        }
         if in_bulk && self.confirm != Some(plans.len() as u64) {
             report.print(foreseen())?;
             match self.confirm {
@@ -243,7 +247,7 @@ impl Report {
         let rows = runs.map(|(planned, became)| {
             let (outcome, then) = match became {
                 Became::Done(outcome) => (outcome, then(planned)),
-                Became::Refused(rejected) => ("refused", rejected.to_string()),
+                Became::Refused(rejected) => ("refused", refusal(rejected)),
                 Became::Failed(error) => ("failed", error.to_string()),
             };
             [planned.run.to_string(), self.tenants.shown(planned.partition), outcome.into(), then]
@@ -258,7 +262,7 @@ impl Report {
 
 /// What comes of a measure that is taken.
 fn then(planned: &Planned) -> String {
-    let outlook = planned.outlook.as_ref().map_or_else(|rejected| rejected.to_string(), ToString::to_string);
+    let outlook = planned.outlook.as_ref().map_or_else(refusal, ToString::to_string);
     match &planned.stranger {
         Some(why) => format!("{outlook}; {why}: this program would park it"),
         None => outlook,
