@@ -2,14 +2,15 @@
 
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Fault, Operation};
+use cityos_domain::aggregate::Aggregate;
 use cityos_domain::drill::{Command, Drill, Failing, Step};
-use cityos_domain::ids::{CommandId, DrillId, RunId, TenantId};
-use cityos_domain::log::{Actor, Meta, Origin, Partition};
-use cityos_domain::saga_run::{Direction, FailureKind};
+use cityos_domain::ids::{CommandId, DrillId, EventId, RunId, TenantId};
+use cityos_domain::log::{Actor, Meta, Origin, Partition, Version};
+use cityos_domain::saga_run::{self, Direction, FailureKind, PlannedStep, SagaRun, Way};
 use cityos_domain::workspace::Tell;
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::executor;
-use cityos_eventstore::store::InputHash;
+use cityos_eventstore::store::{Append, EVENTS_PER_APPEND_MAX, InputHash, NewEvent};
 use cityos_gateway::graphql::ids::Id;
 use cityos_sagas::registry::run_of;
 use cityos_tests::callers::{code_of, given};
@@ -186,6 +187,50 @@ async fn what_a_tenant_that_is_over_left_parked_is_still_repaired() {
     assert_eq!(run(&market, &parked).await["state"], "COMPLETED");
     assert_eq!(run(&market, &practice).await["state"], "COMPLETED");
     assert_eq!(city.sandbox.done(Operation::Release).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_to_which_much_has_happened_is_read_once_for_all_that_is_shown_and_counts_as_much() {
+    const HAPPENED: usize = 20_000;
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let steps = vec![PlannedStep { name: "fly".into(), way: Way::Back }];
+    let (input, cause) = (json!({ "to": "the moon" }), EventId(Uuid::new_v4()));
+    let mut events = vec![saga_run::Event::Started { saga: "moonshot".into(), steps, input, cause }];
+    events.resize(HAPPENED - 1, saga_run::Event::Woken { step: "fly".into() });
+    events.push(saga_run::Event::Parked { reason: "it never flies".into() });
+    let partition = Partition::Tenant(named::<TenantId>(&market.tenant));
+    let run = RunId(Uuid::new_v4());
+    let stream = SagaRun::stream(partition, run);
+    let turn = city.hold().await;
+    let mut seen = Version(0);
+    for events in events.chunks(EVENTS_PER_APPEND_MAX) {
+        let (id, at) = (CommandId(Uuid::new_v4()), city.clock.now());
+        let new = |(place, event): (usize, &saga_run::Event)| {
+            let (id, event) = (id.event(place), event.clone().into());
+            NewEvent { id, stream, at, event }
+        };
+        let append = Append {
+            partition,
+            relies_on: vec![(stream, seen)],
+            events: events.iter().enumerate().map(new).collect(),
+            meta: Meta::of(id, Actor::user("tomorrow"), Origin::Live),
+            input: InputHash([0; 32]),
+        };
+        city.app().services().executor.store().append(append).await.unwrap();
+        seen = Version(seen.0 + events.len() as u64);
+    }
+    drop(turn);
+    city.settle().await;
+    let of_run = json!({ "id": Id::<RunId>(run).encode() });
+    let all = "query($id: ID!) { sagaRun(id: $id) { input memo compensationPreview { undoes }
+        timeline { what } } }";
+    let once = market.admin.ask_with(all, &of_run).await;
+    assert_eq!(once["sagaRun"]["input"], json!({ "to": "the moon" }));
+    assert_eq!(list(&once["sagaRun"]["timeline"]).len(), HAPPENED);
+    let thrice = "query($id: ID!) { a: sagaRun(id: $id) { memo } b: sagaRun(id: $id) { memo }
+        c: sagaRun(id: $id) { memo } }";
+    assert_eq!(code_of(&market.admin.respond(thrice, &of_run).await), "BAD_REQUEST");
 }
 
 #[tokio::test(flavor = "multi_thread")]
