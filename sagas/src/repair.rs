@@ -172,7 +172,7 @@ impl Engine {
                 (Err(rejected), _) => Err(NotTaken::Refused(rejected.clone())),
                 (Ok(_), Some(Err(error))) => Err(NotTaken::Failed(error.clone())),
                 (Ok(_), Some(Ok(executed))) if wrote(executed) => Ok(executed.replayed),
-                (Ok(_), Some(Ok(_)) | None) => Err(NotTaken::Refused(moved())),
+                (Ok(_), Some(Ok(_)) | None) => Err(NotTaken::Refused(moved_on())),
             };
             Taken { planned, done }
         };
@@ -207,7 +207,8 @@ fn never_skipped(step: &str, why: &str) -> Rejected {
     }
 }
 
-fn moved() -> Rejected {
+/// Why nothing is done at a run that is not as it was seen.
+pub fn moved_on() -> Rejected {
     Rejected {
         code: "SAGA_RUN_MOVED".into(),
         message: "something has happened to the run since it was looked at".into(),

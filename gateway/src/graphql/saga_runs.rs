@@ -198,6 +198,11 @@ impl SagaRun {
         Ok(SagaCompensationPreview::of(self.told(ctx).await?))
     }
 
+    /// Why this program cannot drive it, where it would park it.
+    async fn not_driven(&self, ctx: &Context<'_>) -> Result<Option<&str>, Refusal> {
+        Ok(self.told(ctx).await?.stranger.as_deref())
+    }
+
     /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
     async fn stale(&self, ctx: &Context<'_>) -> Result<bool, Refusal> {
         stale::<SagaRuns>(ctx, self.scope.partition, self.row.id).await
@@ -219,6 +224,13 @@ filter! {
         started_from: DateTime<Utc> => |from| saga_runs::SagaRun::started_at().from(from);
         /// Started before this moment.
         started_before: DateTime<Utc> => |before| saga_runs::SagaRun::started_at().below(before);
+    }
+}
+
+impl SagaRunFilter {
+    /// Whether it is about one run.
+    pub fn names_a_run(&self) -> bool {
+        self.id.is_some()
     }
 }
 

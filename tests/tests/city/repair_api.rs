@@ -112,6 +112,19 @@ async fn what_a_run_does_not_admit_is_a_rejection_and_a_stale_look_at_it_a_confl
     stale.expected = Some(version - 1);
     assert_eq!(market.admin.answer(stale.clone()).await["__typename"], "VersionConflict");
     let learned = json!({ "done": { "commit": "by hand" } });
+    let preview = "query($filter: SagaRunFilter!, $learned: JSON) {
+        sagaRunRepairs(filter: $filter, measure: SKIP, step: \"commit\", learned: $learned) {
+            runs { then notDriven refused { code field } } } }";
+    let foreseen = async |learned: &Value| {
+        let variables = json!({ "filter": { "id": unsure }, "learned": learned });
+        market.admin.ask_with(preview, &variables).await["sagaRunRepairs"]["runs"][0].take()
+    };
+    let goes = json!({ "then": "goes on with `record`", "notDriven": null, "refused": null });
+    assert_eq!(foreseen(&learned).await, goes);
+    let refused = json!({ "code": "INVALID_INPUT", "field": "learned" });
+    assert_eq!(foreseen(&json!({ "done": 7 })).await["refused"], refused);
+    let of_all = json!({ "filter": { "saga": "drill" }, "learned": learned });
+    assert_eq!(code_of(&market.admin.respond(preview, &of_all).await), "BAD_REQUEST");
     let by_hand = json!({ "id": unsure, "step": "commit", "reason": "by hand", "learned": learned });
     market.admin.does("skipSagaRunStep", by_hand, "").await;
     city.settle().await;
@@ -145,9 +158,12 @@ async fn several_runs_are_helped_at_once_if_they_are_as_many_as_expected() {
     assert_eq!(market.admin.is_rejected("repairSagaRuns", repair(1)).await, "SAGA_RUN_COUNT_DIFFERS");
     assert_eq!(city.log_of(&market.tenant).await.len(), before, "nothing was written so far");
 
-    let give = || market.admin.answer(given("repairSagaRuns", "once", repair(2), ""));
-    let first = give().await;
+    let show = "refusals { run rejection { code } }";
+    let give = || market.admin.answer(given("repairSagaRuns", "once", repair(2), show));
+    let mut first = give().await;
     assert_eq!((&first["done"], &first["refused"]), (&json!([back]), &json!(1)));
+    let refusal = json!({ "run": past, "rejection": { "code": "SAGA_RUN_PAST_RETURN" } });
+    assert_eq!(first["refusals"].take(), json!([refusal]), "only a repetition does not know it any more");
     city.settle().await;
     assert_eq!(run(&market, &back).await["state"], "COMPENSATED");
     assert_eq!(run(&market, &past).await["state"], "PARKED");
@@ -223,10 +239,11 @@ async fn a_run_to_which_much_has_happened_is_read_once_for_all_that_is_shown_and
     drop(turn);
     city.settle().await;
     let of_run = json!({ "id": Id::<RunId>(run).encode() });
-    let all = "query($id: ID!) { sagaRun(id: $id) { input memo compensationPreview { undoes }
+    let all = "query($id: ID!) { sagaRun(id: $id) { input memo notDriven compensationPreview { undoes }
         timeline { what } } }";
     let once = market.admin.ask_with(all, &of_run).await;
     assert_eq!(once["sagaRun"]["input"], json!({ "to": "the moon" }));
+    assert_eq!(once["sagaRun"]["notDriven"], "this program has no saga `moonshot`");
     assert_eq!(list(&once["sagaRun"]["timeline"]).len(), HAPPENED);
     let thrice = "query($id: ID!) { a: sagaRun(id: $id) { memo } b: sagaRun(id: $id) { memo }
         c: sagaRun(id: $id) { memo } }";
