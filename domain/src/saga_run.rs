@@ -253,13 +253,21 @@ pub enum Event {
         /// The steps of which it is not known whether they were done, where the run was given up.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         may_stay: Vec<String>,
+        /// The steps that were still to be done, where the run was given up on its way forward.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        not_done: Vec<String>,
     },
 }
 
 impl Event {
     /// The end of a run that came to it by itself.
     pub fn ended(outcome: Outcome) -> Self {
-        Event::Ended { outcome, stays: Vec::new(), may_stay: Vec::new() }
+        Event::Ended { outcome, stays: Vec::new(), may_stay: Vec::new(), not_done: Vec::new() }
+    }
+
+    /// The end of a run that an operator gave up.
+    pub fn given_up(stays: Vec<String>, may_stay: Vec<String>, not_done: Vec<String>) -> Self {
+        Event::Ended { outcome: Outcome::Abandoned, stays, may_stay, not_done }
     }
 }
 
@@ -275,8 +283,10 @@ pub enum Rejection {
     /// Another step comes first.
     #[error("step `{0}` is not the run's next")]
     NotNext(String),
-    /// Another worker is at it.
-    #[error("another worker has the run until {0}")]
+    /// A worker is at it, or was when it died.
+    #[error(
+        "an attempt is under way: where nothing is heard of it by {0}, a server finds out what became of it"
+    )]
     Taken(DateTime<Utc>),
     /// The attempt is no longer the one that counts.
     #[error("attempt {0} was overtaken by another worker")]
@@ -307,6 +317,11 @@ pub enum Rejection {
     /// It can no longer go back.
     #[error("step `{0}` is, or may have been, done, and there is no way back from it")]
     PastReturn(String),
+    /// Its step must be done, sooner or later: to turn back would forget that.
+    #[error(
+        "step `{0}` is to be done, and there is no way back from it: the run can only be given up as it stands"
+    )]
+    Onward(String),
     /// It goes back already.
     #[error("the run goes back already")]
     GoesBack,
@@ -327,6 +342,7 @@ impl Reject for Rejection {
             Rejection::OtherStep { .. } => "SAGA_RUN_OTHER_STEP",
             Rejection::LearnsNothing => "SAGA_RUN_LEARNS_NOTHING",
             Rejection::PastReturn(_) => "SAGA_RUN_PAST_RETURN",
+            Rejection::Onward(_) => "SAGA_RUN_ONWARD",
             Rejection::GoesBack => "SAGA_RUN_GOES_BACK",
         }
     }
@@ -407,7 +423,9 @@ impl Aggregate for SagaRun {
                     Ok(vec![Event::Parked { reason: reason.clone() }])
                 }
             },
-            Command::Intervene(intervention) => Ok(self.conclude(vec![intervention.measure.decide(run)?])),
+            Command::Intervene(intervention) => {
+                Ok(self.conclude(vec![intervention.measure.decide(run, at)?]))
+            }
         }
     }
 
@@ -438,10 +456,12 @@ impl Aggregate for SagaRun {
             Event::Failed { step, direction, attempt, kind, retry_at, .. } => {
                 let failures = run.failures + 1;
                 let run = match (direction, kind) {
-                    (Direction::Forward, FailureKind::Unknown) => run.marked(step, Mark::Unsure),
+                    (Direction::Forward | Direction::Back, FailureKind::Unknown) => {
+                        run.marked(step, Mark::Unsure)
+                    }
                     (Direction::Forward, FailureKind::Permanent) => run.marked(step, Mark::Ahead),
                     (Direction::Forward, FailureKind::Transient) => run.in_part(step),
-                    (Direction::Back, _) => run,
+                    (Direction::Back, FailureKind::Permanent | FailureKind::Transient) => run,
                 };
                 let stand = retry_at.map_or(Stand::Ready, |at| Stand::Retrying { at });
                 Run { stand, attempts: *attempt, failures, ..run }

@@ -192,6 +192,11 @@ impl Executor {
         Err(ExecuteError::Contended)
     }
 
+    /// What a command would come to, as the log is now: nothing is written, and whether it was given before is not asked.
+    pub async fn try_out(&self, command: &Command, intention: &dyn Intention) -> Result<(), ExecuteError> {
+        self.decide(command, intention, true).await?.map(|_| ())
+    }
+
     /// The aggregate as the log has it now, and its version.
     pub async fn load<A: Aggregate>(
         &self,

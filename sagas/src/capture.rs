@@ -3,6 +3,7 @@
 
 use crate::checkout::NOTHING_TO_PAY;
 use crate::context::Context;
+use crate::repair::foresight::Foresight;
 use crate::saga::{Failure, NO_WAY_BACK_DELAYS_S, Policy, Progress, Saga};
 use async_trait::async_trait;
 use cityos_domain::event::Event;
@@ -15,6 +16,7 @@ use cityos_domain::orders::vendor_order::{self, Part, VendorOrder};
 use cityos_domain::rejection::Rejected;
 use cityos_domain::saga_run::{FailureKind, Way};
 use cityos_domain::workspace::Decided;
+use cityos_eventstore::executor::ExecuteError;
 use serde::{Deserialize, Serialize};
 
 /// The saga.
@@ -47,6 +49,13 @@ struct Taken {
     minor: i64,
 }
 
+impl Taken {
+    /// What is written of it.
+    fn of(&self, part: VendorOrderId) -> RecordCapture {
+        RecordCapture { part, minor: self.minor, reference: self.reference.clone() }
+    }
+}
+
 #[async_trait]
 impl Saga for Capture {
     const NAME: &'static str = "capture";
@@ -77,13 +86,31 @@ impl Saga for Capture {
         }
     }
 
-    fn lacks_after(step: Step, memo: &Memo) -> Option<&'static str> {
+    fn never_skipped(step: Step) -> Option<&'static str> {
         match step {
-            Step::Capture if memo.taken.is_none() => {
-                Some("`taken`, with the capture's `reference` and its amount in `minor` units")
-            }
-            Step::Capture | Step::Record => None,
+            Step::Capture => None,
+            Step::Record => Some("nothing else writes into the books what was taken"),
         }
+    }
+
+    async fn lacks_after(
+        step: Step,
+        input: &Input,
+        memo: &Memo,
+        log: &Foresight,
+    ) -> Result<Option<String>, ExecuteError> {
+        const TAKEN: &str = "`taken`, with the capture's `reference` and its amount in `minor` units";
+        Ok(match (step, &memo.taken) {
+            (Step::Record, _) => None,
+            (Step::Capture, None) => Some(TAKEN.into()),
+            (Step::Capture, Some(taken)) if taken.reference.trim().is_empty() => {
+                Some(format!("{TAKEN}: the reference is blank"))
+            }
+            (Step::Capture, Some(taken)) => {
+                let recorded = log.try_out(&taken.of(input.part)).await?;
+                recorded.err().map(|rejected| format!("{TAKEN}: {}", rejected.message))
+            }
+        })
     }
 
     async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
@@ -97,11 +124,10 @@ impl Saga for Capture {
                 memo.taken = Some(Taken { reference, minor: amount.minor });
             }
             Step::Record => {
-                let Some(Taken { reference, minor }) = &memo.taken else {
+                let Some(taken) = &memo.taken else {
                     return Err(Failure::permanent("CAPTURE_UNKNOWN", "nothing is known of a capture"));
                 };
-                let record = RecordCapture { part: id, minor: *minor, reference: reference.clone() };
-                cx.tell(&record).await?;
+                cx.tell(&taken.of(id)).await?;
             }
         }
         Ok(Progress::Done)

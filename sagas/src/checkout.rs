@@ -76,6 +76,13 @@ impl Saga for Checkout {
         }
     }
 
+    fn never_skipped(step: Step) -> Option<&'static str> {
+        match step {
+            Step::Answer | Step::Reserve | Step::Authorise => None,
+            Step::Place => Some("nothing else places the order for which stock and money are held"),
+        }
+    }
+
     async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
         let Input { order, amount } = *input;
         match step {

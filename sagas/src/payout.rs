@@ -3,6 +3,7 @@
 //! waits for an operator, who keeps the same entries.
 
 use crate::context::Context;
+use crate::repair::foresight::Foresight;
 use crate::saga::{Failure, Policy, Progress, Saga};
 use async_trait::async_trait;
 use cityos_domain::event::Event;
@@ -13,6 +14,7 @@ use cityos_domain::marketplace::vendor::Vendor;
 use cityos_domain::money::Money;
 use cityos_domain::saga_run::Way;
 use cityos_domain::workspace::Decided;
+use cityos_eventstore::executor::ExecuteError;
 use serde::{Deserialize, Serialize};
 
 /// Seconds between attempts at a transfer: 1 and 5 minutes, half an hour, 2 and 12 hours. Then it waits for an
@@ -84,11 +86,29 @@ impl Saga for PayoutSaga {
         }
     }
 
-    fn lacks_after(step: Step, memo: &Memo) -> Option<&'static str> {
+    fn never_skipped(step: Step) -> Option<&'static str> {
         match step {
-            Step::Transfer if memo.transfer.is_none() => Some("`transfer`, the transfer's reference"),
-            Step::Answer | Step::Claim | Step::Transfer | Step::Submit | Step::Settle => None,
+            Step::Answer | Step::Claim | Step::Transfer => None,
+            Step::Submit | Step::Settle => Some(
+                "nothing else writes into the books what was sent, and the payout would stay claimed for ever",
+            ),
         }
+    }
+
+    async fn lacks_after(
+        step: Step,
+        _: &Input,
+        memo: &Memo,
+        _: &Foresight,
+    ) -> Result<Option<String>, ExecuteError> {
+        const TRANSFER: &str = "`transfer`, the transfer's reference";
+        Ok(match (step, &memo.transfer) {
+            (Step::Transfer, None) => Some(TRANSFER.into()),
+            (Step::Transfer, Some(blank)) if blank.trim().is_empty() => {
+                Some(format!("{TRANSFER}: it is blank"))
+            }
+            (Step::Answer | Step::Claim | Step::Transfer | Step::Submit | Step::Settle, _) => None,
+        })
     }
 
     async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {

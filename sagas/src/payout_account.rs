@@ -56,6 +56,13 @@ impl Saga for PayoutAccount {
         }
     }
 
+    fn never_skipped(step: Step) -> Option<&'static str> {
+        match step {
+            Step::OpenAccount => None,
+            Step::LinkAccount => Some("nothing else has the vendor be paid to the account that was opened"),
+        }
+    }
+
     async fn act(step: Step, input: &Input, memo: &mut Memo, cx: &Context) -> Result<Progress, Failure> {
         match step {
             Step::OpenAccount => memo.account = Some(open(input.vendor, cx).await?),

@@ -7,6 +7,7 @@ use crate::drill::DrillSaga;
 use crate::payment_release::PaymentRelease;
 use crate::payout::PayoutSaga;
 use crate::payout_account::PayoutAccount;
+use crate::repair::foresight::Foresight;
 use crate::saga::{Failure, Policy, Progress, Saga};
 use crate::tenant_closing::TenantClosing;
 use crate::tenant_opening::TenantOpening;
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use cityos_domain::ids::{EventId, RunId, derive};
 use cityos_domain::saga_run::{self, PlannedStep, Run};
 use cityos_domain::workspace::Decided;
-use cityos_eventstore::executor::Reactions;
+use cityos_eventstore::executor::{ExecuteError, Reactions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -102,8 +103,16 @@ pub trait AnySaga: Send + Sync {
     /// How a step is tried. The step must be one of a run that is [known](AnySaga::knows).
     fn policy(&self, step: &str) -> Policy;
 
+    /// [`Saga::never_skipped`], for a step of a run that is [known](AnySaga::knows).
+    fn never_skipped(&self, step: &str) -> Option<&'static str>;
+
     /// [`Saga::lacks_after`], for a run that is [known](AnySaga::knows).
-    fn lacks_after(&self, run: &Run, step: &str) -> Option<&'static str>;
+    async fn lacks_after(
+        &self,
+        run: &Run,
+        step: &str,
+        log: &Foresight,
+    ) -> Result<Option<String>, ExecuteError>;
 
     /// Takes a step; gives the memo as it is then.
     async fn act(&self, run: &Run, cx: &Context) -> Result<(Progress, Value), Failure>;
@@ -161,8 +170,18 @@ impl<S: Saga> AnySaga for Erased<S> {
         S::policy(Self::step(step))
     }
 
-    fn lacks_after(&self, run: &Run, step: &str) -> Option<&'static str> {
-        S::lacks_after(Self::step(step), &memo::<S>(run).ok()?)
+    fn never_skipped(&self, step: &str) -> Option<&'static str> {
+        S::never_skipped(Self::step(step))
+    }
+
+    async fn lacks_after(
+        &self,
+        run: &Run,
+        step: &str,
+        log: &Foresight,
+    ) -> Result<Option<String>, ExecuteError> {
+        let Ok((input, memo)) = known::<S>(run) else { return Ok(None) };
+        S::lacks_after(Self::step(step), &input, &memo, log).await
     }
 
     async fn act(&self, run: &Run, cx: &Context) -> Result<(Progress, Value), Failure> {

@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use crate::ports::PortError;
+use crate::repair::foresight::Foresight;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cityos_domain::log::{StreamId, Version};
@@ -61,10 +62,22 @@ pub trait Saga: Send + Sync + 'static {
         cx: &Context,
     ) -> Result<(), Failure>;
 
-    /// What the steps after `step` need to know and `memo` does not hold, where an operator answers for the step instead
-    /// of having it taken: such a run could go neither on nor back, so that it must be told.
-    fn lacks_after(_step: Self::Step, _memo: &Self::Memo) -> Option<&'static str> {
+    /// Why nobody can answer for a step instead of having it taken: it only writes down what has been done, or is
+    /// settled, and unless it does nothing ever will.
+    fn never_skipped(_step: Self::Step) -> Option<&'static str> {
         None
+    }
+
+    /// What the steps after `step` need to know and `memo` does not hold, or not so that they could go on with it, where
+    /// an operator answers for the step instead of having it taken: such a run could go neither on nor back, so that it
+    /// must be told.
+    async fn lacks_after(
+        _step: Self::Step,
+        _input: &Self::Input,
+        _memo: &Self::Memo,
+        _log: &Foresight,
+    ) -> Result<Option<String>, ExecuteError> {
+        Ok(None)
     }
 
     /// Situations in which the saga is tried out, so that every step is reached, and undone where it can be.
@@ -173,8 +186,8 @@ impl From<ExecuteError> for Failure {
     fn from(error: ExecuteError) -> Self {
         match error {
             ExecuteError::Rejected(rejected) => rejected.into(),
-            ExecuteError::Store(error) => error.into(),
-            // A command that may have been written after all is repeated under its id, which finds out.
+            // It may have been written after all: it is repeated under its id, which finds out.
+            ExecuteError::Store(error) => Failure::unknown("STORE_UNAVAILABLE", error),
             ExecuteError::Contended => Failure::transient("CONTENDED", error),
             ExecuteError::VersionConflict { .. }
             | ExecuteError::KeyReused

@@ -49,6 +49,12 @@ impl Saga for TenantClosing {
         }
     }
 
+    fn never_skipped(step: Step) -> Option<&'static str> {
+        match step {
+            Step::Leave => Some("nothing else takes the tenant out of the city's geography"),
+        }
+    }
+
     async fn act(step: Step, input: &Input, _: &mut (), cx: &Context) -> Result<Progress, Failure> {
         match step {
             Step::Leave => cx.tell_in(Partition::Platform, &LeaveSubcategory { id: input.tenant }).await?,

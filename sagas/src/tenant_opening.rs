@@ -53,6 +53,12 @@ impl Saga for TenantOpening {
         }
     }
 
+    fn never_skipped(step: Step) -> Option<&'static str> {
+        match step {
+            Step::Provision | Step::Activate => Some("nothing else opens the tenant, whose slug is taken"),
+        }
+    }
+
     async fn act(step: Step, input: &Input, _: &mut (), cx: &Context) -> Result<Progress, Failure> {
         let partition = Partition::Tenant(input.tenant);
         match step {

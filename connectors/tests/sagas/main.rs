@@ -10,6 +10,8 @@ mod sabotage;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod stepping_in;
+#[cfg(test)]
 mod unwinding;
 #[cfg(test)]
 mod world;

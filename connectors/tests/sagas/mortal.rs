@@ -1,5 +1,5 @@
 //! Death before or after any write: of a process that appends to the log and calls the outside world. Once dead it
-//! does nothing any more.
+//! does nothing any more. Or it lives, and only never hears that a write was done.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -18,6 +18,8 @@ use std::time::Duration;
 pub enum When {
     Before,
     After,
+    /// It lives, but hears nothing of the write, and the next look into the log fails.
+    Unheard,
 }
 
 /// Whether and when a process dies. Nothing is counted before it is [armed](Mortality::arm).
@@ -25,6 +27,7 @@ pub enum When {
 pub struct Mortality {
     armed: AtomicBool,
     dead: AtomicBool,
+    blind: AtomicBool,
     writes: AtomicUsize,
     dies: Option<(usize, When)>,
 }
@@ -68,6 +71,11 @@ impl Mortality {
                 drop(written);
                 None
             }
+            Some((at, When::Unheard)) if at == number => {
+                drop(write.await);
+                self.blind.store(true, Ordering::SeqCst);
+                None
+            }
             _ => Some(write.await),
         }
     }
@@ -89,7 +97,8 @@ pub struct Dying<T: ?Sized> {
 
 impl<T: ?Sized> Dying<T> {
     fn alive(&self) -> Result<(), StoreError> {
-        if self.mortality.is_dead() { Err(StoreError::Closed) } else { Ok(()) }
+        let blind = self.mortality.blind.swap(false, Ordering::SeqCst);
+        if blind || self.mortality.is_dead() { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     async fn call(&self, call: impl Future<Output = Result<String, PortError>>) -> Result<String, PortError> {

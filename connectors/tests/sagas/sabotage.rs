@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use cityos_domain::saga_run::{Direction, PlannedStep, Run};
 use cityos_domain::workspace::Decided;
+use cityos_eventstore::executor::ExecuteError;
 use cityos_sagas::Context;
 use cityos_sagas::registry::AnySaga;
 use cityos_sagas::rehearsal::Rehearsal;
+use cityos_sagas::repair::foresight::Foresight;
 use cityos_sagas::saga::{Failure, Policy, Progress};
 use serde_json::Value;
 use std::sync::Arc;
@@ -121,8 +123,17 @@ impl AnySaga for Sabotaged {
         self.inner.knows(run)
     }
 
-    fn lacks_after(&self, run: &Run, step: &str) -> Option<&'static str> {
-        self.inner.lacks_after(run, step)
+    fn never_skipped(&self, step: &str) -> Option<&'static str> {
+        self.inner.never_skipped(step)
+    }
+
+    async fn lacks_after(
+        &self,
+        run: &Run,
+        step: &str,
+        log: &Foresight,
+    ) -> Result<Option<String>, ExecuteError> {
+        self.inner.lacks_after(run, step, log).await
     }
 
     fn policy(&self, step: &str) -> Policy {

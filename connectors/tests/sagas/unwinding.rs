@@ -33,7 +33,7 @@ fn rehearsal(saga: &str, index: usize) -> Rehearsal {
 }
 
 /// The registry with trouble at some steps of one saga.
-fn sabotaged(saga: &str, at: &[(At, Arc<Saboteur>)]) -> Vec<Box<dyn AnySaga>> {
+pub fn sabotaged(saga: &str, at: &[(At, Arc<Saboteur>)]) -> Vec<Box<dyn AnySaga>> {
     let wrap = |known: Box<dyn AnySaga>| -> Box<dyn AnySaga> {
         if known.name() == saga { Box::new(Sabotaged { inner: known, at: at.to_vec() }) } else { known }
     };

@@ -1,12 +1,13 @@
 //! How an operator steps in where a run cannot help itself. A reason is always needed; it goes into the event's
 //! meta with whoever gave it.
 
-use super::{Command, Direction, Event, Mark, Outcome, Rejection, Run, SagaRun, Stand};
+use super::{Command, Direction, Event, Mark, Rejection, Run, SagaRun, Stand};
 use crate::aggregate::Aggregate;
 use crate::ids::RunId;
 use crate::log::Version;
 use crate::text::Reason;
 use crate::workspace::{Intention, Stop, Workspace};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 /// The code of a run that an operator turned back.
@@ -52,9 +53,12 @@ pub struct Intervention {
 }
 
 impl Measure {
-    pub(super) fn decide(&self, run: &Run) -> Result<Event, Rejection> {
+    pub(super) fn decide(&self, run: &Run, now: DateTime<Utc>) -> Result<Event, Rejection> {
+        let ends_the_step = matches!(self, Measure::Compensate | Measure::Abandon);
         let parked = match &run.stand {
             Stand::Parked => true,
+            // A worker may be at it: a step that only writes to the log says so when it is done, not before.
+            Stand::Retrying { at } if *at <= now && ends_the_step => return Err(Rejection::GoesOn),
             Stand::Retrying { .. } | Stand::Waiting(_) => false,
             Stand::Attempting { lease_until } => return Err(Rejection::Taken(*lease_until)),
             Stand::Ready => return Err(Rejection::GoesOn),
@@ -62,14 +66,11 @@ impl Measure {
         match self {
             Measure::Retry => Ok(Event::Retried {}),
             Measure::Compensate if run.direction == Direction::Back => Err(Rejection::GoesBack),
-            Measure::Compensate => match run.past_return() {
-                Some(step) => Err(Rejection::PastReturn(step.into())),
-                None => {
-                    let (code, reason) =
-                        (COMPENSATED_BY_OPERATOR.into(), "the marketplace took it back".into());
-                    Ok(Event::Turned { code, reason })
-                }
-            },
+            Measure::Compensate => {
+                run.way_back()?;
+                let (code, reason) = (COMPENSATED_BY_OPERATOR.into(), "the marketplace took it back".into());
+                Ok(Event::Turned { code, reason })
+            }
             Measure::Skip { .. } if !parked => Err(Rejection::NotParked),
             Measure::Skip { step, .. } if step != run.step() => {
                 Err(Rejection::OtherStep { asked: step.clone(), at: run.step().into() })
@@ -81,11 +82,14 @@ impl Measure {
             Measure::Skip { step, learned } => {
                 Ok(Event::Skipped { step: step.clone(), memo: Some(run.knowing(learned)) })
             }
-            Measure::Abandon => Ok(Event::Ended {
-                outcome: Outcome::Abandoned,
-                stays: run.marked_as(Mark::Done),
-                may_stay: run.marked_as(Mark::Unsure),
-            }),
+            Measure::Abandon => Ok(Event::given_up(
+                run.marked_as(Mark::Done),
+                run.marked_as(Mark::Unsure),
+                match run.direction {
+                    Direction::Forward => run.marked_as(Mark::Ahead),
+                    Direction::Back => Vec::new(),
+                },
+            )),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What would come of it if an operator stepped in: found by doing it to the state, never by a second set of rules.
 
-use super::{Direction, Measure, Outcome, Rejection, SagaRun};
+use super::{Direction, Event, Measure, Outcome, Rejection, SagaRun};
 use crate::aggregate::Aggregate;
+use chrono::{DateTime, Utc};
 use std::fmt;
 
 /// What would come of a measure.
@@ -25,16 +26,26 @@ pub enum Outlook {
         stays: Vec<String>,
         /// The steps whose effect may stay: it is not known whether they were done.
         may_stay: Vec<String>,
+        /// The steps that were still to be done.
+        not_done: Vec<String>,
     },
 }
 
+impl Outlook {
+    /// What the end of a run says; `None` of any other event.
+    pub fn of_end(event: &Event) -> Option<Self> {
+        let Event::Ended { outcome, stays, may_stay, not_done } = event else { return None };
+        let [stays, may_stay, not_done] = [stays, may_stay, not_done].map(Clone::clone);
+        Some(Outlook::Ends { outcome: *outcome, stays, may_stay, not_done })
+    }
+}
+
 impl SagaRun {
-    /// What would come of `measure`, or why it may not be taken.
-    pub fn outlook(&self, measure: &Measure) -> Result<Outlook, Rejection> {
-        let events = self.conclude(vec![measure.decide(self.live()?)?]);
-        if let Some(super::Event::Ended { outcome, stays, may_stay }) = events.last() {
-            let (stays, may_stay) = (stays.clone(), may_stay.clone());
-            return Ok(Outlook::Ends { outcome: *outcome, stays, may_stay });
+    /// What would come of `measure` if it were taken at `at`, or why it may not be.
+    pub fn outlook(&self, measure: &Measure, at: DateTime<Utc>) -> Result<Outlook, Rejection> {
+        let events = self.conclude(vec![measure.decide(self.live()?, at)?]);
+        if let Some(ends) = events.last().and_then(Outlook::of_end) {
+            return Ok(ends);
         }
         let after = events.iter().fold(self.clone(), SagaRun::evolve);
         let run = after.live()?;
@@ -54,13 +65,12 @@ impl fmt::Display for Outlook {
             Outlook::Ends { outcome: Outcome::Compensated, .. } => {
                 f.write_str("is compensated: nothing is left to be undone")
             }
-            Outlook::Ends { outcome: Outcome::Abandoned, stays, may_stay } => {
+            Outlook::Ends { outcome: Outcome::Abandoned, stays, may_stay, not_done } => {
                 f.write_str("is given up")?;
-                if !stays.is_empty() {
-                    write!(f, "; done and not undone: {}", list(stays))?;
-                }
-                if !may_stay.is_empty() {
-                    write!(f, "; perhaps done: {}", list(may_stay))?;
+                let left =
+                    [("done and not undone", stays), ("perhaps done", may_stay), ("not done", not_done)];
+                for (how, steps) in left.into_iter().filter(|(_, steps)| !steps.is_empty()) {
+                    write!(f, "; {how}: {}", list(steps))?;
                 }
                 Ok(())
             }

@@ -28,7 +28,7 @@ pub enum SagaRun {
 pub enum Mark {
     /// It was not done.
     Ahead,
-    /// An attempt may have done it, or some of it.
+    /// An attempt may have done it, or some of it, or have undone it.
     Unsure,
     /// It is done.
     Done,
@@ -183,12 +183,17 @@ impl Run {
         undone.map(|(step, _)| step.name.as_str()).collect()
     }
 
-    /// The same, unless there is no way back any more; whether somebody may turn the run just now is not asked.
+    /// The same, unless there is no way back, or not any more; whether somebody may turn the run just now is not asked.
     pub fn way_back(&self) -> Result<Vec<&str>, Rejection> {
-        match (self.direction, self.past_return()) {
-            (Direction::Forward, Some(step)) => Err(Rejection::PastReturn(step.into())),
-            (Direction::Forward, None) | (Direction::Back, _) => Ok(self.to_undo()),
+        if self.direction == Direction::Forward {
+            if let Some(step) = self.past_return() {
+                return Err(Rejection::PastReturn(step.into()));
+            }
+            if self.current().is_some_and(|step| self.steps[step].0.way == Way::Onward) {
+                return Err(Rejection::Onward(self.step().into()));
+            }
         }
+        Ok(self.to_undo())
     }
 
     /// The step that comes next, or is under way.

@@ -83,7 +83,8 @@ impl Rehearsed {
     }
 
     fn intervene(&mut self, measure: Measure) -> Result<Vec<Event>, String> {
-        let foreseen = self.state().outlook(&measure).map_err(|rejection| rejection.code().to_owned());
+        let foreseen =
+            self.state().outlook(&measure, self.city.now()).map_err(|rejection| rejection.code().to_owned());
         let events = self.tell(Command::Intervene(Intervention { measure, reason: reason() }));
         let outcome = self.state();
         match (&foreseen, &events) {
@@ -233,12 +234,19 @@ fn a_failure_past_a_pivot_parks_whatever_it_is() {
 }
 
 #[test]
-fn a_step_without_any_way_back_parks_even_when_refused_and_can_then_be_given_up_cleanly() {
-    let mut run = Rehearsed::of(&[("capture", Way::Onward)]);
-    let events = run.fail(FailureKind::Permanent, None);
+fn what_a_step_without_any_way_back_is_for_is_not_forgotten_by_turning_the_run_back() {
+    let steps = [("capture", Way::Onward), ("record", Way::Onward)];
+    let (mut refused, mut tried_again) = (Rehearsed::of(&steps), Rehearsed::of(&steps));
+    let events = refused.fail(FailureKind::Permanent, None);
     assert!(matches!(events[1..], [Event::Parked { .. }]), "{events:?}");
-    let events = run.intervene(Measure::Compensate).unwrap();
-    assert_eq!(events.last(), Some(&Event::ended(Outcome::Compensated)));
+    tried_again.fail(FailureKind::Transient, Some(TimeDelta::minutes(5)));
+    for mut run in [refused, tried_again] {
+        assert_eq!(run.live().way_back(), Err(Rejection::Onward("capture".into())));
+        assert_eq!(run.intervene(Measure::Compensate), Err("SAGA_RUN_ONWARD".into()));
+        let events = run.intervene(Measure::Abandon).unwrap();
+        let not_done = vec!["capture".into(), "record".into()];
+        assert_eq!(events, [Event::given_up(vec![], vec![], not_done)]);
+    }
 }
 
 #[test]
@@ -321,15 +329,47 @@ fn operators_do_not_disturb_a_run_that_goes_on() {
 }
 
 #[test]
-fn a_run_that_is_given_up_says_which_effects_stay_and_which_may() {
+fn a_run_whose_step_is_due_again_may_be_at_it_and_is_neither_turned_back_nor_given_up() {
+    for waits_s in [0, 30] {
+        let mut run = Rehearsed::started();
+        run.done().unwrap();
+        run.fail(FailureKind::Transient, Some(TimeDelta::seconds(waits_s)));
+        run.city.pass(TimeDelta::seconds(waits_s));
+        assert_eq!(run.intervene(Measure::Compensate), Err("SAGA_RUN_GOES_ON".into()));
+        assert_eq!(run.intervene(Measure::Abandon), Err("SAGA_RUN_GOES_ON".into()));
+        assert!(run.intervene(Measure::Retry).is_ok());
+    }
+}
+
+#[test]
+fn a_step_whose_undoing_may_have_happened_may_stay_and_is_undone_again() {
+    let mut run = Rehearsed::started();
+    run.done().unwrap();
+    run.fail(FailureKind::Permanent, None);
+    run.fail(FailureKind::Unknown, Some(TimeDelta::minutes(5)));
+    assert_eq!(run.live().to_undo(), ["reserve"]);
+    let given_up = run.intervene(Measure::Abandon).unwrap();
+    assert_eq!(given_up, [Event::given_up(vec![], vec!["reserve".into()], vec![])]);
+}
+
+#[test]
+fn a_run_that_is_given_up_says_which_effects_stay_which_may_and_what_was_still_to_be_done() {
     let mut run = Rehearsed::started();
     run.done().unwrap();
     run.attempt().unwrap();
     run.fail(FailureKind::Unknown, None);
     let events = run.intervene(Measure::Abandon).unwrap();
-    let (stays, may_stay) = (vec!["reserve".into()], vec!["pay".into()]);
-    assert_eq!(events, [Event::Ended { outcome: Outcome::Abandoned, stays, may_stay }]);
+    let [stays, may_stay, not_done] = ["reserve", "pay", "record"].map(|step| vec![step.into()]);
+    assert_eq!(events, [Event::given_up(stays, may_stay, not_done)]);
     assert_eq!(run.intervene(Measure::Retry), Err("SAGA_RUN_ENDED".into()));
+
+    // On the way back nothing was to be done any more.
+    let mut back = Rehearsed::started();
+    back.done().unwrap();
+    back.fail(FailureKind::Permanent, None);
+    back.fail(FailureKind::Permanent, None);
+    let events = back.intervene(Measure::Abandon).unwrap();
+    assert_eq!(events, [Event::given_up(vec!["reserve".into()], vec![], vec![])]);
 }
 
 #[test]

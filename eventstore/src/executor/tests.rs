@@ -139,6 +139,18 @@ async fn of_twenty_who_want_the_last_unit_one_gets_it_and_the_others_are_told() 
     assert_eq!(units(&executors[0], "shop").await, 0);
 }
 
+#[tokio::test]
+async fn what_is_only_tried_out_is_answered_as_the_rules_stand_and_not_written() {
+    let store = memory();
+    let executor = over(store.clone());
+    let take = To(the_box("shop"), Wish::Take);
+    let empty = executor.try_out(&command("try"), &take).await;
+    assert!(matches!(empty, Err(ExecuteError::Rejected(rejected)) if rejected.code == "UNITS_EMPTY"));
+    over(store.clone()).execute(&command("stock"), &To(the_box("shop"), Wish::Put(1))).await.unwrap();
+    assert!(executor.try_out(&command("try"), &take).await.is_ok());
+    assert_eq!((units(&executor, "shop").await, whole_log(&*store, 100).await.len()), (1, 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn more_writers_than_attempts_on_one_stream_all_come_through() {
     let writers = 3 * ATTEMPTS_MAX as i64;

@@ -118,6 +118,7 @@ pub struct Mutation<'a> {
     key: String,
     meta: Meta,
     input: InputHash,
+    after_closing: bool,
     freshness: &'a Freshness,
 }
 
@@ -142,7 +143,7 @@ impl<'a> Mutation<'a> {
         };
         let input = hash_input(ctx, &services.input_key)?;
         let freshness = ctx.data_unchecked::<Freshness>();
-        Ok(Mutation { services, admitted, action, key, meta, input, freshness })
+        Ok(Mutation { services, admitted, action, key, meta, input, after_closing: false, freshness })
     }
 
     /// The same, in the partition of one tenant: what an admin of the city does to it.
@@ -160,6 +161,12 @@ impl<'a> Mutation<'a> {
         let meta = Meta { reason: Some(reason.into()), ..self.meta.clone() };
         let (admitted, key) = (self.admitted.clone(), self.key.clone());
         Mutation { admitted, key, meta, ..*self }
+    }
+
+    /// The same, also where a tenant is over: for what winds up what it left behind.
+    pub fn after_closing(&self) -> Self {
+        let (admitted, key, meta) = (self.admitted.clone(), self.key.clone(), self.meta.clone());
+        Mutation { admitted, key, meta, after_closing: true, ..*self }
     }
 
     /// What is shown below the answer must be as new as this place.
@@ -192,7 +199,7 @@ impl<'a> Mutation<'a> {
         Scope::from(&self.admitted)
     }
 
-    /// Does it, once, and where a tenant is over not at all. The intention is made from the input, which may turn out
+    /// Does it, once, and where a tenant is over not at all, unless it is meant for [then](Self::after_closing). The intention is made from the input, which may turn out
     /// not to fit.
     pub async fn give<I: Intention>(
         &self,
@@ -211,7 +218,8 @@ impl<'a> Mutation<'a> {
             input: self.input,
             expected,
         };
-        match executor.execute(&command, &intention).await {
+        let intention: &dyn Intention = if self.after_closing { &intention.0 } else { &intention };
+        match executor.execute(&command, intention).await {
             Ok(done) => {
                 self.answered_at(done.position);
                 Ok(Ok(done))

@@ -1,5 +1,5 @@
 //! What an operator does about runs of sagas, one by one or all that meet a filter, and what would come of it. What the
-//! command line does is the same: see `sagas/src/repair.rs`.
+//! command line does is the same: see `sagas/src/repair.rs`. A tenant that is over leaves runs behind, too.
 
 use crate::access::Action;
 use crate::graphql::answer::{
@@ -23,8 +23,15 @@ use cityos_domain::workspace::Tell;
 use cityos_projections::Query;
 use cityos_projections::models::saga_runs;
 use cityos_sagas::Engine;
-use cityos_sagas::repair::{Found, RUNS_MAX};
+use cityos_sagas::repair::{Found, Planned, RUNS_MAX, moved_on};
 use serde_json::{Map, Value};
+
+/// What a step would have learned.
+type Learned = Json<Map<String, Value>>;
+
+fn skip(step: String, learned: Option<Learned>) -> Measure {
+    Measure::Skip { step, learned: learned.map(|Json(learned)| learned).unwrap_or_default() }
+}
 
 /// What an operator can do about a run.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -40,12 +47,18 @@ pub enum SagaMeasure {
 }
 
 impl SagaMeasure {
-    fn of(self, step: Option<String>) -> Result<Measure, Rejected> {
+    fn of(self, step: Option<String>, learned: Option<Learned>) -> Result<Measure, Rejected> {
+        if learned.is_some() && self != SagaMeasure::Skip {
+            return Err(Rejected::invalid(
+                "learned",
+                "only whoever skips a step says what it would have learned",
+            ));
+        }
         match (self, step) {
             (SagaMeasure::Retry, None) => Ok(Measure::Retry),
             (SagaMeasure::Compensate, None) => Ok(Measure::Compensate),
             (SagaMeasure::Abandon, None) => Ok(Measure::Abandon),
-            (SagaMeasure::Skip, Some(step)) => Ok(Measure::Skip { step, learned: Map::new() }),
+            (SagaMeasure::Skip, Some(step)) => Ok(skip(step, learned)),
             (SagaMeasure::Skip, None) => Err(Rejected::invalid("step", "whoever skips a step names it")),
             (SagaMeasure::Retry | SagaMeasure::Compensate | SagaMeasure::Abandon, Some(_)) => {
                 Err(Rejected::invalid("step", "only whoever skips a step names it"))
@@ -69,12 +82,16 @@ pub struct SagaRunRepair {
     stays: Vec<String>,
     /// The steps that are perhaps done and would stay so, where it would be given up.
     may_stay: Vec<String>,
+    /// The steps that would not be done any more, where it would be given up.
+    not_done: Vec<String>,
     /// Why it may not be done.
     refused: Option<Rejection>,
+    /// Why this program could not drive the run on: it would park it again.
+    not_driven: Option<String>,
 }
 
 impl SagaRunRepair {
-    fn of(run: SagaRun, outlook: Result<Outlook, Rejected>) -> Self {
+    fn of(run: SagaRun, Planned { outlook, stranger, .. }: Planned) -> Self {
         let then = outlook.as_ref().ok().map(ToString::to_string);
         let bare = SagaRunRepair {
             run,
@@ -83,19 +100,21 @@ impl SagaRunRepair {
             ends: None,
             stays: Vec::new(),
             may_stay: Vec::new(),
+            not_done: Vec::new(),
             refused: None,
+            not_driven: stranger,
         };
         match outlook {
             Err(rejected) => SagaRunRepair { refused: Some(rejected.into()), ..bare },
             Ok(Outlook::Goes { .. }) => bare,
             Ok(Outlook::Undoes { steps }) => SagaRunRepair { undoes: steps, ..bare },
-            Ok(Outlook::Ends { outcome, stays, may_stay }) => {
+            Ok(Outlook::Ends { outcome, stays, may_stay, not_done }) => {
                 let ends = Some(match outcome {
                     Outcome::Completed => RunState::Completed,
                     Outcome::Compensated => RunState::Compensated,
                     Outcome::Abandoned => RunState::Abandoned,
                 });
-                SagaRunRepair { ends, stays, may_stay, ..bare }
+                SagaRunRepair { ends, stays, may_stay, not_done, ..bare }
             }
         }
     }
@@ -123,21 +142,34 @@ impl SagaRunRepairsQuery {
         #[graphql(desc = "Only what meets all of this.")] filter: SagaRunFilter,
         #[graphql(desc = "What would be done.")] measure: SagaMeasure,
         #[graphql(desc = "Which step would be skipped.")] step: Option<String>,
+        #[graphql(desc = "What it would have learned. Only with a filter that names a run by its id.")]
+        learned: Option<Learned>,
         #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
         at_least: Option<PositionToken>,
     ) -> Result<SagaRunRepairs, Refusal> {
         let scope = reading(ctx, Action::SagaRunRepairs, at_least.as_ref()).await?;
-        let measure = measure.of(step).map_err(|rejected| Refusal::BadArgument(rejected.message))?;
+        if learned.is_some() && !filter.names_a_run() {
+            return Err(unfit(Rejected::invalid(
+                "learned",
+                "it is about one run, which the filter names by its id",
+            )));
+        }
+        let measure = measure.of(step, learned).map_err(unfit)?;
         let engine = &services(ctx).engine;
         let Found { runs, count } = found(engine, scope, &filter).await?;
         take_rows(ctx, runs.len())?;
         let mut repairs = Vec::with_capacity(runs.len());
         for (partition, row) in runs {
             let planned = engine.plan(partition, row.id, &measure).await.map_err(Refusal::internal)?;
-            repairs.push(SagaRunRepair::of(SagaRun::show(scope, row), planned.outlook));
+            repairs.push(SagaRunRepair::of(SagaRun::show(scope, row), planned));
         }
         Ok(SagaRunRepairs { count, runs: repairs })
     }
+}
+
+/// Why the arguments do not fit, and which of them.
+fn unfit(Rejected { message, field, .. }: Rejected) -> Refusal {
+    Refusal::BadArgument(field.map_or_else(|| message.clone(), |field| format!("{field}: {message}")))
 }
 
 async fn found(engine: &Engine, scope: Scope, filter: &SagaRunFilter) -> Result<Found, Refusal> {
@@ -171,7 +203,7 @@ pub struct SkipSagaRunStepInput {
     /// The step.
     step: String,
     /// What the step would have learned: it is put into the memo, for the steps that follow.
-    learned: Option<Json<Map<String, Value>>>,
+    learned: Option<Learned>,
     /// Why.
     reason: String,
 }
@@ -220,10 +252,21 @@ pub struct SagaRunsChanged {
     done: Vec<Id<RunId>>,
     /// How many others met the filter and refused.
     refused: u32,
+    /// Which these are, and why. Not known any more where it was done before.
+    refusals: Option<Vec<SagaRunRefusal>>,
     /// The place in the log this reached.
     position: PositionToken,
     /// Whether it was done before and this is the answer it had then.
     replayed: bool,
+}
+
+/// A run that refused.
+#[derive(SimpleObject)]
+pub struct SagaRunRefusal {
+    /// The run.
+    run: Id<RunId>,
+    /// Why.
+    rejection: Rejection,
 }
 
 answers! {
@@ -241,20 +284,20 @@ mutations! {
         }
 
         /// Has a run go back and undo what it did. Refused where a step that cannot be undone is, or may have been,
-        /// done.
+        /// done, or is the next and was to be done in any case.
         compensate_saga_run = CompensateSagaRun(mutation, input: CompensateSagaRunInput, expected) -> SagaRunResult {
             intervene(mutation, input.id, Measure::Compensate, &input.reason, expected).await
         }
 
         /// Takes the step at which a run is parked for done, or on the way back for undone, without the run doing it.
-        /// Refused where it is parked at another.
+        /// Refused where it is parked at another, and of a step that only writes down what is settled.
         skip_saga_run_step = SkipSagaRunStep(mutation, input: SkipSagaRunStepInput, expected) -> SagaRunResult {
-            let learned = input.learned.map(|Json(learned)| learned).unwrap_or_default();
-            let skip = Measure::Skip { step: input.step, learned };
+            let skip = skip(input.step, input.learned);
             intervene(mutation, input.id, skip, &input.reason, expected).await
         }
 
-        /// Gives a run up as it stands: what it did stays done. Its last entry says which steps that are.
+        /// Gives a run up as it stands: what it did stays done, and the rest is not done. Its last entry says which steps
+        /// these are.
         abandon_saga_run = AbandonSagaRun(mutation, input: AbandonSagaRunInput, expected) -> SagaRunResult {
             intervene(mutation, input.id, Measure::Abandon, &input.reason, expected).await
         }
@@ -267,21 +310,24 @@ mutations! {
                 return Ok(refused(Denied::moved(Version(0))));
             }
             let expected_count = input.expected_count;
-            let (mutation, intervention) = match intervention(input.measure.of(input.step), &input.reason) {
-                Ok(intervention) => (&mutation.because(&intervention.reason), Ok(intervention)),
+            let (mutation, intervention) = match intervention(input.measure.of(input.step, None), &input.reason) {
+                Ok(intervention) => (&mutation.after_closing().because(&intervention.reason), Ok(intervention)),
                 Err(rejected) => (mutation, Err(rejected)),
             };
-            let selected = match intervention {
+            let (all, mut refusals) = match intervention {
                 Ok(intervention) => selected(mutation, &input.filter, expected_count, intervention).await?,
-                Err(rejected) => Err(rejected),
+                Err(rejected) => (Err(rejected), Vec::new()),
             };
-            Ok(match mutation.give(selected, None).await? {
+            let told: Vec<_> = all.iter().flat_map(|all| &all.runs).map(|(run, _)| *run).collect();
+            Ok(match mutation.give(all, None).await? {
                 Ok(reached) => {
-                    let done: Vec<_> =
-                        written(&reached, Kind::SagaRun).map(|(run, _)| Id(RunId(run.id))).collect();
+                    let done: Vec<_> = written(&reached, Kind::SagaRun).map(|(run, _)| RunId(run.id)).collect();
+                    let moved = told.into_iter().filter(|run| !done.contains(run));
+                    refusals.extend(moved.map(|run| SagaRunRefusal { run: Id(run), rejection: moved_on().into() }));
                     SagaRunsResult::Changed(SagaRunsChanged {
                         refused: expected_count.saturating_sub(u32::try_from(done.len()).unwrap_or(u32::MAX)),
-                        done,
+                        refusals: (!reached.replayed).then_some(refusals),
+                        done: done.into_iter().map(Id).collect(),
                         position: PositionToken::of(&mutation.services.positions, reached.position),
                         replayed: reached.replayed,
                     })
@@ -316,7 +362,7 @@ async fn intervene(
     let goes = engine.can_go_on_after(partition, run, &measure).await.map_err(Refusal::internal)?;
     let intervention = goes.and_then(|()| intervention(Ok(measure), why));
     let mutation = match &intervention {
-        Ok(Intervention { reason, .. }) => &mutation.because(reason),
+        Ok(Intervention { reason, .. }) => &mutation.after_closing().because(reason),
         Err(_) => mutation,
     };
     let tell = intervention
@@ -326,35 +372,41 @@ async fn intervene(
     Ok(SagaRunResult::of(mutation.services, outcome))
 }
 
-/// The runs that meet the filter and may be told this, if as many meet it as are expected. What was done before is
-/// answered as then, whichever runs meet it now.
+/// The runs that meet the filter and may be told this, and those that refuse, if as many meet it as are expected. What
+/// was done before is answered as then, whichever runs meet it now.
 async fn selected(
     mutation: &Mutation<'_>,
     filter: &SagaRunFilter,
     expected_count: u32,
     intervention: Intervention,
-) -> Result<Result<InterveneAll, Rejected>, Refusal> {
+) -> Result<(Result<InterveneAll, Rejected>, Vec<SagaRunRefusal>), Refusal> {
+    let mut refusals = Vec::new();
     if mutation.is_done().await? {
-        return Ok(Ok(InterveneAll { runs: Vec::new(), intervention }));
+        return Ok((Ok(InterveneAll { runs: Vec::new(), intervention }), refusals));
     }
     mutation.reads_now().await?;
     let engine = &mutation.services.engine;
     let Found { runs, count } = found(engine, mutation.scope(), filter).await?;
     if count != u64::from(expected_count) {
-        return Ok(Err(counted(format!("{count} runs meet the filter now, not {expected_count}"))));
+        return Ok((
+            Err(counted(format!("{count} runs meet the filter now, not {expected_count}"))),
+            refusals,
+        ));
     }
     if count > RUNS_MAX as u64 {
-        return Ok(Err(counted(format!(
-            "{count} runs meet the filter, and {RUNS_MAX} can be helped at once"
-        ))));
+        let many = format!("{count} runs meet the filter, and {RUNS_MAX} can be helped at once");
+        return Ok((Err(counted(many)), refusals));
     }
     let mut may = Vec::new();
     for (partition, row) in runs {
         let planned = engine.plan(partition, row.id, &intervention.measure).await;
-        let planned = planned.map_err(Refusal::internal)?;
-        may.extend(planned.outlook.is_ok().then_some((planned.run, planned.seen)));
+        let Planned { run, seen, outlook, .. } = planned.map_err(Refusal::internal)?;
+        match outlook {
+            Ok(_) => may.push((run, seen)),
+            Err(rejected) => refusals.push(SagaRunRefusal { run: Id(run), rejection: rejected.into() }),
+        }
     }
-    Ok(Ok(InterveneAll { runs: may, intervention }))
+    Ok((Ok(InterveneAll { runs: may, intervention }), refusals))
 }
 
 fn counted(message: String) -> Rejected {

@@ -17,6 +17,7 @@ use cityos_projections::models::due_timers::{self, DueTimers, Timer};
 use cityos_projections::models::saga_runs::{self, SagaRuns};
 use cityos_sagas::repair::timeline::Told;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 /// Where a run stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Enum, clap::ValueEnum)]
@@ -71,6 +72,7 @@ pub struct SagaStep {
 pub struct SagaRun {
     scope: Scope,
     row: saga_runs::SagaRun,
+    told: OnceCell<Told>,
 }
 
 impl Node for SagaRun {
@@ -81,17 +83,22 @@ impl Node for SagaRun {
     }
 
     fn show(scope: Scope, row: saga_runs::SagaRun) -> Self {
-        SagaRun { scope, row }
+        SagaRun { scope, row, told: OnceCell::new() }
     }
 }
 
 impl SagaRun {
-    /// What the log tells of it, as far as the row has come.
-    async fn told(&self, ctx: &Context<'_>) -> Result<Told, Refusal> {
-        let (engine, seen) = (&services(ctx).engine, Some(Version(self.row.version)));
-        let told = engine.tell_run(self.scope.partition, self.row.id, seen).await;
-        let told = told.map_err(Refusal::internal)?;
-        told.ok_or_else(|| Refusal::internal("a run that is shown is not in the log"))
+    /// What the log tells of it, as far as the row has come: read once, however much of it is shown. Every event is a row
+    /// of the answer.
+    async fn told(&self, ctx: &Context<'_>) -> Result<&Told, Refusal> {
+        let read = async || {
+            take_rows(ctx, usize::try_from(self.row.version).map_err(Refusal::internal)?)?;
+            let (engine, seen) = (&services(ctx).engine, Some(Version(self.row.version)));
+            let told = engine.tell_run(self.scope.partition, self.row.id, seen).await;
+            let told = told.map_err(Refusal::internal)?;
+            told.ok_or_else(|| Refusal::internal("a run that is shown is not in the log"))
+        };
+        self.told.get_or_try_init(read).await
     }
 }
 
@@ -170,19 +177,17 @@ impl SagaRun {
 
     /// What it was started with.
     async fn input(&self, ctx: &Context<'_>) -> Result<Json<Value>, Refusal> {
-        Ok(Json(self.told(ctx).await?.run.input))
+        Ok(Json(self.told(ctx).await?.run.input.clone()))
     }
 
     /// What its steps learned.
     async fn memo(&self, ctx: &Context<'_>) -> Result<Json<Value>, Refusal> {
-        Ok(Json(self.told(ctx).await?.run.memo))
+        Ok(Json(self.told(ctx).await?.run.memo.clone()))
     }
 
     /// What happened to it, in order.
     async fn timeline(&self, ctx: &Context<'_>) -> Result<Vec<Entry>, Refusal> {
-        let timeline = self.told(ctx).await?.timeline;
-        take_rows(ctx, timeline.len())?;
-        Ok(timeline.into_iter().map(Entry::from).collect())
+        Ok(self.told(ctx).await?.timeline.iter().cloned().map(Entry::from).collect())
     }
 
     /// What it would undo if it turned back now, as far as it has not; nothing where it is over.
@@ -190,7 +195,12 @@ impl SagaRun {
         &self,
         ctx: &Context<'_>,
     ) -> Result<Option<SagaCompensationPreview>, Refusal> {
-        Ok(SagaCompensationPreview::of(&self.told(ctx).await?))
+        Ok(SagaCompensationPreview::of(self.told(ctx).await?))
+    }
+
+    /// Why this program cannot drive it, where it would park it.
+    async fn not_driven(&self, ctx: &Context<'_>) -> Result<Option<&str>, Refusal> {
+        Ok(self.told(ctx).await?.stranger.as_deref())
     }
 
     /// Whether it is out of date: something that happened later did not fit it, and it waits for an operator.
@@ -214,6 +224,13 @@ filter! {
         started_from: DateTime<Utc> => |from| saga_runs::SagaRun::started_at().from(from);
         /// Started before this moment.
         started_before: DateTime<Utc> => |before| saga_runs::SagaRun::started_at().below(before);
+    }
+}
+
+impl SagaRunFilter {
+    /// Whether it is about one run.
+    pub fn names_a_run(&self) -> bool {
+        self.id.is_some()
     }
 }
 

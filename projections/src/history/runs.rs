@@ -44,8 +44,8 @@ pub(super) fn end_in_every_way(history: &mut History, own: Partition) {
     history.happens(own, abandoned, E::Retried {});
     history.happens(own, abandoned, E::Parked { reason: "it may have happened again".into() });
     history.happens(own, abandoned, E::Skipped { step: "first".into(), memo: Some(json!({"found": 2})) });
-    let (outcome, stays, may_stay) = (Outcome::Abandoned, vec!["first".into()], vec!["second".into()]);
-    history.happens(own, abandoned, E::Ended { outcome, stays, may_stay });
+    let [stays, may_stay, not_done] = ["first", "second", "third"].map(|step| vec![step.into()]);
+    history.happens(own, abandoned, E::given_up(stays, may_stay, not_done));
 
     let waiting = started(history, own, "waiting run");
     waits(history, own, waiting);

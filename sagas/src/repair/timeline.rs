@@ -217,10 +217,9 @@ fn entry(envelope: &Envelope, event: &Event) -> Entry {
         Event::Parked { reason } => Entry { message: Some(reason.clone()), ..bare(What::Parked) },
         Event::Retried {} => bare(What::Retried),
         Event::Skipped { step, memo } => Entry { memo: memo.clone(), ..of_step(What::Skipped, step) },
-        Event::Ended { outcome, stays, may_stay } => {
-            let (stays, may_stay) = (stays.clone(), may_stay.clone());
-            let ends = Outlook::Ends { outcome: *outcome, stays, may_stay };
-            Entry { message: Some(ends.to_string()), ..bare(What::Ended(*outcome)) }
+        Event::Ended { outcome, .. } => {
+            let message = Outlook::of_end(event).map(|ends| ends.to_string());
+            Entry { message, ..bare(What::Ended(*outcome)) }
         }
     }
 }

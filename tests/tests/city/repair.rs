@@ -162,6 +162,8 @@ async fn a_measure_that_the_run_does_not_admit_is_refused_with_the_reason_and_ch
         for how in [&["--reason", "try"][..], &["--dry-run"]] {
             let (exit, lines) = desk.saga(&[arguments, how].concat());
             assert_eq!((exit, &lines[0]["code"]), (Some(3), &json!(code)), "{arguments:?}: {lines:?}");
+            let field = if code == "INVALID_INPUT" { json!("learned") } else { Value::Null };
+            assert_eq!(lines[0]["field"], field, "{arguments:?}: {lines:?}");
         }
     }
     assert_eq!(desk.show(&past)["way_back"].as_str().unwrap().split(':').next(), Some("none"));
@@ -170,6 +172,13 @@ async fn a_measure_that_the_run_does_not_admit_is_refused_with_the_reason_and_ch
     assert!(desk.refused(&["retry", &past, "--reason", " "]).contains("--reason"));
     assert!(desk.refused(&["retry", "--reason", "all"]).contains("name a run"));
     assert!(desk.refused(&["show", &Uuid::new_v4().to_string()]).contains("there is no run"));
+    let misspelt = desk.refused(&["list", "--saga", "payuot"]);
+    assert!(
+        misspelt.contains("there is no saga `payuot`, but: ") && misspelt.contains("payout"),
+        "{misspelt}"
+    );
+    let none = desk.city.run(&["saga", "retry", "--saga", "payout", "--state", "parked", "--reason", "all"]);
+    assert_eq!((none.code, &none.said[..]), (Some(0), "No run is found: nothing was done.\n"));
     assert_eq!(desk.head().await, head);
 }
 
@@ -226,19 +235,17 @@ async fn d45_a_run_that_is_given_up_says_in_the_log_and_to_operators_what_stays(
     let [run] = desk.parked([&["commit=unknown:3"]]).await;
     let (code, foreseen) = desk.saga(&["abandon", &run, "--dry-run"]);
     let foreseen = (code, foreseen[0]["then"].as_str().unwrap().to_owned());
-    let stays = "is given up; done and not undone: `prepare`, then `reserve`; perhaps done: `commit`";
-    assert_eq!(foreseen, (Some(0), stays.to_owned()));
+    let told = "is given up; done and not undone: `prepare`, then `reserve`; perhaps done: `commit`; \
+                 not done: `record`";
+    assert_eq!(foreseen, (Some(0), told.to_owned()));
     desk.saga(&["abandon", &run, "--reason", "it was done by hand"]);
-    let stayed = saga_run::Event::Ended {
-        outcome: Outcome::Abandoned,
-        stays: vec!["prepare".into(), "reserve".into()],
-        may_stay: vec!["commit".into()],
-    };
-    assert_eq!(history(&desk.log, &run).await.last(), Some(&stayed));
+    let stays = vec!["prepare".into(), "reserve".into()];
+    let given_up = saga_run::Event::given_up(stays, vec!["commit".into()], vec!["record".into()]);
+    assert_eq!(history(&desk.log, &run).await.last(), Some(&given_up));
     let shown = desk.show(&run);
     assert_eq!(shown["state"], "abandoned");
     let last = shown["timeline"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!((&last["message"], &last["reason"]), (&json!(stays), &json!("it was done by hand")));
+    assert_eq!((&last["message"], &last["reason"]), (&json!(told), &json!("it was done by hand")));
     assert_eq!(shown["steps"][2], json!({ "step": "commit", "way": "pivot", "is": "perhaps_done" }));
 }
 
@@ -285,12 +292,14 @@ async fn d44_a_run_of_a_saga_this_program_does_not_have_is_parked_and_can_be_loo
     let shown = desk.show(&run);
     assert_eq!((&shown["saga"], &shown["input"]), (&json!("moonshot"), &json!({ "to": "the moon" })));
     assert_eq!(shown["not_driven"], "this program has no saga `moonshot`");
+    let (_, listed) = desk.saga(&["list", "--saga", "moonshot"]);
+    assert_eq!((listed.len(), &listed[0]["run"]), (1, &json!(run)));
     let (_, foreseen) = desk.saga(&["retry", &run, "--dry-run"]);
     let then = foreseen[0]["then"].as_str().unwrap();
     assert!(then.contains("no saga `moonshot`: this program would park it"), "{then}");
     assert_eq!(desk.saga(&["abandon", &run, "--reason", "nobody flies"]).0, Some(0));
     assert_eq!(
         history(&desk.log, &run).await.last(),
-        Some(&saga_run::Event::Ended { outcome: Outcome::Abandoned, stays: vec![], may_stay: vec![] })
+        Some(&saga_run::Event::given_up(vec![], vec![], vec!["fly".into()]))
     );
 }

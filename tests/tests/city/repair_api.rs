@@ -1,14 +1,16 @@
 //! The operator's desk for runs of sagas through the API: what admins see and do of their own tenant's runs.
 
 use chrono::TimeDelta;
+use cityos_connectors::sandbox::{Fault, Operation};
+use cityos_domain::aggregate::Aggregate;
 use cityos_domain::drill::{Command, Drill, Failing, Step};
-use cityos_domain::ids::{CommandId, DrillId, RunId, TenantId};
-use cityos_domain::log::{Actor, Meta, Origin, Partition};
-use cityos_domain::saga_run::{Direction, FailureKind};
+use cityos_domain::ids::{CommandId, DrillId, EventId, RunId, TenantId};
+use cityos_domain::log::{Actor, Meta, Origin, Partition, Version};
+use cityos_domain::saga_run::{self, Direction, FailureKind, PlannedStep, SagaRun, Way};
 use cityos_domain::workspace::Tell;
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::executor;
-use cityos_eventstore::store::InputHash;
+use cityos_eventstore::store::{Append, EVENTS_PER_APPEND_MAX, InputHash, NewEvent};
 use cityos_gateway::graphql::ids::Id;
 use cityos_sagas::registry::run_of;
 use cityos_tests::callers::{code_of, given};
@@ -110,6 +112,19 @@ async fn what_a_run_does_not_admit_is_a_rejection_and_a_stale_look_at_it_a_confl
     stale.expected = Some(version - 1);
     assert_eq!(market.admin.answer(stale.clone()).await["__typename"], "VersionConflict");
     let learned = json!({ "done": { "commit": "by hand" } });
+    let preview = "query($filter: SagaRunFilter!, $learned: JSON) {
+        sagaRunRepairs(filter: $filter, measure: SKIP, step: \"commit\", learned: $learned) {
+            runs { then notDriven refused { code field } } } }";
+    let foreseen = async |learned: &Value| {
+        let variables = json!({ "filter": { "id": unsure }, "learned": learned });
+        market.admin.ask_with(preview, &variables).await["sagaRunRepairs"]["runs"][0].take()
+    };
+    let goes = json!({ "then": "goes on with `record`", "notDriven": null, "refused": null });
+    assert_eq!(foreseen(&learned).await, goes);
+    let refused = json!({ "code": "INVALID_INPUT", "field": "learned" });
+    assert_eq!(foreseen(&json!({ "done": 7 })).await["refused"], refused);
+    let of_all = json!({ "filter": { "saga": "drill" }, "learned": learned });
+    assert_eq!(code_of(&market.admin.respond(preview, &of_all).await), "BAD_REQUEST");
     let by_hand = json!({ "id": unsure, "step": "commit", "reason": "by hand", "learned": learned });
     market.admin.does("skipSagaRunStep", by_hand, "").await;
     city.settle().await;
@@ -137,13 +152,18 @@ async fn several_runs_are_helped_at_once_if_they_are_as_many_as_expected() {
     assert_eq!(foreseen["runs"][1]["refused"]["code"], "SAGA_RUN_PAST_RETURN");
     let nameless = market.admin.respond(preview, &json!({ "filter": parked, "measure": "SKIP" })).await;
     assert_eq!(code_of(&nameless), "BAD_REQUEST");
+    let why = text(&nameless["errors"][0]["message"]);
+    assert_eq!(why, "step: whoever skips a step names it");
     let repair = |expected: u32| json!({ "filter": parked, "expectedCount": expected, "measure": "COMPENSATE", "reason": "the fair is off" });
     assert_eq!(market.admin.is_rejected("repairSagaRuns", repair(1)).await, "SAGA_RUN_COUNT_DIFFERS");
     assert_eq!(city.log_of(&market.tenant).await.len(), before, "nothing was written so far");
 
-    let give = || market.admin.answer(given("repairSagaRuns", "once", repair(2), ""));
-    let first = give().await;
+    let show = "refusals { run rejection { code } }";
+    let give = || market.admin.answer(given("repairSagaRuns", "once", repair(2), show));
+    let mut first = give().await;
     assert_eq!((&first["done"], &first["refused"]), (&json!([back]), &json!(1)));
+    let refusal = json!({ "run": past, "rejection": { "code": "SAGA_RUN_PAST_RETURN" } });
+    assert_eq!(first["refusals"].take(), json!([refusal]), "only a repetition does not know it any more");
     city.settle().await;
     assert_eq!(run(&market, &back).await["state"], "COMPENSATED");
     assert_eq!(run(&market, &past).await["state"], "PARKED");
@@ -151,6 +171,83 @@ async fn several_runs_are_helped_at_once_if_they_are_as_many_as_expected() {
     assert_eq!(again["replayed"].take(), true);
     again["replayed"] = json!(false);
     assert_eq!(again, first, "whichever runs meet the filter now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_that_is_over_left_parked_is_still_repaired() {
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
+    let (_, parts) = market.order(&market.customer().await, &[(&offer, 2)]).await;
+    city.sandbox.faults().cue(Operation::Release, Fault::Refuse("AUTHORISATION_UNKNOWN".into()));
+    let cancel = json!({ "part": parts[0], "cause": "OPERATOR" });
+    market.admin.does("cancelPart", cancel, "").await;
+    let practice = fails(Step::Record, Direction::Forward, FailureKind::Permanent, 1);
+    let practice = drill(&city, &market.tenant, vec![practice]).await;
+    let mayor = city.city_admin();
+    let winds_up = json!({ "tenant": market.tenant, "reason": "winds up" });
+    mayor.does("startClosingTenant", winds_up, "").await;
+    mayor.does("closeTenant", json!({ "tenant": market.tenant }), "tenant { status }").await;
+    city.settle().await;
+
+    let query = "{ sagaRuns(filter: { saga: \"payment_release\", state: PARKED }) { nodes { id } } }";
+    let parked = text(&market.admin.ask(query).await["sagaRuns"]["nodes"][0]["id"]);
+    let retry = json!({ "id": parked, "reason": "the provider knows it again" });
+    market.admin.does("retrySagaRun", retry, "").await;
+    let others = json!({ "filter": { "saga": "drill", "state": "PARKED" }, "expectedCount": 1,
+        "measure": "RETRY", "reason": "practice" });
+    let helped = market.admin.does("repairSagaRuns", others, "").await;
+    assert_eq!(helped["done"], json!([practice]));
+    city.settle().await;
+    assert_eq!(run(&market, &parked).await["state"], "COMPLETED");
+    assert_eq!(run(&market, &practice).await["state"], "COMPLETED");
+    assert_eq!(city.sandbox.done(Operation::Release).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_to_which_much_has_happened_is_read_once_for_all_that_is_shown_and_counts_as_much() {
+    const HAPPENED: usize = 20_000;
+    let city = City::open().await;
+    let market = Market::open(&city, "bazaar").await;
+    let steps = vec![PlannedStep { name: "fly".into(), way: Way::Back }];
+    let (input, cause) = (json!({ "to": "the moon" }), EventId(Uuid::new_v4()));
+    let mut events = vec![saga_run::Event::Started { saga: "moonshot".into(), steps, input, cause }];
+    events.resize(HAPPENED - 1, saga_run::Event::Woken { step: "fly".into() });
+    events.push(saga_run::Event::Parked { reason: "it never flies".into() });
+    let partition = Partition::Tenant(named::<TenantId>(&market.tenant));
+    let run = RunId(Uuid::new_v4());
+    let stream = SagaRun::stream(partition, run);
+    let turn = city.hold().await;
+    let mut seen = Version(0);
+    for events in events.chunks(EVENTS_PER_APPEND_MAX) {
+        let (id, at) = (CommandId(Uuid::new_v4()), city.clock.now());
+        let new = |(place, event): (usize, &saga_run::Event)| {
+            let (id, event) = (id.event(place), event.clone().into());
+            NewEvent { id, stream, at, event }
+        };
+        let append = Append {
+            partition,
+            relies_on: vec![(stream, seen)],
+            events: events.iter().enumerate().map(new).collect(),
+            meta: Meta::of(id, Actor::user("tomorrow"), Origin::Live),
+            input: InputHash([0; 32]),
+        };
+        city.app().services().executor.store().append(append).await.unwrap();
+        seen = Version(seen.0 + events.len() as u64);
+    }
+    drop(turn);
+    city.settle().await;
+    let of_run = json!({ "id": Id::<RunId>(run).encode() });
+    let all = "query($id: ID!) { sagaRun(id: $id) { input memo notDriven compensationPreview { undoes }
+        timeline { what } } }";
+    let once = market.admin.ask_with(all, &of_run).await;
+    assert_eq!(once["sagaRun"]["input"], json!({ "to": "the moon" }));
+    assert_eq!(once["sagaRun"]["notDriven"], "this program has no saga `moonshot`");
+    assert_eq!(list(&once["sagaRun"]["timeline"]).len(), HAPPENED);
+    let thrice = "query($id: ID!) { a: sagaRun(id: $id) { memo } b: sagaRun(id: $id) { memo }
+        c: sagaRun(id: $id) { memo } }";
+    assert_eq!(code_of(&market.admin.respond(thrice, &of_run).await), "BAD_REQUEST");
 }
 
 #[tokio::test(flavor = "multi_thread")]

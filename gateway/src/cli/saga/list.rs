@@ -25,7 +25,7 @@ impl List {
         let app = city::open(settings).await?;
         let services = app.services();
         let now = services.executor.clock().now();
-        let query = self.selection.query(&services.executor, now).await?;
+        let query = self.selection.query(services, now).await?;
         let found = services.engine.find_runs(query).await?;
         let partitions = found.runs.iter().map(|(partition, _)| *partition);
         let tenants = Tenants::of(&services.reads, partitions).await?;

@@ -1,7 +1,7 @@
 //! `cityos saga retry`, `compensate`, `skip` and `abandon`: on one run, or on all that are selected and counted.
 
 use super::selection::{Selection, run_of};
-use super::{SOME_REFUSED, Tenants};
+use super::{SOME_REFUSED, Tenants, refusal};
 use crate::cli::city::{self, Operator};
 use crate::cli::say;
 use crate::cli::table::table;
@@ -12,8 +12,9 @@ use cityos_domain::log::Partition;
 use cityos_domain::rejection::Rejected;
 use cityos_domain::saga_run::{Intervention, Measure};
 use cityos_domain::text::Reason;
+use cityos_eventstore::executor::ExecuteError;
 use cityos_sagas::Engine;
-use cityos_sagas::repair::{Planned, RUNS_MAX, Taken};
+use cityos_sagas::repair::{NotTaken, Planned, RUNS_MAX, Taken};
 use clap::Args;
 use serde_json::{Map, json};
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ pub struct Retry {
 }
 
 /// Has a run go back and undo what it did, the newest first. Refused where a step that cannot be undone is, or may have
-/// been, done.
+/// been, done, or is the next and was to be done in any case.
 #[derive(Args)]
 pub struct Compensate {
     #[command(flatten)]
@@ -35,7 +36,7 @@ pub struct Compensate {
 }
 
 /// Takes the step at which a run is parked for done, or on the way back for undone, without the run doing it. Refused
-/// where the run is parked at another step.
+/// where the run is parked at another step, and of a step that only writes down what is settled.
 #[derive(Args)]
 pub struct Skip {
     /// The step.
@@ -48,7 +49,7 @@ pub struct Skip {
     learned: Option<String>,
 }
 
-/// Gives a run up as it stands: what it did stays done. The log says which steps that are.
+/// Gives a run up as it stands: what it did stays done, and the rest is not done. The log says which steps these are.
 #[derive(Args)]
 pub struct Abandon {
     #[command(flatten)]
@@ -124,7 +125,7 @@ impl Aim {
             }
             None => {
                 let now = services.executor.clock().now();
-                let query = self.selection.query(&services.executor, now).await?;
+                let query = self.selection.query(services, now).await?;
                 let found = engine.find_runs(query).await?;
                 if found.count > RUNS_MAX as u64 {
                     bail!(
@@ -138,7 +139,7 @@ impl Aim {
         let tenants = Tenants::of(&services.reads, runs.iter().map(|(partition, _)| *partition)).await?;
         let plans = planned(engine, &runs, &measure).await?;
         let report = Report { tenants, json: self.json };
-        let foreseen = || plans.iter().map(|it| (it, it.outlook.as_ref().map(|_| "would be done")));
+        let foreseen = || plans.iter().map(|it| (it, Became::foreseen(it)));
         let found = count(plans.len());
         let Some(reason) = reason.filter(|_| !self.dry_run) else {
             let refused = plans.iter().filter(|planned| planned.outlook.is_err()).count();
@@ -146,6 +147,10 @@ impl Aim {
             report.sum_up(&format!("Nothing was done: of {found} {refused} would be refused.\n"))?;
             return Ok(ended(refused));
         };
+        if plans.is_empty() && self.confirm.is_none() {
+            report.sum_up("No run is found: nothing was done.\n")?;
+            return Ok(ExitCode::SUCCESS);
+        }
         if in_bulk && self.confirm != Some(plans.len() as u64) {
             report.print(foreseen())?;
             match self.confirm {
@@ -153,14 +158,22 @@ impl Aim {
                 None => bail!("{found} found: nothing was done; --confirm {} does it", plans.len()),
             }
         }
-        let taken = engine.carry_out(plans, &Intervention { measure, reason }, &actor).await?;
-        let refused = taken.iter().filter(|taken| taken.done.is_err()).count();
-        let rows = taken.iter().map(|Taken { planned, done }| {
-            (planned, done.as_ref().map(|before| if *before { "done before" } else { "done" }))
-        });
-        report.print(rows)?;
-        report.sum_up(&format!("{} done, {refused} refused.\n", taken.len() - refused))?;
-        Ok(ended(refused))
+        let taken = engine.carry_out(plans, &Intervention { measure, reason }, &actor).await;
+        report.print(taken.iter().map(|taken| (&taken.planned, Became::of(taken))))?;
+        let (mut done, mut refused, mut failed) = (0, 0, Vec::new());
+        for Taken { done: is, .. } in &taken {
+            match is {
+                Ok(_) => done += 1,
+                Err(NotTaken::Refused(_)) => refused += 1,
+                Err(NotTaken::Failed(error)) => failed.push(error.clone()),
+            }
+        }
+        let Some(error) = failed.first().cloned() else {
+            report.sum_up(&format!("{done} done, {refused} refused.\n"))?;
+            return Ok(ended(refused));
+        };
+        report.sum_up(&format!("{done} done, {refused} refused, {} failed.\n", failed.len()))?;
+        Err(error).context(format!("{} failed", count(failed.len())))
     }
 }
 
@@ -184,6 +197,28 @@ async fn planned(
     Ok(plans)
 }
 
+/// What becomes, or would become, of a run.
+enum Became<'a> {
+    Done(&'static str),
+    Refused(&'a Rejected),
+    Failed(&'a ExecuteError),
+}
+
+impl<'a> Became<'a> {
+    fn foreseen(planned: &'a Planned) -> Self {
+        planned.outlook.as_ref().map_or_else(Became::Refused, |_| Became::Done("would be done"))
+    }
+
+    fn of(taken: &'a Taken) -> Self {
+        match &taken.done {
+            Ok(false) => Became::Done("done"),
+            Ok(true) => Became::Done("done before"),
+            Err(NotTaken::Refused(rejected)) => Became::Refused(rejected),
+            Err(NotTaken::Failed(error)) => Became::Failed(error),
+        }
+    }
+}
+
 /// How it is told what becomes of runs.
 struct Report {
     tenants: Tenants,
@@ -191,26 +226,29 @@ struct Report {
 }
 
 impl Report {
-    fn print<'a>(
-        &self,
-        runs: impl Iterator<Item = (&'a Planned, Result<&'static str, &'a Rejected>)>,
-    ) -> anyhow::Result<()> {
+    fn print<'a>(&self, runs: impl Iterator<Item = (&'a Planned, Became<'a>)>) -> anyhow::Result<()> {
         if self.json {
-            for (planned, is) in runs {
+            for (planned, became) in runs {
+                let (outcome, then, code, message, field) = match became {
+                    Became::Done(outcome) => (outcome, Some(then(planned)), None, None, None),
+                    Became::Refused(Rejected { code, message, field }) => {
+                        ("refused", None, Some(code), Some(message.clone()), field.as_ref())
+                    }
+                    Became::Failed(error) => ("failed", None, None, Some(error.to_string()), None),
+                };
                 let line = json!({
-                    "run": planned.run, "tenant": self.tenants.slug(planned.partition),
-                    "outcome": is.unwrap_or("refused"), "then": is.is_ok().then(|| then(planned)),
-                    "code": is.err().map(|rejected| &rejected.code),
-                    "message": is.err().map(|rejected| &rejected.message),
+                    "run": planned.run, "tenant": self.tenants.slug(planned.partition), "outcome": outcome,
+                    "then": then, "code": code, "message": message, "field": field,
                 });
                 say(&format!("{line}\n"))?;
             }
             return Ok(());
         }
-        let rows = runs.map(|(planned, is)| {
-            let (outcome, then) = match is {
-                Ok(outcome) => (outcome, then(planned)),
-                Err(rejected) => ("refused", rejected.to_string()),
+        let rows = runs.map(|(planned, became)| {
+            let (outcome, then) = match became {
+                Became::Done(outcome) => (outcome, then(planned)),
+                Became::Refused(rejected) => ("refused", refusal(rejected)),
+                Became::Failed(error) => ("failed", error.to_string()),
             };
             [planned.run.to_string(), self.tenants.shown(planned.partition), outcome.into(), then]
         });
@@ -224,7 +262,7 @@ impl Report {
 
 /// What comes of a measure that is taken.
 fn then(planned: &Planned) -> String {
-    let outlook = planned.outlook.as_ref().map_or_else(|rejected| rejected.to_string(), ToString::to_string);
+    let outlook = planned.outlook.as_ref().map_or_else(refusal, ToString::to_string);
     match &planned.stranger {
         Some(why) => format!("{outlook}; {why}: this program would park it"),
         None => outlook,

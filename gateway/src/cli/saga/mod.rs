@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use chrono::TimeDelta;
 use cityos_domain::ids::TenantId;
 use cityos_domain::log::Partition;
+use cityos_domain::rejection::Rejected;
 use cityos_projections::models::tenants;
 use cityos_projections::{ReadStore, by_keys};
 use clap::{Args, Subcommand};
@@ -100,6 +101,14 @@ fn span(time: TimeDelta) -> String {
         (_, _, 1..) => format!("{minutes}m {}s", time.num_seconds() % 60),
         (_, _, _) if time < TimeDelta::seconds(1) => format!("{}ms", time.num_milliseconds()),
         (_, _, _) => format!("{}s", time.num_seconds()),
+    }
+}
+
+/// Why something may not be done, and which option would help.
+fn refusal(rejected: &Rejected) -> String {
+    match rejected.field.as_deref() {
+        Some("learned") => format!("{rejected} (--learned)"),
+        Some(_) | None => rejected.to_string(),
     }
 }
 

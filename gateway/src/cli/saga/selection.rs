@@ -2,13 +2,14 @@
 
 use crate::cli::city;
 use crate::graphql::saga_runs::RunState;
+use crate::graphql::services::Services;
 use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use cityos_domain::ids::RunId;
 use cityos_domain::log::Partition;
-use cityos_eventstore::executor::Executor;
 use cityos_projections::models::saga_runs::{SagaRun, SagaRuns};
 use cityos_projections::{Query, ReadStore};
+use cityos_sagas::registry::sagas;
 use clap::Args;
 
 /// The longest age that can be asked for, in seconds: a hundred years.
@@ -44,13 +45,16 @@ impl Selection {
     /// The question for them.
     pub async fn query(
         self,
-        executor: &Executor,
+        services: &Services,
         now: DateTime<Utc>,
     ) -> anyhow::Result<impl Fn() -> Query<SagaRuns>> {
         let partition = match &self.tenant {
-            Some(name) => Some(Partition::Tenant(city::tenant(executor, name).await?)),
+            Some(name) => Some(Partition::Tenant(city::tenant(&services.executor, name).await?)),
             None => None,
         };
+        if let Some(saga) = &self.saga {
+            check_saga(&services.reads, saga).await?;
+        }
         Ok(move || {
             let mut query = partition.map_or_else(Query::everywhere, Query::new);
             if let Some(state) = self.state {
@@ -68,6 +72,16 @@ impl Selection {
             query
         })
     }
+}
+
+/// Refuses a name that no saga has: neither one of this program nor of any run.
+async fn check_saga(reads: &ReadStore, name: &str) -> anyhow::Result<()> {
+    let sagas: Vec<_> = sagas().iter().map(|saga| saga.name()).collect();
+    let runs = Query::<SagaRuns>::everywhere().filter(SagaRun::saga().is(name.to_owned())).first(1);
+    if !sagas.contains(&name) && runs.fetch(reads).await?.is_empty() {
+        bail!("there is no saga `{name}`, but: {}", sagas.join(", "));
+    }
+    Ok(())
 }
 
 /// The run of this id, and where it lies.

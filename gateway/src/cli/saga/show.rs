@@ -1,7 +1,7 @@
 //! `cityos saga show`: everything an operator needs to decide about a run.
 
 use super::selection::run_of;
-use super::{Tenants, or_dash, span, word};
+use super::{Tenants, or_dash, refusal, span, word};
 use crate::cli::table::table;
 use crate::cli::{city, say};
 use crate::settings::Settings;
@@ -57,7 +57,7 @@ async fn measures(
     for measure in [Measure::Retry, Measure::Compensate, skip, Measure::Abandon] {
         let would = match engine.plan(partition, id, &measure).await?.outlook {
             Ok(outlook) => outlook.to_string(),
-            Err(rejected) => format!("refused: {rejected}"),
+            Err(rejected) => format!("refused: {}", refusal(&rejected)),
         };
         measures.push((measure.name(), would));
     }

@@ -17,8 +17,7 @@ pub struct Seen {
     pub input: String,
     /// How it stands.
     pub state: SagaRun,
-    /// Whether an operator took something of it upon themselves: skipped a step, gave it up, or turned it back at a
-    /// step that was refused and has no way back.
+    /// Whether an operator took something of it upon themselves: skipped a step, or gave it up.
     pub taken_over: bool,
     last_failure: Option<FailureKind>,
 }
@@ -74,7 +73,6 @@ impl Runs {
         run.taken_over |= match happened {
             saga_run::Event::Skipped { .. } => true,
             saga_run::Event::Ended { outcome, .. } => *outcome == saga_run::Outcome::Abandoned,
-            saga_run::Event::Turned { .. } => run.next_step().is_some_and(|step| step.way == Way::Onward),
             saga_run::Event::Started { .. }
             | saga_run::Event::Attempted { .. }
             | saga_run::Event::Done { .. }
@@ -82,6 +80,7 @@ impl Runs {
             | saga_run::Event::Failed { .. }
             | saga_run::Event::Waiting { .. }
             | saga_run::Event::Woken { .. }
+            | saga_run::Event::Turned { .. }
             | saga_run::Event::Parked { .. }
             | saga_run::Event::Retried {} => false,
         };
