@@ -117,7 +117,7 @@ pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
         [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
     // An event is there before it is covered, a checkpoint before it is remembered, and a key before anything is sealed
     // under it: what is there later is copied later.
-    let signed = database::open_reader(&keys_file)
+    let signed = database::open_to_look(&keys_file, &keys::SCHEMA)
         .and_then(|keys| keys::signed(&keys).map_err(failure))
         .map_err(|source| BackupError::Database { path: keys_file.clone(), source })?;
     let mut jobs = vec![

@@ -80,9 +80,7 @@ async fn deleting_the_read_models_makes_room_on_a_full_disk_and_they_are_made_an
         assert!(number < ORDERS_MAX, "the disk is never full");
     }
     assert!(server.interrupt().success());
-    for file in ["read.db", "read.db-wal", "read.db-shm"] {
-        drop(std::fs::remove_file(at.data().join(file)));
-    }
+    at.remove_from_disk(&["data/read.db", "data/read.db-wal", "data/read.db-shm"]);
     let server = at.serve(&[]);
     assert_eq!(place(&server, &token, &market, number).await.get("errors"), None);
     // So small a disk is soon full again.

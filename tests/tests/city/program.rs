@@ -102,7 +102,12 @@ impl Installation {
 
     /// Gives that room back.
     pub fn make_room(&self) {
-        assert!(self.elsewhere("rm", &["data/old.backup"]).status().unwrap().success());
+        self.remove_from_disk(&["data/old.backup"]);
+    }
+
+    /// Deletes those of these files that are on its disk.
+    pub fn remove_from_disk(&self, files: &[&str]) {
+        assert!(self.elsewhere("rm", &["--force"]).args(files).status().unwrap().success());
     }
 
     /// Everything on its disk: names and contents, as checksums.
