@@ -33,9 +33,10 @@ impl Simulation {
         self.city.rest(RETRIES_WITHIN).await?;
         let mortal = self.city.mortal().clone();
         for (partition, parked) in operating::standing(&mortal, RunState::Parked).await.unwrap_or_default() {
-            let index =
-                self.take_down("the last retry", operating::step_in(partition, parked.id, Measure::Retry));
-            self.give_again(index).await?;
+            if let Some(retry) = operating::step_in(&mortal, partition, parked.id, Measure::Retry).await {
+                let index = self.take_down("the last retry", retry);
+                self.give_again(index).await?;
+            }
         }
         self.come_to_rest(true).await?;
         // All that was acknowledged lately is answered again as it was.

@@ -7,28 +7,41 @@ use crate::simulation::market::{Market, reason};
 use cityos_domain::drill::{self, Drill, Failing, Step};
 use cityos_domain::ids::RunId;
 use cityos_domain::log::Partition;
-use cityos_domain::saga_run::{Command, Direction, FailureKind, Intervention, Measure, SagaRun};
-use cityos_domain::workspace::{Intention, Tell};
+use cityos_domain::saga_run::{Direction, FailureKind, InterveneAll, Intervention, Measure};
+use cityos_domain::workspace::Intention;
 use cityos_projections::Query;
 use cityos_projections::models::saga_runs::{self, RunState, SagaRuns};
 use std::sync::Arc;
 
-/// Steps in at a run that is parked, or else at one that waits, with a measure for the step it is at.
+/// How many of a thousand times operators step in at a run that goes on by itself, though others are parked.
+const IMPATIENT: u16 = 200;
+
+/// Steps in at a run that is parked, or at one that waits or goes on by itself, with a measure for the step it is at.
 pub async fn intervene(
     measure: impl FnOnce(String) -> Measure,
     dice: &mut Dice,
     process: &Process,
 ) -> Option<Vec<Wish>> {
     let parked = standing(process, RunState::Parked).await?;
-    let among = if parked.is_empty() { standing(process, RunState::Waiting).await? } else { parked };
+    let among = if parked.is_empty() || dice.falls(IMPATIENT) {
+        let mut going = standing(process, RunState::Waiting).await?;
+        going.extend(standing(process, RunState::Running).await?);
+        going
+    } else {
+        parked
+    };
     let (partition, run) = dice.pick(&among)?;
-    Some(vec![step_in(*partition, run.id, measure(run.step.clone()?))])
+    let wish = step_in(process, *partition, run.id, measure(run.step.clone()?)).await?;
+    Some(vec![wish])
 }
 
-/// An operator steps in at a run.
-pub fn step_in(partition: Partition, id: RunId, measure: Measure) -> Wish {
-    let command = Command::Intervene(Intervention { measure, reason: reason() });
-    Wish::of(partition, Arc::new(Tell::<SagaRun> { id, command }))
+/// An operator steps in at a run as the tools do: what would come of it is looked at first, and it is done only if the run
+/// is still as it was seen.
+pub async fn step_in(process: &Process, partition: Partition, id: RunId, measure: Measure) -> Option<Wish> {
+    let planned = process.engine.plan(partition, id, &measure).await.ok()?;
+    planned.outlook.ok()?;
+    let intervention = Intervention { measure, reason: reason() };
+    Some(Wish::of(partition, Arc::new(InterveneAll { runs: vec![(id, planned.seen)], intervention })))
 }
 
 /// The runs that stand so, as the read models show them.
