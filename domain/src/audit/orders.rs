@@ -10,7 +10,7 @@ use crate::log::Partition;
 use crate::money::Currency;
 use crate::orders::order::{self, Bearer, Totals};
 use crate::orders::payment;
-use crate::orders::vendor_order::{self, Belongs, Line};
+use crate::orders::vendor_order::{self, Line};
 use std::collections::{BTreeMap, HashMap};
 
 /// Whose an event says that a part is, where it names a vendor, and in which currency.
@@ -151,21 +151,6 @@ impl Came {
     }
 }
 
-/// What every event of a part says about it.
-fn belongs(event: &vendor_order::Event) -> Belongs {
-    use vendor_order::Event as E;
-    match event {
-        E::Placed { belongs, .. }
-        | E::UnitsCanceled { belongs, .. }
-        | E::Canceled { belongs, .. }
-        | E::Shipped { belongs, .. }
-        | E::Captured { belongs, .. }
-        | E::CaptureFailed { belongs, .. }
-        | E::Delivered { belongs, .. }
-        | E::EarningsReleased { belongs } => *belongs,
-    }
-}
-
 fn compare(
     findings: &mut Findings,
     place: Place,
@@ -232,7 +217,7 @@ impl Orders {
 
     pub fn take_part(&mut self, place: Place, event: &vendor_order::Event, findings: &mut Findings) {
         use vendor_order::Event as E;
-        let (id, belongs) = (VendorOrderId(place.stream.id), belongs(event));
+        let (id, belongs) = (VendorOrderId(place.stream.id), event.belongs());
         if let E::Placed { .. } = event {
             self.begun(place, belongs.order).parts.entry(id).or_default();
         }

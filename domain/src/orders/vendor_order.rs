@@ -295,6 +295,22 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What every event of a part says about it.
+    pub fn belongs(&self) -> Belongs {
+        match self {
+            Event::Placed { belongs, .. }
+            | Event::UnitsCanceled { belongs, .. }
+            | Event::Canceled { belongs, .. }
+            | Event::Shipped { belongs, .. }
+            | Event::Captured { belongs, .. }
+            | Event::CaptureFailed { belongs, .. }
+            | Event::Delivered { belongs, .. }
+            | Event::EarningsReleased { belongs } => *belongs,
+        }
+    }
+}
+
 /// Why a part says no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Rejection {

@@ -102,7 +102,7 @@ impl ReadModel for Orders {
 
     fn keys(event: &Envelope) -> Keys<OrderId> {
         if let Event::VendorOrder(happened) = &event.event {
-            Keys::One(order_of(happened))
+            Keys::One(happened.belongs().order)
         } else if let Event::Order(_) = &event.event {
             Keys::One(OrderId(event.stream.id))
         } else {
@@ -177,19 +177,6 @@ fn asked(
         declined_message: None,
         version: 0,
     }
-}
-
-fn order_of(happened: &vendor_order::Event) -> OrderId {
-    use vendor_order::Event as E;
-    let (E::Placed { belongs, .. }
-    | E::UnitsCanceled { belongs, .. }
-    | E::Canceled { belongs, .. }
-    | E::Shipped { belongs, .. }
-    | E::Captured { belongs, .. }
-    | E::CaptureFailed { belongs, .. }
-    | E::Delivered { belongs, .. }
-    | E::EarningsReleased { belongs, .. }) = happened;
-    belongs.order
 }
 
 fn part(row: Option<Order>, happened: &vendor_order::Event) -> Result<Option<Order>, Unfit> {
