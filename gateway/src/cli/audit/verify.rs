@@ -119,7 +119,7 @@ fn as_text(verified: &Verified, slug: Option<String>) -> String {
         text += &format!("  {doubt}.\n");
     }
     if let Some(root) = verified.root {
-        text += &format!("{checkpoints} checkpoints, the last over {size} events with root {root}.\n");
+        text += &format!("Checkpoints: {checkpoints}, the last over {size} events with root {root}.\n");
     }
     if let Some(uncovered) = verified.uncovered {
         let (count, from, to) = (uncovered.events, uncovered.from, uncovered.to);

@@ -10,7 +10,7 @@ mod status;
 mod telling;
 mod verify;
 
-use super::{city, complain};
+use super::{SOMETHING_WRONG, city, complain};
 use crate::app::{READS_FILE, Stores};
 use crate::settings::Settings;
 use anyhow::{Context, bail};
@@ -21,9 +21,6 @@ use cityos_projections::{AnyModel, ReadStore};
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// The exit code where a check found something wrong.
-const FOUND_WRONG: u8 = 3;
 
 /// Looks at the read models, and mends them.
 #[derive(Args)]
@@ -85,6 +82,26 @@ impl Which {
     }
 }
 
+/// Which read models, all where none is named, and how it is told.
+#[derive(Args)]
+struct Any {
+    /// The read models; all, where none is named.
+    #[arg(value_name = "MODEL")]
+    models: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "models")]
+    all: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Any {
+    fn models(&self) -> anyhow::Result<Vec<&'static dyn AnyModel>> {
+        if self.models.is_empty() { Ok(REGISTRY.to_vec()) } else { named(&self.models) }
+    }
+}
+
 /// The read models of these names.
 fn named(names: &[String]) -> anyhow::Result<Vec<&'static dyn AnyModel>> {
     names.iter().map(|name| model(name).with_context(|| format!("there is no read model `{name}`"))).collect()
@@ -143,7 +160,7 @@ async fn each(
     }
     match (failed, wrong) {
         (true, _) => ExitCode::FAILURE,
-        (false, true) => ExitCode::from(FOUND_WRONG),
+        (false, true) => ExitCode::from(SOMETHING_WRONG),
         (false, false) => ExitCode::SUCCESS,
     }
 }

@@ -2,8 +2,7 @@
 
 use super::super::say;
 use super::telling::{counted, frozen_json, frozen_rows};
-use super::{City, each, named};
-use cityos_projections::models::REGISTRY;
+use super::{Any, City, each};
 use cityos_projections::{AnyModel, Retried, retry_frozen};
 use clap::Args;
 use serde_json::json;
@@ -12,27 +11,17 @@ use std::process::ExitCode;
 /// Folds frozen rows anew, in the order of the log. Exits with 3 where some stay frozen.
 #[derive(Args)]
 pub struct Retry {
-    /// The read models; all, where none is named.
-    #[arg(value_name = "MODEL")]
-    models: Vec<String>,
-    /// All of them.
-    #[arg(long, conflicts_with = "models")]
-    all: bool,
-    /// One JSON object a line.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    which: Any,
 }
 
 impl Retry {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
         let reads = city.reads()?;
-        let models = match self.models.is_empty() {
-            true => REGISTRY.to_vec(),
-            false => named(&self.models)?,
-        };
+        let models = self.which.models()?;
         Ok(each(models, async |model| {
             let retried = retry_frozen(&*city.log, &reads, model).await?;
-            say(&if self.json { line(model, &retried) } else { self.for_people(model, &retried) })?;
+            say(&if self.which.json { line(model, &retried) } else { self.for_people(model, &retried) })?;
             Ok(retried.frozen.is_empty())
         })
         .await)
@@ -43,7 +32,7 @@ impl Retry {
         let stay = retried.frozen.len() as u64;
         if retried.healed == 0 && stay == 0 {
             // Of those nobody asked about there is nothing to say.
-            return if self.models.is_empty() {
+            return if self.which.models.is_empty() {
                 String::new()
             } else {
                 format!("{name}: no row is frozen\n")

@@ -1,9 +1,8 @@
 //! `cityos projection status`: how far behind the log the read models are, and which rows are frozen.
 
 use super::super::{say, table::table};
-use super::{City, model, named, telling};
+use super::{Any, City, model, telling};
 use chrono::TimeDelta;
-use cityos_projections::models::REGISTRY;
 use cityos_projections::{AnyModel, FrozenSince, Standing, status};
 use clap::Args;
 use serde_json::json;
@@ -16,15 +15,8 @@ const WATCHED_FOR: Duration = Duration::from_secs(1);
 /// Tells how far the read models are behind the log, and which rows are frozen. Looks only: it moves none on.
 #[derive(Args)]
 pub struct Status {
-    /// The read models; all, where none is named.
-    #[arg(value_name = "MODEL")]
-    models: Vec<String>,
-    /// All of them.
-    #[arg(long, conflicts_with = "models")]
-    all: bool,
-    /// One JSON object a line.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    which: Any,
 }
 
 /// How a model is doing, and how fast it moves where it is behind.
@@ -43,12 +35,9 @@ impl Watched {
 
 impl Status {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
-        let models = match self.models.is_empty() {
-            true => REGISTRY.to_vec(),
-            false => named(&self.models)?,
-        };
+        let models = self.which.models()?;
         let watched = watched(&city, &models).await?;
-        let text: String = match self.json {
+        let text: String = match self.which.json {
             true => watched.iter().map(|watched| format!("{}\n", line(watched))).collect(),
             false => for_people(&watched),
         };
