@@ -1,5 +1,5 @@
-//! `make bench`: what CityOS does beside what the machine allows, measured in one run. Read the ratios. Named rows are
-//! measured alone: `bench append replay rebuild printing verifying import`.
+//! `make bench`: what CityOS does beside what the machine allows, measured in one run. Read the ratios. Where rows are
+//! named, only those are measured.
 
 mod append;
 mod events;
@@ -12,6 +12,9 @@ mod replay;
 mod verifying;
 
 use std::path::PathBuf;
+
+/// What can be named.
+const ROWS: [&str; 6] = ["append", "replay", "rebuild", "printing", "verifying", "import"];
 
 /// One row of the table.
 struct Measured {
@@ -30,6 +33,9 @@ async fn main() -> anyhow::Result<()> {
         std::env::var_os("CITYOS_BENCH_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
     )?;
     let named: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = named.iter().find(|name| !ROWS.contains(&name.as_str())) {
+        anyhow::bail!("there is no row `{unknown}`: {}", ROWS.join(", "));
+    }
     let wanted = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
     let mut rows = Vec::new();
     if wanted("append") {
@@ -42,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
         rows.push(rebuild::measure(folder.path()).await?);
     }
     if wanted("printing") {
-        rows.push(printing::measure(folder.path())?);
+        rows.push(printing::measure(folder.path()).await?);
     }
     if wanted("verifying") {
         rows.push(verifying::measure(folder.path()).await?);

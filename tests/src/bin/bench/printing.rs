@@ -1,6 +1,7 @@
 //! `cityos replay --json` of the log of [`replay`](super::replay) into a file, as a whole process, beside reading the rows
 //! raw: the same columns, every byte touched, nothing decoded or written.
 
+use super::replay::{EVENTS, log_in, median};
 use super::{Measured, memory};
 use anyhow::Context;
 use rusqlite::Connection;
@@ -10,14 +11,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-const EVENTS: u64 = 1_000_000;
 const ROUNDS: u32 = 3;
 
 /// The program beside this one and the raw reader in turn, the median round of each.
-pub fn measure(folder: &Path) -> anyhow::Result<Measured> {
+pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
     let (data, printed) = (folder.join("printing"), folder.join("printed.json"));
     std::fs::create_dir(&data)?;
-    std::fs::hard_link(folder.join("replay.db"), data.join("log.db"))?;
+    let (log, store) = log_in(folder).await?;
+    drop(store);
+    std::fs::hard_link(log, data.join("log.db"))?;
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let begun = Instant::now();
@@ -44,11 +46,6 @@ pub fn measure(folder: &Path) -> anyhow::Result<Measured> {
             bytes / 1_000_000
         ),
     })
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }
 
 fn print(data: &Path, to: Stdio) -> anyhow::Result<Child> {

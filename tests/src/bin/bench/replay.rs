@@ -24,20 +24,24 @@ struct Requested {
     cart: Cart,
 }
 
-/// Where the log lies that is replayed.
-pub fn log_in(folder: &Path) -> PathBuf {
-    folder.join("replay.db")
+/// The log of a million events, which is written where it is not there yet, and where it lies.
+pub async fn log_in(folder: &Path) -> anyhow::Result<(PathBuf, Arc<SqliteStore>)> {
+    let path = folder.join("replay.db");
+    let there = path.exists();
+    let store = SqliteStore::open(&path, Arc::new(SystemClock))?;
+    if !there {
+        for n in 0..EVENTS / EVENTS_A_COMMAND {
+            let streams: Vec<_> =
+                (0..EVENTS_A_COMMAND).map(|index| (n * EVENTS_A_COMMAND + index, Version(0))).collect();
+            store.append(append(n, &streams)).await?;
+        }
+    }
+    Ok((path, Arc::new(store)))
 }
 
 /// Our replay and the raw one in turn, the median round of each.
 pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
-    let path = log_in(folder);
-    let store = SqliteStore::open(&path, Arc::new(SystemClock))?;
-    for n in 0..EVENTS / EVENTS_A_COMMAND {
-        let streams: Vec<_> =
-            (0..EVENTS_A_COMMAND).map(|index| (n * EVENTS_A_COMMAND + index, Version(0))).collect();
-        store.append(append(n, &streams)).await?;
-    }
+    let (path, store) = log_in(folder).await?;
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.push(replay(&store).await?);

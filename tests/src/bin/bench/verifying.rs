@@ -3,10 +3,8 @@
 use super::replay::{EVENTS, log_in, median, replay};
 use super::{Measured, memory};
 use anyhow::Context;
-use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::evidence::{Evidence, Verifying, public_key};
 use cityos_eventstore::keys::{KeyFile, KeyStore, Secret};
-use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::name_of;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +14,7 @@ const ROUNDS: u32 = 3;
 
 /// Verifying and replaying in turn the log that the replay was measured with, the median round of each.
 pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
-    let log = Arc::new(SqliteStore::open(&log_in(folder), Arc::new(SystemClock))?);
+    let (_, log) = log_in(folder).await?;
     let keys = Arc::new(KeyFile::open(&folder.join("keys.db"))?);
     let path = folder.join("evidence.db");
     let begun = Instant::now();
