@@ -1,10 +1,10 @@
 //! Backups of the log with its evidence and of the key store, each to a file of its own, while others use them; and
 //! back. Read models are in no backup: they are made from the log.
 
-use crate::database::{self, Schema, failure};
+use crate::database::sqlite::{self, Schema, failure};
 use crate::evidence;
 use crate::keys::{self, Signed};
-use crate::sqlite;
+use crate::sqlite::SCHEMA as LOG_SCHEMA;
 use crate::store::StoreError;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -117,11 +117,11 @@ pub fn backup(data: &Path, copies: &Copies) -> Result<(), BackupError> {
         [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
     // An event is there before it is covered, a checkpoint before it is remembered, and a key before anything is sealed
     // under it: what is there later is copied later.
-    let signed = database::open_to_look(&keys_file, &keys::SCHEMA)
+    let signed = sqlite::open_to_look(&keys_file, &keys::SCHEMA)
         .and_then(|keys| keys::signed(&keys).map_err(failure))
         .map_err(|source| BackupError::Database { path: keys_file.clone(), source })?;
     let mut jobs = vec![
-        Job::new(&log_file, &copies.log, &sqlite::SCHEMA),
+        Job::new(&log_file, &copies.log, &LOG_SCHEMA),
         Job { then: Then::HasSigned(signed), ..Job::new(&keys_file, &copies.keys, &keys::SCHEMA) },
     ];
     if evidence_file.exists() {
@@ -142,7 +142,7 @@ pub fn restore(copies: &Copies, data: &Path) -> Result<bool, BackupError> {
     let [evidence_file, log_file, keys_file] =
         [EVIDENCE_FILE, LOG_FILE, KEYS_FILE].map(|file| data.join(file));
     let mut jobs = vec![
-        Job::new(&copies.log, &log_file, &sqlite::SCHEMA),
+        Job::new(&copies.log, &log_file, &LOG_SCHEMA),
         Job::new(&copies.keys, &keys_file, &keys::SCHEMA),
     ];
     let with_evidence = evidence.exists();
@@ -214,7 +214,7 @@ fn copy(job: &Job<'_>) -> Result<(), BackupError> {
     let to = partial(job.to);
     let file = |source| BackupError::File { path: to.clone(), source };
     drop(fs::remove_file(&to));
-    database::create_private(&to).map_err(file)?;
+    sqlite::create_private(&to).map_err(file)?;
     let from = job.from.to_owned();
     match pages(job, &to) {
         Err(source) => return Err(BackupError::Database { path: from, source }),
@@ -234,12 +234,12 @@ pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<(), S
 
 /// Copies all pages and gives what the integrity check says about the copy.
 fn pages(job: &Job<'_>, to: &Path) -> Result<String, StoreError> {
-    let source = database::open_reader(job.from)?;
+    let source = sqlite::open_reader(job.from)?;
     let mut target = Connection::open(to).map_err(failure)?;
     copy_pages(&source, &mut target)?;
     // One file, without a write-ahead log beside it.
     target.pragma_update(None, "journal_mode", "delete").map_err(failure)?;
-    database::check(&target, job.schema)?;
+    sqlite::check(&target, job.schema)?;
     match job.then {
         Then::Nothing => {}
         Then::HasSigned(signed) => {

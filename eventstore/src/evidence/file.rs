@@ -4,7 +4,7 @@
 use super::EvidenceError;
 use super::leaf::{LEAF_BYTES, Leaf};
 use super::tree::{Frontier, Hash, Subtrees};
-use crate::database::{self, Schema};
+use crate::database::sqlite::{self, Schema};
 use crate::store::StoreError;
 use rusqlite::types::{FromSqlError, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
@@ -27,7 +27,7 @@ const TILES_MAX: u64 = 1 << 48;
 
 /// Opens the evidence for writing, and makes it where there is none.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
-    database::open(path, &SCHEMA)
+    sqlite::open(path, &SCHEMA)
 }
 
 /// Why a file is no evidence; `None` where it may well be, and could not be used just now.

@@ -6,7 +6,7 @@ use super::file::{self, Kept};
 use super::leaf::Leaf;
 use super::note::Signer;
 use super::{EvidenceError, tree};
-use crate::database::blocking;
+use crate::database::sqlite::blocking;
 use crate::keys::{KeyStore, Secret, Signed};
 use crate::store::{EventStore, name_of};
 use cityos_domain::log::Position;

@@ -26,7 +26,7 @@ pub use tree::{Hash, is_consistent};
 pub use verify::{Difference, Doubt, How, Uncovered, Verified, Verifying};
 
 use crate::backup::BackupError;
-use crate::database::failure;
+use crate::database::sqlite::failure;
 use crate::keys::{Key, KeyError};
 use crate::store::StoreError;
 use note::Signer;

@@ -8,7 +8,7 @@ use super::EvidenceError;
 use super::checkpoint::Checkpoint;
 use super::file::{self, Kept};
 use super::note::PublicKey;
-use crate::database::{self, failure};
+use crate::database::sqlite::{self, failure};
 use crate::keys::Signed;
 use crate::store::{EventStore, StoreError};
 use comparing::Comparison;
@@ -259,7 +259,7 @@ impl Verifying<'_> {
         if !self.evidence.exists() {
             return Ok(None);
         }
-        let connection = database::open_to_look(self.evidence, &file::SCHEMA)?;
+        let connection = sqlite::open_to_look(self.evidence, &file::SCHEMA)?;
         connection.execute_batch("BEGIN").map_err(failure)?;
         Ok(Some(connection))
     }

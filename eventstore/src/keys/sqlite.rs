@@ -1,7 +1,7 @@
 //! The key store in one SQLite file that only its owner may read.
 
 use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyStore, Secret, Signed};
-use crate::database::{self, Schema, blocking, failure};
+use crate::database::sqlite::{self, Schema, blocking, failure};
 use crate::store::{Cause, StoreError};
 use async_trait::async_trait;
 use cityos_domain::ids::{PersonId, TenantId};
@@ -32,8 +32,8 @@ impl KeyFile {
     /// Opens the key store at `path` and makes it, readable for its owner alone, where there is none.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         // SQLite gives the files beside it the same mode.
-        database::create_private(path).map_err(|error| StoreError::Database(Cause::new(error)))?;
-        let connection = database::open(path, &SCHEMA)?;
+        sqlite::create_private(path).map_err(|error| StoreError::Database(Cause::new(error)))?;
+        let connection = sqlite::open(path, &SCHEMA)?;
         connection.pragma_update(None, "secure_delete", true).map_err(failure)?;
         connection.execute_batch(SIGNED).map_err(failure)?;
         Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
@@ -42,7 +42,7 @@ impl KeyFile {
     /// Opens a key store that is there, also on a medium that takes no writes, and only to read what it has: whatever
     /// would write fails.
     pub fn open_to_look(path: &Path) -> Result<Self, StoreError> {
-        let connection = database::open_to_look(path, &SCHEMA)?;
+        let connection = sqlite::open_to_look(path, &SCHEMA)?;
         Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
     }
 

@@ -1,7 +1,7 @@
 //! Whose keys they are, and that looking for one takes nobody's turn.
 
 use super::*;
-use crate::database;
+use crate::database::sqlite;
 use cityos_domain::ids::derive;
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_secret_that_is_there_is_found_while_another_process_writes() {
     let path = folder.path().join("keys.db");
     let keys = KeyFile::open(&path).unwrap();
     let made = keys.secret(Secret::PersonLookups).await.unwrap();
-    let other = database::open(&path, &SCHEMA).unwrap();
+    let other = sqlite::open(&path, &SCHEMA).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(keys.secret(Secret::PersonLookups).await.unwrap(), made);
 }

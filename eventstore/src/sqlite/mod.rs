@@ -8,7 +8,7 @@ mod writer;
 pub use writer::Figures;
 
 use crate::clock::Clock;
-use crate::database::{self, Schema, blocking, failure};
+use crate::database::sqlite::{self, Schema, blocking, failure};
 use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, RowHead, StoreError};
 use crate::stored::{Prepared, StoredEvent};
 use async_trait::async_trait;
@@ -46,17 +46,17 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the log at `path` and makes it where there is none. Blocks for as long as the disk takes.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let writer = Writer::new(database::open(path, &SCHEMA)?, clock);
+        let writer = Writer::new(sqlite::open(path, &SCHEMA)?, clock);
         let (head, watching) = watch::channel(Position::START);
         let queue = Arc::new(Queue::start(writer, head));
-        let readers = Arc::new(Readers::new(path, database::open_reader));
+        let readers = Arc::new(Readers::new(path, sqlite::open_reader));
         Ok(SqliteStore { queue: Some(queue), readers, path: path.to_owned(), head: watching })
     }
 
     /// Opens the log at `path` for reading alone, also beside its writers, and changes nothing: a log on a medium that
     /// cannot be written can be read, too. Whatever would write is refused with [`StoreError::ReadOnly`].
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
-        let open: fn(&Path) -> _ = |path| database::open_to_look(path, &SCHEMA);
+        let open: fn(&Path) -> _ = |path| sqlite::open_to_look(path, &SCHEMA);
         open(path)?;
         let (_, head) = watch::channel(Position::START);
         let readers = Arc::new(Readers::new(path, open));
@@ -125,6 +125,6 @@ impl EventStore for SqliteStore {
         }
         let path = self.path.clone();
         // A connection of its own, as if from another process: it happens too seldom to burden the writer with.
-        blocking(move || writer::forget_receipts(&database::open(&path, &SCHEMA)?, before, at_most)).await
+        blocking(move || writer::forget_receipts(&sqlite::open(&path, &SCHEMA)?, before, at_most)).await
     }
 }

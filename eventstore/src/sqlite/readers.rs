@@ -1,7 +1,7 @@
 //! What is read from the log's file, and the connections it is read with. Rows are decoded where they are
 //! read, off the threads that serve requests.
 
-use crate::database::{blocking, failure};
+use crate::database::sqlite::{blocking, failure};
 use crate::store::{Cause, InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
 use crate::stored::{Stored, StoredEvent, instant};
 use cityos_domain::event::Kind;

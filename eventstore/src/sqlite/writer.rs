@@ -3,7 +3,7 @@
 
 use super::readers;
 use crate::clock::Clock;
-use crate::database::failure;
+use crate::database::sqlite::failure;
 use crate::store::{AppendError, Appended, StoreError};
 use crate::stored::{Prepared, recorded_at};
 use chrono::{DateTime, Utc};

@@ -23,7 +23,7 @@ pub(crate) use tables::{
 use crate::reads::ReadError;
 use crate::row::{ColumnSpec, Type, Unreadable, Value};
 use chrono::{DateTime, NaiveDate};
-use cityos_eventstore::database::{self, Schema};
+use cityos_eventstore::database::sqlite::{self, Schema};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -46,7 +46,7 @@ const SCHEMA: Schema =
 const WRITER_CACHE_KIB: i32 = 131_072;
 
 pub(crate) fn open_writer(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
-    let mut conn = database::open(path, &SCHEMA)?;
+    let mut conn = sqlite::open(path, &SCHEMA)?;
     configure(&mut conn, statements)?;
     // What the last commits wrote can be made from the log again.
     conn.pragma_update(None, "synchronous", "NORMAL")?;
@@ -56,7 +56,7 @@ pub(crate) fn open_writer(path: &Path, statements: &Arc<AtomicU64>) -> Result<Co
 }
 
 pub(crate) fn open_reader(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
-    let mut conn = database::open_reader(path)?;
+    let mut conn = sqlite::open_reader(path)?;
     configure(&mut conn, statements)?;
     Ok(conn)
 }

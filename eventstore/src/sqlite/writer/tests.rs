@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::contract::{append, noon, stream, tenant};
-use crate::database;
+use crate::database::sqlite;
 use crate::sqlite::{SCHEMA, SqliteStore};
 use crate::store::{Append, EventStore};
 use chrono::TimeDelta;
@@ -27,11 +27,11 @@ impl Disk {
     }
 
     fn writer(&self) -> Writer {
-        Writer::new(database::open(&self.path(), &SCHEMA).unwrap(), self.clock.clone())
+        Writer::new(sqlite::open(&self.path(), &SCHEMA).unwrap(), self.clock.clone())
     }
 
     fn log(&self) -> Vec<Envelope> {
-        let connection = database::open_reader(&self.path()).unwrap();
+        let connection = sqlite::open_reader(&self.path()).unwrap();
         readers::log(&connection, Position::START, 1_000).unwrap()
     }
 }
@@ -160,7 +160,7 @@ fn a_process_that_holds_the_log_too_long_is_named_and_service_goes_on_when_it_le
     let disk = Disk::new();
     let mut writer = disk.writer();
     writer.connection.busy_timeout(Duration::from_millis(20)).unwrap();
-    let other = database::open(&disk.path(), &SCHEMA).unwrap();
+    let other = sqlite::open(&disk.path(), &SCHEMA).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(matches!(writer.commit(&[shelf("1", 0)])[0], Err(AppendError::Store(StoreError::Busy))));
     other.execute_batch("ROLLBACK").unwrap();

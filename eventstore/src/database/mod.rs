@@ -1,0 +1,3 @@
+//! The databases everything is kept in: how they are opened, and what their errors mean to us.
+
+pub mod sqlite;
