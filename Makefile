@@ -10,11 +10,11 @@ run: ## Build, load the sample city into $(DATA) and serve it on 127.0.0.1:8080.
 	$(CARGO) build --release --locked --package cityos-gateway
 	$(CARGO) run --release --locked --quiet --package cityos-gateway -- --data-dir $(DATA) serve --sample
 
-test: ## Every test.
+test: ## Every test. Needs the programs of PostgreSQL, and starts servers of its own.
 	$(CARGO) test --workspace --locked
 
-test-fast: ## The inner loop: rules, store, read models.
-	$(CARGO) test --locked --package cityos-domain --package cityos-eventstore --package cityos-projections
+test-fast: ## The inner loop: rules, store, read models, with nothing from outside.
+	$(CARGO) test --locked --package cityos-domain --package cityos-eventstore --package cityos-projections -- --skip postgres
 
 simulate: ## Other lives than those of the tests: make simulate SEEDS=2000..6000
 	CITYOS_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --package cityos-tests --test simulation -- short_lives --nocapture

@@ -197,14 +197,17 @@ pub enum AppendError {
 /// Why the store could not do its work.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another process holds the file for longer than we wait. May be repeated.
-    #[error("the file is held by another writer")]
+    /// Another process holds what we need for longer than we wait. May be repeated.
+    #[error("the database is held by another writer")]
     Busy,
+    /// The database server cannot be reached, or does not take us in now. May be repeated.
+    #[error("the database server cannot be reached")]
+    Unreachable(#[source] Cause),
     /// There is no room left on the disk.
     #[error("there is no room left on the disk")]
     Full,
-    /// The file or its disk takes no writes.
-    #[error("the file cannot be written to")]
+    /// The database or its disk takes no writes.
+    #[error("the database cannot be written to")]
     ReadOnly,
     /// The event at this position was written by a newer program, or is damaged.
     #[error("the event at position {} cannot be read", position.0)]
@@ -218,12 +221,23 @@ pub enum StoreError {
     /// The file is a database of something else.
     #[error("the file is none of its kind: it holds something else")]
     Foreign,
-    /// The file was made by a newer program.
-    #[error("the file has schema version {found}; this program knows versions up to {known}")]
+    /// The tables were made by a newer program.
+    #[error("the database has schema version {found}; this program knows versions up to {known}")]
     Newer {
         /// What the log says.
         found: u32,
         /// What is known here.
+        known: u32,
+    },
+    /// The tables are those of an older program, and this login may not change them.
+    #[error(
+        "the database has schema version {found}, this program needs {known}, and its login is no member of cityos_owner, \
+         who alone may bring it there"
+    )]
+    Older {
+        /// What the database says.
+        found: u32,
+        /// What is needed here.
         known: u32,
     },
     /// The store is shut down.

@@ -34,8 +34,9 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
 pub fn unusable(error: &StoreError) -> Option<String> {
     match error {
         StoreError::Database(cause) => Some(cause.to_string()),
-        StoreError::Foreign | StoreError::Newer { .. } => Some(error.to_string()),
+        StoreError::Foreign | StoreError::Newer { .. } | StoreError::Older { .. } => Some(error.to_string()),
         StoreError::Busy
+        | StoreError::Unreachable(_)
         | StoreError::Full
         | StoreError::ReadOnly
         | StoreError::Closed
