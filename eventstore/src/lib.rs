@@ -10,6 +10,8 @@ pub mod evidence;
 pub mod executor;
 pub mod keys;
 pub mod memory;
+pub mod postgres;
+mod queue;
 pub mod sealing;
 pub mod sqlite;
 pub mod store;

@@ -238,3 +238,20 @@ pub fn instant(micros: i64) -> Result<DateTime<Utc>, Cause> {
 pub fn recorded_at(now: DateTime<Utc>, last: i64) -> i64 {
     now.timestamp_micros().max(last)
 }
+
+/// The streams a command wrote, as a receipt keeps them.
+pub fn versions_text(versions: &[(StreamId, Version)]) -> String {
+    let rows: Vec<_> =
+        versions.iter().map(|(stream, version)| (stream.kind.name(), stream.id, version)).collect();
+    serde_json::to_string(&rows).expect("names, ids and numbers are JSON")
+}
+
+/// The inverse of [`versions_text`].
+pub fn versions_from_text(partition: Partition, text: &str) -> Result<Vec<(StreamId, Version)>, Cause> {
+    let rows: Vec<(String, Uuid, Version)> = serde_json::from_str(text).map_err(Cause::new)?;
+    let stream = |(kind, id, version): (String, Uuid, Version)| {
+        let known = Kind::from_name(&kind).ok_or_else(|| Cause::new(format!("there is no kind `{kind}`")))?;
+        Ok((StreamId { partition, kind: known, id }, version))
+    };
+    rows.into_iter().map(stream).collect()
+}

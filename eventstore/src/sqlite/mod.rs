@@ -1,21 +1,18 @@
 //! The log in one SQLite file. One thread writes, in batches; reads run beside it on connections of their
 //! own. Other processes may read and write the same file at the same time.
 
-mod queue;
 mod readers;
 mod writer;
 
-pub use writer::Figures;
-
 use crate::clock::Clock;
 use crate::database::sqlite::{self, Schema, blocking, failure};
+use crate::queue::{Figures, Queue};
 use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, RowHead, StoreError};
 use crate::stored::{Prepared, StoredEvent};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
-use queue::Queue;
 use readers::Readers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

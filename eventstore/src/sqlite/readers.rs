@@ -2,9 +2,8 @@
 //! read, off the threads that serve requests.
 
 use crate::database::sqlite::{blocking, failure};
-use crate::store::{Cause, InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
-use crate::stored::{Stored, StoredEvent, instant};
-use cityos_domain::event::Kind;
+use crate::store::{InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
+use crate::stored::{Stored, StoredEvent, instant, versions_from_text};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use rusqlite::Error::IntegralValueOutOfRange;
@@ -189,20 +188,4 @@ pub fn receipt(
         versions: versions_from_text(partition, &versions).map_err(StoreError::Database)?,
         recorded_at: instant(recorded_at).map_err(StoreError::Database)?,
     }))
-}
-
-/// The streams a command wrote, as a receipt keeps them.
-pub fn versions_text(versions: &[(StreamId, Version)]) -> String {
-    let rows: Vec<_> =
-        versions.iter().map(|(stream, version)| (stream.kind.name(), stream.id, version)).collect();
-    serde_json::to_string(&rows).expect("names, ids and numbers are JSON")
-}
-
-fn versions_from_text(partition: Partition, text: &str) -> Result<Vec<(StreamId, Version)>, Cause> {
-    let rows: Vec<(String, Uuid, Version)> = serde_json::from_str(text).map_err(Cause::new)?;
-    let stream = |(kind, id, version): (String, Uuid, Version)| {
-        let known = Kind::from_name(&kind).ok_or_else(|| Cause::new(format!("there is no kind `{kind}`")))?;
-        Ok((StreamId { partition, kind: known, id }, version))
-    };
-    rows.into_iter().map(stream).collect()
 }

@@ -4,8 +4,9 @@
 use super::readers;
 use crate::clock::Clock;
 use crate::database::sqlite::failure;
+use crate::queue::{self, Answer, Figures};
 use crate::store::{AppendError, Appended, StoreError};
-use crate::stored::{Prepared, recorded_at};
+use crate::stored::{Prepared, recorded_at, versions_text};
 use chrono::{DateTime, Utc};
 use cityos_domain::log::{Position, StreamId, Version};
 use quick_cache::unsync::Cache;
@@ -25,22 +26,6 @@ const STREAM_HEAD: &str = "SELECT max(version) FROM events WHERE partition = ?1 
 
 const FORGET_RECEIPTS: &str = "DELETE FROM receipts WHERE sequence IN (SELECT sequence FROM \
      (SELECT sequence, recorded_at FROM receipts ORDER BY sequence LIMIT ?2) WHERE recorded_at < ?1)";
-
-/// What the writer has done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Figures {
-    /// Batches taken on, also those that came to nothing.
-    pub batches: u64,
-    /// Transactions committed, each with one flush.
-    pub flushes: u64,
-    /// Commands written.
-    pub commands: u64,
-    /// Events written.
-    pub events: u64,
-}
-
-/// The answer to one append of a batch.
-pub type Answer = Result<Appended, AppendError>;
 
 /// The one connection that writes.
 pub struct Writer {
@@ -65,26 +50,6 @@ impl Writer {
     pub fn new(connection: Connection, clock: Arc<dyn Clock>) -> Self {
         let heads = Cache::new(HEADS_MAX);
         Writer { connection, clock, heads, tail: None, figures: Figures::default() }
-    }
-
-    pub fn figures(&self) -> Figures {
-        self.figures
-    }
-
-    /// Where the log ends, as far as this writer knows.
-    pub fn head(&self) -> Position {
-        Position(self.tail.map_or(0, |tail| tail.position))
-    }
-
-    /// Writes what can be written. One answer for each of the batch, in order; those that were written are
-    /// on the disk when this returns.
-    pub fn commit(&mut self, batch: &[Prepared]) -> Vec<Answer> {
-        self.figures.batches += 1;
-        self.write(batch).unwrap_or_else(|failure| {
-            self.tail = None;
-            self.heads.clear();
-            vec![Err(failure); batch.len()]
-        })
     }
 
     fn write(&mut self, batch: &[Prepared]) -> Result<Vec<Answer>, AppendError> {
@@ -127,6 +92,30 @@ impl Writer {
         self.figures.commands += written.commands;
         self.figures.events += written.events;
         Ok(answers)
+    }
+}
+
+impl queue::Writer for Writer {
+    /// SQLite lets one in at a time when the batch is written.
+    fn take_turn(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: &[Prepared]) -> Vec<Answer> {
+        self.figures.batches += 1;
+        self.write(batch).unwrap_or_else(|failure| {
+            self.tail = None;
+            self.heads.clear();
+            vec![Err(failure); batch.len()]
+        })
+    }
+
+    fn head(&self) -> Position {
+        Position(self.tail.map_or(0, |tail| tail.position))
+    }
+
+    fn figures(&self) -> Figures {
+        self.figures
     }
 }
 
@@ -173,7 +162,7 @@ impl<'a> BatchWriter<'a> {
             append.command.0.as_bytes(),
             append.input.0,
             position as i64,
-            readers::versions_text(&append.versions),
+            versions_text(&append.versions),
             self.tail.recorded_at,
         ]);
         if receipt.map_err(failure)? == 0 {

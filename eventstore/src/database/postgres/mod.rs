@@ -41,6 +41,8 @@ pub struct Limits {
     pub connect_at_most: Duration,
     /// How long one statement may take, its waiting for locks included.
     pub statement_at_most: Duration,
+    /// How long a writer goes on trying to connect again before what waits for it fails.
+    pub reconnect_at_most: Duration,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             connections_max: 10,
             connect_at_most: Duration::from_secs(5),
             statement_at_most: Duration::from_secs(30),
+            reconnect_at_most: Duration::from_secs(15),
         }
     }
 }

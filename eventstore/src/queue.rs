@@ -1,7 +1,6 @@
 //! The way to the writer's thread: appends wait here while a batch is on its way to the disk, and then go
 //! together in the next one.
 
-use super::writer::{Answer, Figures, Writer};
 use crate::store::{AppendError, Appended, StoreError};
 use crate::stored::Prepared;
 use cityos_domain::log::Position;
@@ -24,6 +23,39 @@ const QUEUE_MAX: usize = 4_096;
 /// to be on the way with the next command, and a flush takes longer than this.
 const GATHER_AT_MOST: Duration = Duration::from_micros(500);
 
+/// What a writer has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// Batches taken on, also those that came to nothing.
+    pub batches: u64,
+    /// Transactions committed, each with one flush.
+    pub flushes: u64,
+    /// Commands written.
+    pub commands: u64,
+    /// Events written.
+    pub events: u64,
+}
+
+/// The answer to one append of a batch.
+pub type Answer = Result<Appended, AppendError>;
+
+/// Who writes the batches, on a thread of its own.
+pub trait Writer: Send + 'static {
+    /// Waits until it may write beside the writers of other processes: what arrives meanwhile goes along. An error is the answer
+    /// to every append of the batch: none of it is written.
+    fn take_turn(&mut self) -> Result<(), StoreError>;
+
+    /// Writes what can be written. One answer for each of the batch, in order; those that were written are on the disk when
+    /// this returns. Whoever calls it has taken its turn, which is over then.
+    fn commit(&mut self, batch: &[Prepared]) -> Vec<Answer>;
+
+    /// Where the log ends, as far as it knows.
+    fn head(&self) -> Position;
+
+    /// What it has done.
+    fn figures(&self) -> Figures;
+}
+
 /// The queue and the thread behind it.
 pub struct Queue {
     requests: Option<Sender<Request>>,
@@ -40,7 +72,7 @@ struct Request {
 
 impl Queue {
     /// Starts the thread. It tells `head` where the log ends after every batch.
-    pub fn start(writer: Writer, head: watch::Sender<Position>) -> Self {
+    pub fn start(writer: impl Writer, head: watch::Sender<Position>) -> Self {
         let (requests, waiting) = channel();
         let figures = Arc::default();
         let thread = std::thread::spawn({
@@ -79,18 +111,22 @@ impl Drop for Queue {
 }
 
 fn run(
-    mut writer: Writer,
+    mut writer: impl Writer,
     requests: &Receiver<Request>,
     head: &watch::Sender<Position>,
     figures: &Mutex<Figures>,
 ) {
     let mut before = 1;
     while let Ok(first) = requests.recv() {
+        let turn = writer.take_turn();
         let batch = gather(first, requests, before);
         before = batch.len();
         let (appends, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|request| (request.append, (request.answer, request._room))).unzip();
-        let answers = writer.commit(&appends);
+        let answers = match turn {
+            Ok(()) => writer.commit(&appends),
+            Err(error) => vec![Err(AppendError::Store(error)); appends.len()],
+        };
         *figures.lock().expect("nothing panics while it holds the figures") = writer.figures();
         head.send_if_modified(|known| {
             let moved = writer.head() > *known;
