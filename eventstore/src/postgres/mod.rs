@@ -57,8 +57,12 @@ impl PostgresStore {
     pub async fn open_read_only(server: &Server) -> Result<Self, StoreError> {
         let (head, watching) = watch::channel(Position::START);
         let listening = Arc::new(Listening::start(server.clone(), Role::Analyst, head));
-        let store =
-            PostgresStore { queue: None, pool: server.pool(Role::Analyst)?, head: watching, _listening: listening };
+        let store = PostgresStore {
+            queue: None,
+            pool: server.pool(Role::Analyst)?,
+            head: watching,
+            _listening: listening,
+        };
         store.head().await?;
         Ok(store)
     }

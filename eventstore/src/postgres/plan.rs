@@ -10,28 +10,27 @@ use std::collections::HashMap;
 /// The plan.
 pub struct Plan<'b> {
     /// Of every stream the batch relies on, how far it is.
-    pub heads: HashMap<StreamId, Version>,
+    heads: HashMap<StreamId, Version>,
     /// The commands that are known to be done, those of this batch among them.
-    pub done: Receipts,
+    done: Receipts,
+    position: Position,
+    /// When what it writes is recorded.
+    pub recorded_at: i64,
     /// One for each append so far, in order.
     pub answers: Vec<Answer>,
     /// What is to be written.
     pub written: Vec<&'b Prepared>,
-    position: u64,
-    recorded_at: i64,
 }
 
 impl<'b> Plan<'b> {
-    /// A plan for what comes after this position.
-    pub fn after(position: u64, recorded_at: i64) -> Self {
-        Plan {
-            heads: HashMap::new(),
-            done: Receipts::new(),
-            answers: Vec::new(),
-            written: Vec::new(),
-            position,
-            recorded_at,
-        }
+    /// A plan for what comes after `position`.
+    pub fn new(
+        heads: HashMap<StreamId, Version>,
+        done: Receipts,
+        position: Position,
+        recorded_at: i64,
+    ) -> Self {
+        Plan { heads, done, position, recorded_at, answers: Vec::new(), written: Vec::new() }
     }
 
     /// Plans the next append.
@@ -46,10 +45,10 @@ impl<'b> Plan<'b> {
             return done.clone().map_err(AppendError::Store)?.replay(append.input);
         }
         append.check(|stream| Ok(self.heads.get(&stream).copied().unwrap_or_default()))?;
-        self.position += append.events.len() as u64;
+        self.position.0 += append.events.len() as u64;
         self.heads.extend(append.versions.iter().copied());
         self.written.push(append);
-        let (position, versions) = (Position(self.position), append.versions.clone());
+        let (position, versions) = (self.position, append.versions.clone());
         let receipt = Receipt {
             command: append.command,
             input: append.input,
@@ -63,7 +62,12 @@ impl<'b> Plan<'b> {
 
     /// Those of the batch that are refused for now.
     pub fn refused(&self, batch: &[&'b Prepared]) -> Vec<&'b Prepared> {
-        batch.iter().zip(&self.answers).filter(|(_, answer)| answer.is_err()).map(|(append, _)| *append).collect()
+        batch
+            .iter()
+            .zip(&self.answers)
+            .filter(|(_, answer)| answer.is_err())
+            .map(|(append, _)| *append)
+            .collect()
     }
 
     /// Answers those of the refused that were done before as they were then.

@@ -27,9 +27,8 @@ macro_rules! events {
 
 const LOG_AFTER: &str = events!("WHERE position > $1 ORDER BY position LIMIT $2");
 
-const STREAM_AFTER: &str = events!(
-    "WHERE partition = $1 AND kind = $2 AND id = $3 AND version > $4 ORDER BY version LIMIT $5"
-);
+const STREAM_AFTER: &str =
+    events!("WHERE partition = $1 AND kind = $2 AND id = $3 AND version > $4 ORDER BY version LIMIT $5");
 
 /// The log after a position, each event as `read` gives it. Ends with the event by which they come to [`PAGE_BYTES_MAX`].
 pub async fn log<T: Send + 'static>(

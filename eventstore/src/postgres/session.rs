@@ -25,7 +25,7 @@ pub const OTHERS_MAX: usize = 10_000;
 const HELD_AT_MOST: Duration = Duration::from_secs(5);
 
 /// "cityos" and 1: one lock for the log of a database.
-const LOCK: i64 = 0x6369_7479_6f73_0001;
+pub(super) const LOCK: i64 = 0x6369_7479_6f73_0001;
 
 const OTHERS: &str = "SELECT position, partition, kind, id, version, recorded_at FROM log.events \
      WHERE position > $1 ORDER BY position DESC LIMIT $2";
@@ -124,7 +124,10 @@ impl Session {
 
     /// Begins a transaction that nobody writes the log beside, and says what others have written after `known`, newest first: at
     /// most [`OTHERS_MAX`] of it, and only the last where nothing is known.
-    pub async fn begin(&self, known: Option<u64>) -> Result<(Option<Tail>, Vec<(StreamId, Version)>), StoreError> {
+    pub async fn begin(
+        &self,
+        known: Option<u64>,
+    ) -> Result<(Option<Tail>, Vec<(StreamId, Version)>), StoreError> {
         let most = if known.is_some() { OTHERS_MAX as i64 } else { 1 };
         // Each statement sees what was committed when its turn came: the last of them all that was before the lock.
         let (begun, locked, others) = join3(
@@ -136,10 +139,9 @@ impl Session {
         begun.map_err(failure)?;
         locked.map_err(failure)?;
         let others = others.map_err(failure)?;
-        let tail = others.first().map(|row| Tail {
-            position: row.get::<_, i64>(0).unsigned_abs(),
-            recorded_at: row.get(5),
-        });
+        let tail = others
+            .first()
+            .map(|row| Tail { position: row.get::<_, i64>(0).unsigned_abs(), recorded_at: row.get(5) });
         // A kind this program does not know is none it writes to.
         Ok((tail, others.iter().filter_map(other).collect()))
     }
@@ -155,10 +157,7 @@ impl Session {
     }
 
     /// The receipts of those of these commands that have one.
-    pub async fn receipts(
-        &self,
-        appends: &[&Prepared],
-    ) -> Result<Receipts, StoreError> {
+    pub async fn receipts(&self, appends: &[&Prepared]) -> Result<Receipts, StoreError> {
         let partitions: Vec<Uuid> = appends.iter().map(|append| append.partition.id()).collect();
         let commands: Vec<Uuid> = appends.iter().map(|append| append.command.0).collect();
         let rows = self.client.query(&self.receipts, &[&partitions, &commands]).await.map_err(failure)?;

@@ -2,7 +2,7 @@
 //! checked before the first row is sent. Where the answer to a commit is lost the log itself is asked.
 
 use super::plan::Plan;
-use super::session::{Backend, Batch, CommitError, OTHERS_MAX, Session, Tail, terminate};
+use super::session::{Backend, Batch, CommitError, OTHERS_MAX, Receipts, Session, Tail, terminate};
 use crate::clock::Clock;
 use crate::database::postgres::Server;
 use crate::queue::{self, Answer, Figures};
@@ -130,10 +130,7 @@ impl State {
     }
 
     /// What the server answers, unless it takes longer than it should itself allow.
-    async fn answered<T>(
-        &self,
-        asked: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    async fn answered<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let limit = self.server.limits().statement_at_most + ANSWER_MARGIN;
         let answer = timeout(limit, asked).await;
         answer.unwrap_or_else(|late| Err(StoreError::Unreachable(Cause::new(late))))
@@ -184,9 +181,7 @@ impl State {
     async fn try_to_write(&mut self, batch: &[&Prepared], looks_up: bool) -> Result<Vec<Answer>, Failed> {
         let session = self.session.take().expect("a turn was taken");
         let tail = self.tail.expect("a turn was taken");
-        let recorded_at = recorded_at(self.clock.now(), tail.recorded_at);
-        let plan = self.plan(&session, Plan::after(tail.position, recorded_at), batch, looks_up);
-        let planned = self.answered(plan).await;
+        let planned = self.answered(self.plan(&session, tail, batch, looks_up)).await;
         let planned = match planned {
             Ok(planned) => planned,
             Err(error) => {
@@ -205,6 +200,7 @@ impl State {
             }
             return Ok(planned.answers);
         }
+        let recorded_at = planned.recorded_at;
         let written = Batch { tail, recorded_at, appends: planned.written };
         let limit = self.server.limits().statement_at_most + ANSWER_MARGIN;
         let committed = timeout(limit, session.commit(&written)).await;
@@ -271,14 +267,14 @@ impl State {
     async fn plan<'b>(
         &self,
         session: &Session,
-        mut plan: Plan<'b>,
+        tail: Tail,
         batch: &[&'b Prepared],
         looks_up: bool,
     ) -> Result<Plan<'b>, StoreError> {
-        plan.heads = self.heads_of(session, batch).await?;
-        if looks_up {
-            plan.done = session.receipts(batch).await?;
-        }
+        let heads = self.heads_of(session, batch).await?;
+        let done = if looks_up { session.receipts(batch).await? } else { Receipts::new() };
+        let recorded_at = recorded_at(self.clock.now(), tail.recorded_at);
+        let mut plan = Plan::new(heads, done, Position(tail.position), recorded_at);
         for append in batch {
             plan.take(append);
         }

@@ -1,10 +1,10 @@
 //! What only the writer itself can show: batches, clocks that go back, and disks that take nothing.
 
 use super::*;
-use crate::queue::Writer as _;
 use crate::clock::ManualClock;
 use crate::contract::{append, noon, stream, tenant};
 use crate::database::sqlite;
+use crate::queue::Writer as _;
 use crate::sqlite::{SCHEMA, SqliteStore};
 use crate::store::{Append, EventStore};
 use chrono::TimeDelta;
