@@ -10,6 +10,13 @@ use cityos_domain::orders::order::{self, Cart, Order, RequestedLine};
 use cityos_eventstore::store::{Append, InputHash, NewEvent};
 use uuid::Uuid;
 
+/// Its body, as whoever decodes it by hand reads it.
+#[derive(serde::Deserialize)]
+pub struct Requested {
+    /// What was ordered.
+    pub cart: Cart,
+}
+
 /// The partition everything is measured in.
 pub fn partition() -> Partition {
     Partition::Tenant(TenantId(derive(&["bench"])))

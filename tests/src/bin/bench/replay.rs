@@ -1,9 +1,8 @@
 //! Reading a log of a million events into typed events, beside reading the rows and decoding the same JSON.
 
 use super::Measured;
-use super::events::append;
+use super::events::{Requested, append};
 use cityos_domain::log::{Meta, Position, Version};
-use cityos_domain::orders::order::Cart;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::EventStore;
@@ -14,15 +13,10 @@ use std::time::Instant;
 
 /// How many events the log has.
 pub const EVENTS: u64 = 1_000_000;
-const EVENTS_A_COMMAND: u64 = 1_000;
+/// How many of them one command wrote.
+pub const EVENTS_A_COMMAND: u64 = 1_000;
 const PAGE: u32 = 5_000;
 const ROUNDS: u32 = 3;
-
-/// The body of the event everything is measured with.
-#[derive(serde::Deserialize)]
-struct Requested {
-    cart: Cart,
-}
 
 /// The log of a million events, which is written where it is not there yet, and where it lies.
 pub async fn log_in(folder: &Path) -> anyhow::Result<(PathBuf, Arc<SqliteStore>)> {
