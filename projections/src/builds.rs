@@ -4,7 +4,7 @@ use crate::claim::claim;
 use crate::model::AnyModel;
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::RepairError;
-use crate::sqlite;
+use crate::sql;
 use cityos_domain::log::Position;
 
 /// What a table is to its fingerprint.
@@ -21,6 +21,14 @@ pub enum TableState {
 }
 
 impl TableState {
+    const ALL: [TableState; 4] =
+        [TableState::Live, TableState::Old, TableState::Rejected, TableState::Unfinished];
+
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        TableState::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// In a word.
     pub fn name(self) -> &'static str {
         match self {
@@ -72,19 +80,18 @@ pub struct SizedTable {
 
 /// Every table there is.
 pub async fn tables(reads: &ReadStore) -> Result<Vec<Table>, ReadError> {
-    reads.read(sqlite::tables).await
+    reads.read(sql::tables).await
 }
 
 /// Every table there is, with its size. Looks at all of them.
 pub async fn sized_tables(reads: &ReadStore) -> Result<Vec<SizedTable>, ReadError> {
     reads
-        .read(|conn| {
-            let snapshot = conn.unchecked_transaction()?;
+        .read(|session| {
             let sized = |table: Table| {
-                let (rows, bytes) = sqlite::size(&snapshot, &table)?;
+                let (rows, bytes) = sql::size(session, &table)?;
                 Ok(SizedTable { table, rows, bytes })
             };
-            sqlite::tables(&snapshot)?.into_iter().map(sized).collect()
+            sql::tables(session)?.into_iter().map(sized).collect()
         })
         .await
 }
@@ -96,17 +103,18 @@ pub async fn drop_table(
     table: Table,
 ) -> Result<(), RepairError> {
     let own = models.iter().find(|model| table.is_of(**model));
-    let _claim = claim(reads, &table.model, "tidied up")?;
+    let model = table.model.clone();
+    let _claim = claim(reads, &model, "tidied up")?;
     reads
-        .write(move |conn| {
+        .write(&[&model], move |session| {
             // Looked at again: it may have become live meanwhile.
-            let now = sqlite::tables(conn)?.into_iter().find(|now| now.name() == table.name());
+            let now = sql::tables(session)?.into_iter().find(|now| now.name() == table.name());
             match now {
                 None => Ok(()),
                 Some(now) if own.is_some() && now.state == TableState::Live => {
                     Err(RepairError::Live(now.name()))
                 }
-                Some(now) => Ok(sqlite::drop_table(conn, &now)?),
+                Some(now) => Ok(sql::drop_table(session, &now)?),
             }
         })
         .await

@@ -24,6 +24,8 @@ mod repair;
 pub mod replay;
 mod roll_back;
 pub mod row;
+mod session;
+mod sql;
 mod sqlite;
 mod status;
 mod verify;

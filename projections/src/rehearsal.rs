@@ -4,7 +4,7 @@ use crate::history::History;
 use crate::models::REGISTRY;
 use crate::projector::Projector;
 use crate::reads::{ReadError, ReadStore};
-use crate::sqlite;
+use crate::sql;
 use crate::{AnyModel, Rebuilt, digest, rebuild};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -73,20 +73,18 @@ impl Stage {
     pub(crate) async fn tamper(&self, model: &'static dyn AnyModel, sql: &'static str) -> usize {
         let tampered: Result<_, ReadError> = self
             .reads
-            .write(move |conn| {
-                let table = sqlite::live_build(conn, model)?.table();
-                Ok(conn.execute(&sql.replace("TABLE", &format!("\"{table}\"")), [])?)
+            .write(&[model.name()], move |session| {
+                let table = sql::live_build(session, model)?.table();
+                session.execute(&sql.replace("TABLE", &format!("\"{table}\"")), &[])
             })
             .await;
-        tampered.unwrap()
+        tampered.unwrap() as usize
     }
 
     /// The names of everything in the database.
     pub(crate) async fn schema(&self) -> Vec<String> {
-        let names = self.reads.read(|conn| {
-            let mut statement = conn.prepare("SELECT name FROM sqlite_schema ORDER BY name")?;
-            let names = statement.query_map([], |row| row.get(0))?;
-            Ok(names.collect::<Result<_, _>>()?)
+        let names = self.reads.read(|session| {
+            session.all("SELECT name FROM sqlite_schema ORDER BY name", &[], |row| Ok(row.get(0)?))
         });
         names.await.unwrap()
     }

@@ -170,9 +170,9 @@ async fn a_row_the_database_refuses_is_frozen_and_the_rest_of_its_batch_is_writt
     let vase = id::<OfferId>("vase offer").0;
     let refuse: Result<(), ReadError> = stage
         .reads
-        .write(move |conn| {
-            let table = sqlite::live_build(conn, REFUSED[0])?.table();
-            conn.execute_batch(&format!(
+        .write(&[], move |session| {
+            let table = sql::live_build(session, REFUSED[0])?.table();
+            session.batch(&format!(
                 "CREATE TRIGGER refuse BEFORE INSERT ON \"{table}\" WHEN NEW.id = x'{}'
                  BEGIN SELECT RAISE(ABORT, 'not this one'); END",
                 vase.simple()
@@ -246,7 +246,7 @@ async fn a_frozen_row_that_cannot_be_listed_holds_the_model_up_instead_of_being_
         )
         .await;
     let stopped = projector.catch_up().await;
-    assert!(matches!(stopped, Err(ProjectError::Reads(ReadError::Database(_)))), "{stopped:?}");
+    assert!(matches!(stopped, Err(ProjectError::Reads(ReadError::Refused(_)))), "{stopped:?}");
     let stopped = projector.position();
     let first = stage
         .history
@@ -269,13 +269,13 @@ async fn of_several_rows_that_are_retried_one_that_is_refused_stays_frozen_and_t
     let Value::Uuid(partition) = frozen[0].key[0] else { panic!("{frozen:?}") };
     let refuse: Result<(), ReadError> = stage
         .reads
-        .write(move |conn| {
-            let table = sqlite::live_build(conn, RETRIED[0])?.table();
-            Ok(conn.execute_batch(&format!(
+        .write(&[], move |session| {
+            let table = sql::live_build(session, RETRIED[0])?.table();
+            session.batch(&format!(
                 "CREATE TRIGGER refuse BEFORE INSERT ON \"{table}\" WHEN NEW.partition = x'{}'
                  BEGIN SELECT RAISE(ABORT, 'not this one'); END",
                 partition.simple()
-            ))?)
+            ))
         })
         .await;
     refuse.unwrap();

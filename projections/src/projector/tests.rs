@@ -200,8 +200,7 @@ async fn a_database_that_fails_for_a_while_is_written_again_without_a_restart() 
     let projector = stage.projector().await;
     let rename = async |from: &'static str, to: &'static str| {
         let sql = format!("ALTER TABLE {from} RENAME TO {to}");
-        let renamed: Result<(), ReadError> =
-            stage.reads.write(move |conn| Ok(conn.execute_batch(&sql)?)).await;
+        let renamed: Result<(), ReadError> = stage.reads.write(&[], move |session| session.batch(&sql)).await;
         renamed.unwrap();
     };
     rename("live", "lost").await;

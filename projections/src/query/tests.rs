@@ -10,10 +10,10 @@ use crate::models::vendors::{Vendor, Vendors};
 use crate::models::{REGISTRY, Visitor, visit};
 use crate::rehearsal::Stage;
 use crate::row::ColumnSpec;
+use crate::session::{Session, Statement};
 use cityos_domain::ids::VendorId;
 use cityos_domain::marketplace::vendor;
 use cityos_domain::money::Currency;
-use rusqlite::{Connection, params_from_iter};
 
 async fn projected() -> Stage {
     let stage = Stage::set().await;
@@ -185,19 +185,19 @@ async fn a_page_and_a_load_by_keys_are_one_statement_each() {
 
 /// Explains the pages that go on from a place in any sorted list.
 struct Plans<'c> {
-    conn: &'c Connection,
+    session: &'c dyn Session,
     explained: usize,
 }
 
 impl Plans<'_> {
     /// The steps by which the database finds the page: the parts of one statement are merged as they are read.
     fn steps<M: ReadModel>(&mut self, query: &Query<M>) -> Vec<String> {
-        let (sql, values) = sqlite::statement(query);
-        let mut statement = self.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+        let Statement { sql, parameters } = sql::page(self.session.dialect(), query);
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let steps = self.session.all(&explain, &parameters, |row| Ok(row.get::<String>(3)?)).unwrap();
         self.explained += 1;
         let merging = ["MERGE (UNION ALL)", "LEFT", "RIGHT"];
-        steps.map(Result::unwrap).filter(|step| !merging.contains(&step.as_str())).collect()
+        steps.into_iter().filter(|step| !merging.contains(&step.as_str())).collect()
     }
 }
 
@@ -242,8 +242,8 @@ impl Visitor for Plans<'_> {
 #[tokio::test]
 async fn a_sorted_page_is_read_off_an_index_from_its_place_on() {
     let stage = projected().await;
-    let explain = |conn: &Connection| {
-        let mut plans = Plans { conn, explained: 0 };
+    let explain = |session: &dyn Session| {
+        let mut plans = Plans { session, explained: 0 };
         visit(&mut plans);
         Ok(plans.explained)
     };

@@ -61,7 +61,7 @@ async fn a_rebuild_whose_rows_cannot_be_written_says_so_and_leaves_the_live_tabl
         .await;
     let failed = rebuild(&*stage.store, &stage.reads, model, 20, |_| {}).await;
     assert!(matches!(failed, Err(RepairError::Reads(_))), "{failed:?}");
-    assert_eq!(failed.unwrap_err().to_string(), "the read database failed");
+    assert!(failed.unwrap_err().to_string().contains("not so far"));
     assert_eq!(digest(&stage.reads, model).await.unwrap(), grown);
     stage.tamper(model, "DROP TRIGGER refuse").await;
     let rebuilt = stage.rebuild(model).await;
