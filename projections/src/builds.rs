@@ -1,6 +1,6 @@
 //! The tables of the read models: which there are, and away with those nobody needs.
 
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::model::AnyModel;
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::RepairError;
@@ -102,22 +102,19 @@ pub async fn drop_table(
     models: &'static [&'static dyn AnyModel],
     table: Table,
 ) -> Result<(), RepairError> {
-    let own = models.iter().find(|model| table.is_of(**model));
+    let own = models.iter().any(|model| table.is_of(*model));
     let model = table.model.clone();
-    let _claim = claim(reads, &model, "tidied up")?;
-    reads
-        .write(&[&model], move |session| {
-            // Looked at again: it may have become live meanwhile.
-            let now = sql::tables(session)?.into_iter().find(|now| now.name() == table.name());
-            match now {
-                None => Ok(()),
-                Some(now) if own.is_some() && now.state == TableState::Live => {
-                    Err(RepairError::Live(now.name()))
-                }
-                Some(now) => Ok(sql::drop_table(session, &now)?),
-            }
-        })
-        .await
+    let models = [model.as_str()];
+    let dropping = reads.write(&models, move |session| {
+        // Looked at again: it may have become live meanwhile.
+        let now = sql::tables(session)?.into_iter().find(|now| now.name() == table.name());
+        match now {
+            None => Ok(()),
+            Some(now) if own && now.state == TableState::Live => Err(RepairError::Live(now.name())),
+            Some(now) => Ok(sql::drop_table(session, &now)?),
+        }
+    });
+    claimed(reads, &model, "tidied up", dropping).await
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod history;
 pub mod model;
 pub mod models;
 mod poison;
+mod postgres;
 mod projector;
 mod query;
 mod reads;

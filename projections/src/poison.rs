@@ -3,7 +3,7 @@
 
 use crate::apply::by_key;
 use crate::bulk::cut;
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::model::{AnyModel, Erased, Folded, KeyOf, ReadModel, StoredKey, StoredRow};
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
@@ -79,7 +79,14 @@ pub async fn retry_frozen(
     reads: &ReadStore,
     model: &'static dyn AnyModel,
 ) -> Result<Retried, RepairError> {
-    let _claim = claim(reads, model.name(), "retried")?;
+    claimed(reads, model.name(), "retried", fold_anew(store, reads, model)).await
+}
+
+async fn fold_anew(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+) -> Result<Retried, RepairError> {
     belong_together(store, reads).await?;
     let (build, frozen) = reads
         .read(move |session| {

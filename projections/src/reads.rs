@@ -1,14 +1,17 @@
 //! The database of the read models. Everything in it can be rebuilt from the log.
 
+use crate::claim::{Claim, ClaimError, Holder};
 use crate::model::{AnyModel, Unfit};
+use crate::postgres::Database;
 use crate::row::Unreadable;
 use crate::session::{Dialect, Found, Session, Statement};
 use crate::sql::Scratch;
 use crate::sqlite::File;
 use cityos_domain::log::{Partition, Position};
-use cityos_eventstore::store::StoreError;
+use cityos_eventstore::database::postgres::Server;
+use cityos_eventstore::store::{Cause, StoreError};
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,9 +79,15 @@ impl ReadError {
 pub struct ReadStore(Arc<Shared>);
 
 struct Shared {
-    file: File,
+    kept: Kept,
     read_statements: Arc<AtomicU64>,
     write_statements: Arc<AtomicU64>,
+}
+
+/// Where they are kept.
+enum Kept {
+    File(Arc<File>),
+    Server(Database),
 }
 
 impl ReadStore {
@@ -90,8 +99,15 @@ impl ReadStore {
     /// Opens the database at `path`, or makes it. Several processes may have it open.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let (read_statements, write_statements) = Default::default();
-        let file = File::open(path, &read_statements, &write_statements)?;
-        Ok(ReadStore(Arc::new(Shared { file, read_statements, write_statements })))
+        let kept = Kept::File(Arc::new(File::open(path, &read_statements, &write_statements)?));
+        Ok(ReadStore(Arc::new(Shared { kept, read_statements, write_statements })))
+    }
+
+    /// Opens the read models of a server's database, or makes their schema. Several processes may have it open.
+    pub async fn on(server: &Server) -> Result<Self, ReadError> {
+        let (read_statements, write_statements) = Default::default();
+        let kept = Kept::Server(Database::open(server, &read_statements, &write_statements).await?);
+        Ok(ReadStore(Arc::new(Shared { kept, read_statements, write_statements })))
     }
 
     /// How many statements the driver has run to answer questions since the store was opened.
@@ -106,26 +122,43 @@ impl ReadStore {
 
     /// How the database has things spelled.
     pub(crate) fn dialect(&self) -> &'static dyn Dialect {
-        File::DIALECT
+        match &self.0.kept {
+            Kept::File(_) => File::DIALECT,
+            Kept::Server(_) => Database::DIALECT,
+        }
     }
 
-    /// A file beside the database, of this name behind the database's own.
-    pub(crate) fn beside(&self, name: &str) -> PathBuf {
-        self.0.file.beside(name)
+    /// Claims all tables of a model, or says who has them.
+    pub(crate) async fn claim(&self, model: &str, holder: &Holder) -> Result<Claim, ClaimError> {
+        let failed = |source| ClaimError::Failed { model: model.into(), source };
+        let claimed = match &self.0.kept {
+            Kept::File(file) => {
+                file.claim(model, holder).map_err(|error| failed(Cause::new(error)))?.map(Claim::File)
+            }
+            Kept::Server(database) => {
+                let claimed = database.claim(model, holder).await;
+                claimed.map_err(|error| failed(Cause::new(error)))?.map(Claim::Server)
+            }
+        };
+        claimed.map_err(|holder| ClaimError::Taken { model: model.into(), holder })
     }
 
     /// What `read` makes of each row of the answer to a question about one partition, or about all.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        _: Option<Partition>,
+        partition: Option<Partition>,
         question: Statement<'_>,
         mut read: impl FnMut(&dyn Found) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Vec<T>, ReadError> {
-        let (reads, Statement { sql, parameters }) = (self.clone(), question.into_owned());
-        self.turn(move || {
-            reads.0.file.ask(|session| (session as &dyn Session).all(&sql, &parameters, &mut read))
-        })
-        .await
+        match &self.0.kept {
+            Kept::Server(database) => database.ask(partition, &question, read).await,
+            Kept::File(file) => {
+                let (file, Statement { sql, parameters }) = (file.clone(), question.into_owned());
+                let mut ask = move |session: &dyn Session| session.all(&sql, &parameters, &mut read);
+                let turn = file.turn().await?;
+                blocking(turn, move || file.ask(|conn| ask(conn))).await
+            }
+        }
     }
 
     /// Does `work` with a connection to read with, which looks at one moment. A panic of it goes on in the caller.
@@ -133,24 +166,12 @@ impl ReadStore {
         &self,
         work: impl FnOnce(&dyn Session) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let reads = self.clone();
-        self.turn(move || reads.read_here(work)).await
-    }
-
-    async fn turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        // The work keeps its place until it is done, also where whoever asked has gone away.
-        let permit = self.0.file.turns.clone().acquire_owned().await.map_err(|_| ReadError::Stopped)?;
-        let blocking = move || {
-            let _permit = permit;
-            work()
+        let turn = match &self.0.kept {
+            Kept::File(file) => Some(file.turn().await?),
+            Kept::Server(_) => None,
         };
-        tokio::task::spawn_blocking(blocking).await.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ReadError::Stopped),
-        })
+        let reads = self.clone();
+        blocking(turn, move || reads.read_here(work)).await
     }
 
     /// The same on this thread, which it blocks, and beside those that wait for their turn.
@@ -158,7 +179,10 @@ impl ReadStore {
         &self,
         work: impl FnOnce(&dyn Session) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        self.0.file.read(work)
+        match &self.0.kept {
+            Kept::File(file) => file.read(work),
+            Kept::Server(database) => database.read(work),
+        }
     }
 
     /// Does `work` in one transaction beside which nobody else writes what belongs to `models`: all of it, or, on an
@@ -180,20 +204,42 @@ impl ReadStore {
     /// The same on this thread, which it blocks.
     pub(crate) fn write_here<T, E: From<ReadError>>(
         &self,
-        _: &[&str],
+        models: &[&str],
         work: impl FnOnce(&dyn Session) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.0.file.write(work)
+        match &self.0.kept {
+            // There is one writer at a time, whatever it writes.
+            Kept::File(file) => file.write(work),
+            Kept::Server(database) => database.write(models, work),
+        }
     }
 
     /// What is there now, and stays as it is for whoever looks at it. Taken within a write, it is what no other
     /// write has changed since. Blocks.
     pub(crate) fn snapshot(&self) -> Result<Box<dyn Session + Send>, ReadError> {
-        self.0.file.apart()
+        match &self.0.kept {
+            Kept::File(file) => file.apart(),
+            Kept::Server(database) => database.apart(),
+        }
     }
 
     /// A table that nobody else sees, beside what is there now, and that is gone with it. Blocks.
     pub(crate) fn scratch(&self, model: &'static dyn AnyModel) -> Result<Scratch, ReadError> {
-        Scratch::within(self.0.file.apart()?, model)
+        Scratch::within(self.snapshot()?, model)
     }
+}
+
+/// Does `work` on a thread that may block. It keeps its turn until it is done, also where whoever asked has gone away.
+async fn blocking<T: Send + 'static>(
+    turn: impl Send + 'static,
+    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let blocking = move || {
+        let _turn = turn;
+        work()
+    };
+    tokio::task::spawn_blocking(blocking).await.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(ReadError::Stopped),
+    })
 }

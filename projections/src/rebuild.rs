@@ -3,7 +3,7 @@
 
 use crate::apply::apply;
 use crate::bulk::{Bulk, Poison, Target, WriteError, cut, readable};
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::compare::{Comparing, Comparison};
 use crate::folding::Changes;
 use crate::giving_way::GivingWay;
@@ -11,7 +11,7 @@ use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::{RepairError, belong_together};
-use crate::session::Session;
+use crate::session::{Dialect, Session};
 use crate::sql::{self, Build};
 use cityos_domain::log::Position;
 use cityos_eventstore::store::EventStore;
@@ -73,7 +73,17 @@ pub async fn rebuild(
     checkpoint_events: u64,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RepairError> {
-    let _claim = claim(reads, model.name(), "rebuilt")?;
+    let work = build(store, reads, model, checkpoint_events, &mut progress);
+    claimed(reads, model.name(), "rebuilt", work).await
+}
+
+async fn build(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+    checkpoint_events: u64,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Rebuilt, RepairError> {
     belong_together(store, reads).await?;
     let begun: Result<_, ReadError> = reads
         .write(&[model.name()], move |session| {
@@ -92,7 +102,7 @@ pub async fn rebuild(
         checkpoint_events,
     };
 
-    let rebuilt = fill(&work, &bulk, from, &mut progress).await;
+    let rebuilt = fill(&work, &bulk, from, progress).await;
     if rebuilt.as_ref().is_err_and(RepairError::is_a_defect)
         && let Err(error) = work.discard().await
     {
@@ -146,6 +156,10 @@ impl Target for Built {
             let rows = sql::load(session, &sql::build(session, self.model, self.number)?, self.model, keys)?;
             readable(rows)
         })
+    }
+
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.reads.dialect()
     }
 
     fn write(&self, changes: &[Changes], from: Position, to: Position) -> Result<(), WriteError> {
@@ -247,7 +261,7 @@ impl Work<'_> {
 
     /// Each index in a transaction of its own: whoever moves the read models gets in between.
     async fn index(&self) -> Result<(), ReadError> {
-        let mut way = GivingWay::default();
+        let mut way = GivingWay::among_writers_of(self.reads.dialect());
         let next = self.next().await?;
         let dialect = self.reads.dialect();
         let indexes = sql::indexes(dialect, self.model, &next).into_iter();

@@ -3,7 +3,7 @@
 
 use crate::apply::apply;
 use crate::bulk::cut;
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::model::AnyModel;
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::ReadStore;
@@ -36,7 +36,14 @@ pub async fn roll_back(
     reads: &ReadStore,
     model: &'static dyn AnyModel,
 ) -> Result<RolledBack, RepairError> {
-    let _claim = claim(reads, model.name(), "rolled back")?;
+    claimed(reads, model.name(), "rolled back", go_back(store, reads, model)).await
+}
+
+async fn go_back(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+) -> Result<RolledBack, RepairError> {
     belong_together(store, reads).await?;
     let (live, before) = reads.write(&[model.name()], move |session| live_and_before(session, model)).await?;
     let (goal, mut at, mut frozen, mut chases) = (live.position, before.position, 0, 0);

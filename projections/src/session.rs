@@ -17,6 +17,15 @@ pub(crate) enum Parameter<'v> {
 }
 
 impl<'v> Parameter<'v> {
+    /// Whether a text with U+0000 is in it.
+    pub(crate) fn holds_zero(&self) -> bool {
+        let holds = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
+        match self {
+            Parameter::One(value) => holds(value),
+            Parameter::Many(_, values) => values.iter().any(|value| holds(value)),
+        }
+    }
+
     /// The same, belonging to nobody else.
     pub(crate) fn into_owned(self) -> Parameter<'static> {
         let own = |value: Cow<'v, Value>| Cow::Owned(value.into_owned());
@@ -195,7 +204,7 @@ pub(crate) trait Dialect: Sync {
     /// What stands behind a column of an index whose rows without a value come first.
     fn nulls_first(&self) -> &'static str;
 
-    /// What must be carried out on the new table of a build before anybody reads it; and again: it changes nothing then.
+    /// What must be carried out on the new table of a build before anybody reads it.
     fn protect(&self, table: &str) -> String;
 
     /// Makes a view show another table of the same columns, or makes the view.
@@ -236,4 +245,7 @@ pub(crate) trait Dialect: Sync {
 
     /// See [`Dialect::looked_up_at_once`].
     fn filled_up_to(&self, keys: usize) -> usize;
+
+    /// Whether those who wait to write get their turn without anybody's giving way.
+    fn queues_writers(&self) -> bool;
 }

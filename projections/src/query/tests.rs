@@ -8,15 +8,15 @@ use crate::models::saga_runs::{RunState, SagaRun, SagaRuns};
 use crate::models::tenant_days::{TenantDay, TenantDays};
 use crate::models::vendors::{Vendor, Vendors};
 use crate::models::{REGISTRY, Visitor, visit};
-use crate::rehearsal::Stage;
+use crate::rehearsal::{On, Stage, on_every_database};
 use crate::row::ColumnSpec;
 use crate::session::{Session, Statement};
 use cityos_domain::ids::VendorId;
 use cityos_domain::marketplace::vendor;
 use cityos_domain::money::Currency;
 
-async fn projected() -> Stage {
-    let stage = Stage::set().await;
+async fn projected(on: On) -> Stage {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     stage
 }
@@ -29,9 +29,8 @@ fn handles(rows: &[Vendor]) -> Vec<&str> {
     rows.iter().map(|vendor| vendor.handle.as_str()).collect()
 }
 
-#[tokio::test]
-async fn no_query_of_one_partition_sees_another() {
-    let stage = projected().await;
+async fn no_query_of_one_partition_sees_another(on: On) {
+    let stage = projected(on).await;
     for name in ["bazaar", "souk"] {
         let own = history::partition(name);
         assert_eq!(Query::<Vendors>::new(own).count(&stage.reads).await.unwrap(), 5);
@@ -44,9 +43,8 @@ async fn no_query_of_one_partition_sees_another() {
     assert_eq!(Query::<Vendors>::everywhere().count(&stage.reads).await.unwrap(), 10);
 }
 
-#[tokio::test]
-async fn filters_meet_and_sorts_order() {
-    let stage = projected().await;
+async fn filters_meet_and_sorts_order(on: On) {
+    let stage = projected(on).await;
     let query = || Query::<Vendors>::new(bazaar());
     let by_handle = query().sort(Vendor::handle().descending()).fetch(&stage.reads).await.unwrap();
     assert_eq!(handles(&by_handle), ["weaver", "smith", "potter", "lamp-maker", "carver"]);
@@ -69,9 +67,8 @@ async fn filters_meet_and_sorts_order() {
     assert_eq!(query().filter(from).filter(below).count(&stage.reads).await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn pages_meet_end_to_end_in_both_directions() {
-    let stage = projected().await;
+async fn pages_meet_end_to_end_in_both_directions(on: On) {
+    let stage = projected(on).await;
     let sorted = || Query::<Vendors>::new(bazaar()).sort(Vendor::status().descending());
     let all = sorted().page(&stage.reads).await.unwrap();
     assert!(!all.more);
@@ -101,9 +98,8 @@ async fn pages_meet_end_to_end_in_both_directions() {
     assert_eq!(between, wanted[1..3]);
 }
 
-#[tokio::test]
-async fn rows_without_a_value_are_paged_over_like_others() {
-    let stage = projected().await;
+async fn rows_without_a_value_are_paged_over_like_others(on: On) {
+    let stage = projected(on).await;
     for descending in [false, true] {
         let category = Product::category();
         let sort = || if descending { category.descending() } else { category.ascending() };
@@ -125,9 +121,8 @@ async fn rows_without_a_value_are_paged_over_like_others() {
     }
 }
 
-#[tokio::test]
-async fn the_platform_finds_what_waits_in_every_partition() {
-    let stage = projected().await;
+async fn the_platform_finds_what_waits_in_every_partition(on: On) {
+    let stage = projected(on).await;
     let weaver = id::<VendorId>("weaver").0;
     let waiting = Query::<SagaRuns>::everywhere().filter(SagaRun::waiting_id().is(Some(weaver)));
     let found = waiting.fetch_with_partition(&stage.reads).await.unwrap();
@@ -136,9 +131,8 @@ async fn the_platform_finds_what_waits_in_every_partition() {
     assert!(found.iter().all(|(_, run)| run.state == RunState::Waiting));
 }
 
-#[tokio::test]
-async fn sums_are_taken_by_group() {
-    let stage = projected().await;
+async fn sums_are_taken_by_group(on: On) {
+    let stage = projected(on).await;
     let sums = Query::<TenantDays>::new(bazaar())
         .sums_by(&stage.reads, TenantDay::currency(), [TenantDay::lines(), TenantDay::captured_lines()])
         .await
@@ -147,9 +141,8 @@ async fn sums_are_taken_by_group() {
     assert_eq!((sums.len(), currency, lines, captured), (1, history::brl(), 4, 2));
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_list_is_refused() {
-    let stage = projected().await;
+async fn a_cursor_of_another_list_is_refused(on: On) {
+    let stage = projected(on).await;
     let by_status = Query::<Vendors>::new(bazaar()).sort(Vendor::status().ascending()).first(1);
     let cursor = by_status.page(&stage.reads).await.unwrap().rows.remove(0).0;
     let text = serde_json::to_string(&cursor).unwrap();
@@ -171,9 +164,8 @@ async fn a_cursor_of_another_list_is_refused() {
     assert!(matches!(refused, Err(ReadError::TooManyValues)));
 }
 
-#[tokio::test]
-async fn a_page_and_a_load_by_keys_are_one_statement_each() {
-    let stage = projected().await;
+async fn a_page_and_a_load_by_keys_are_one_statement_each(on: On) {
+    let stage = projected(on).await;
     let before = stage.reads.statements_read();
     let offers =
         Query::<Offers>::new(bazaar()).filter(Offer::on_sale().is(true)).fetch(&stage.reads).await.unwrap();
@@ -241,11 +233,22 @@ impl Visitor for Plans<'_> {
 
 #[tokio::test]
 async fn a_sorted_page_is_read_off_an_index_from_its_place_on() {
-    let stage = projected().await;
+    let stage = projected(On::Sqlite).await;
     let explain = |session: &dyn Session| {
         let mut plans = Plans { session, explained: 0 };
         visit(&mut plans);
         Ok(plans.explained)
     };
     assert!(stage.reads.read(explain).await.unwrap() > 2 * REGISTRY.len());
+}
+
+on_every_database! {
+    no_query_of_one_partition_sees_another,
+    filters_meet_and_sorts_order,
+    pages_meet_end_to_end_in_both_directions,
+    rows_without_a_value_are_paged_over_like_others,
+    the_platform_finds_what_waits_in_every_partition,
+    sums_are_taken_by_group,
+    a_cursor_of_another_list_is_refused,
+    a_page_and_a_load_by_keys_are_one_statement_each,
 }

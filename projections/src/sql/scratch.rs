@@ -9,7 +9,7 @@ use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::row::Value;
-use crate::session::Session;
+use crate::session::{Dialect, Session};
 use cityos_domain::log::Position;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,6 +67,10 @@ impl Scratch {
 impl Target for Scratch {
     fn load(&self, keys: &[StoredKey]) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
         readable(load(&**self.session(), &self.build, self.model, keys)?)
+    }
+
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.session().dialect()
     }
 
     fn write(&self, changes: &[Changes], _: Position, _: Position) -> Result<(), WriteError> {

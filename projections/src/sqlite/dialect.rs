@@ -97,4 +97,8 @@ impl Dialect for Sqlite {
     fn filled_up_to(&self, keys: usize) -> usize {
         keys.next_power_of_two()
     }
+
+    fn queues_writers(&self) -> bool {
+        false
+    }
 }

@@ -1,17 +1,20 @@
 //! The file: one writer connection, a few readers. Everything in it can be rebuilt from the log, so it is not flushed
 //! with every commit.
 
+use super::claim::{Claim, claim};
 use super::dialect::Sqlite;
+use crate::claim::Holder;
 use crate::reads::ReadError;
 use crate::session::{Dialect, Session};
 use cityos_eventstore::database::sqlite::{self, Schema};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, TransactionBehavior};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many questions are answered at once; more wait.
 const READERS_MAX: usize = 4;
@@ -64,8 +67,7 @@ pub(crate) struct File {
     path: PathBuf,
     writer: Mutex<Connection>,
     idle: Mutex<Vec<Connection>>,
-    /// Whoever reads takes a turn.
-    pub(crate) turns: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     read_statements: Arc<AtomicU64>,
 }
 
@@ -100,11 +102,16 @@ impl File {
         Ok(reader)
     }
 
-    /// A file beside it, of this name behind its own.
-    pub(crate) fn beside(&self, name: &str) -> PathBuf {
-        let mut file = self.path.clone().into_os_string();
-        file.push(format!(".{name}"));
-        file.into()
+    /// Claims all tables of a model, or says who has them, where they have said so already.
+    pub(crate) fn claim(&self, model: &str, holder: &Holder) -> io::Result<Result<Claim, Option<Holder>>> {
+        let mut lock = self.path.clone().into_os_string();
+        lock.push(format!(".{model}.lock"));
+        claim(lock.as_ref(), holder)
+    }
+
+    /// Waits for a turn to read, and for as long as it is kept one fewer is given to others.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, ReadError> {
+        self.turns.clone().acquire_owned().await.map_err(|_| ReadError::Stopped)
     }
 
     /// Does `work` with a connection to read with. A panic of it goes on in the caller, and costs the connection.

@@ -1,8 +1,10 @@
 //! The read models in a SQLite file: how values are stored, how statements are spelled, and a connection to it.
 
+mod claim;
 mod dialect;
 mod file;
 
+pub(crate) use claim::Claim;
 pub(crate) use file::File;
 
 use crate::reads::ReadError;
