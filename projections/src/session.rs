@@ -230,6 +230,10 @@ pub(crate) trait Dialect: Sync {
         values: Vec<Cow<'v, Value>>,
     ) -> (String, Vec<Parameter<'v>>);
 
+    /// The first `limit` rows of several questions of the same columns together, in order: each is read off an index no
+    /// farther than that.
+    fn merged(&self, questions: &[String], order: &str, limit: usize) -> String;
+
     /// Rows of values, given column by column, as a table whose columns are called `column1`, `column2`, ….
     fn tuples<'v>(&self, columns: Vec<(Type, Vec<&'v Value>)>) -> Statement<'v>;
 

@@ -85,6 +85,19 @@ impl Dialect for Postgres {
         (format!("{column} = ANY (?::{}[])", element(kind)), vec![Parameter::Many(kind, values)])
     }
 
+    fn merged(&self, questions: &[String], order: &str, limit: usize) -> String {
+        let first = |question: &String| format!("{question} ORDER BY {order} LIMIT {limit}");
+        match questions {
+            [one] => first(one),
+            // Parts that are not in order each for itself would be put together and sorted, all of them.
+            several => {
+                let parts: Vec<_> = several.iter().map(|part| format!("({})", first(part))).collect();
+                let parts = parts.join(" UNION ALL ");
+                format!("SELECT * FROM ({parts}) AS parts ORDER BY {order} LIMIT {limit}")
+            }
+        }
+    }
+
     fn tuples<'v>(&self, columns: Vec<(Type, Vec<&'v Value>)>) -> Statement<'v> {
         let arrays: Vec<_> = columns.iter().map(|(kind, _)| format!("?::{}[]", element(*kind))).collect();
         let names: Vec<_> = (1..=columns.len()).map(|at| format!("column{at}")).collect();

@@ -212,3 +212,6 @@ fn read_error(error: tokio_postgres::Error) -> ReadError {
         None => ReadError::Database(failure(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

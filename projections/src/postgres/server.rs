@@ -50,10 +50,10 @@ impl Database {
         server.prepare_as(Role::Projector, &SCHEMA).await?;
         let limits = server.limits().clone();
         let server = server.with_setting("search_path", SCHEMA.name);
-        // What the last commits wrote can be made from the log again.
-        let owning = server
-            .with_setting("synchronous_commit", "off")
-            .with_limits(Limits { statement_at_most: MAINTENANCE_AT_MOST, ..limits.clone() });
+        // Commits are flushed, although it can all be made from the log again: a server that crashes must not put tables back
+        // to before what somebody has been answered from.
+        let maintenance = Limits { statement_at_most: MAINTENANCE_AT_MOST, ..limits.clone() };
+        let owning = server.with_limits(maintenance);
         Ok(Database {
             api: server.pool(Role::Api)?,
             projector: owning.pool(Role::Projector)?,

@@ -136,7 +136,7 @@ pub(crate) fn page<'q, M: ReadModel>(dialect: &dyn Dialect, query: &'q Query<M>)
     let selects: Vec<_> = parts.iter().map(select).collect();
     let (by, limit) = (order.by(descending != query.backward), query.limit + 1);
     Statement {
-        sql: format!("{} ORDER BY {by} LIMIT {limit}", selects.join(" UNION ALL ")),
+        sql: dialect.merged(&selects, &by, limit),
         parameters: parts.into_iter().flat_map(|part| part.parameters).collect(),
     }
 }

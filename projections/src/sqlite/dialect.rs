@@ -71,6 +71,11 @@ impl Dialect for Sqlite {
         (list, values.into_iter().map(Parameter::One).collect())
     }
 
+    fn merged(&self, questions: &[String], order: &str, limit: usize) -> String {
+        // The parts are merged as they are read.
+        format!("{} ORDER BY {order} LIMIT {limit}", questions.join(" UNION ALL "))
+    }
+
     fn tuples<'v>(&self, columns: Vec<(Type, Vec<&'v Value>)>) -> Statement<'v> {
         let rows = columns.first().map_or(0, |(_, values)| values.len());
         let groups = vec![placeholders(columns.len()); rows];
