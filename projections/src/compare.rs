@@ -200,6 +200,7 @@ pub async fn digest(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<D
         .read(move |session| {
             // The table and its position are seen at the same moment.
             let live = sql::live_build(session, model)?;
+            sql::hold(session, &live)?;
             let mut digesting = Digesting::default();
             sql::scan(session, &live, model, |row| digesting.see(row))?;
             Ok(digesting.at(live.position))

@@ -87,7 +87,7 @@ struct Shared {
 /// Where they are kept.
 enum Kept {
     File(Arc<File>),
-    Server(Database),
+    Server(Box<Database>),
 }
 
 impl ReadStore {
@@ -106,7 +106,7 @@ impl ReadStore {
     /// Opens the read models of a server's database, or makes their schema. Several processes may have it open.
     pub async fn on(server: &Server) -> Result<Self, ReadError> {
         let (read_statements, write_statements) = Default::default();
-        let kept = Kept::Server(Database::open(server, &read_statements, &write_statements).await?);
+        let kept = Kept::Server(Box::new(Database::open(server, &read_statements, &write_statements).await?));
         Ok(ReadStore(Arc::new(Shared { kept, read_statements, write_statements })))
     }
 

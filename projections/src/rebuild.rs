@@ -14,7 +14,7 @@ use crate::repair::{RepairError, belong_together};
 use crate::session::{Dialect, Session};
 use crate::sql::{self, Build};
 use cityos_domain::log::Position;
-use cityos_eventstore::store::EventStore;
+use cityos_eventstore::store::{EventStore, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -163,7 +163,8 @@ impl Target for Built {
     }
 
     fn write(&self, changes: &[Changes], from: Position, to: Position) -> Result<(), WriteError> {
-        self.reads.write_here(&[self.model.name()], |session| {
+        // Nobody is kept from the live table: of this one the checkpoint says whether it is still ours.
+        self.reads.write_here(&[], |session| {
             let build = Build { position: from, ..sql::build(session, self.model, self.number)? };
             if !sql::advance(session, &build, to)? {
                 return Err(ReadError::Overtaken.into());
@@ -309,8 +310,11 @@ impl Work<'_> {
                     Ok(Some(next.position))
                 })
                 .await;
-            if let Some(position) = switched? {
-                return Ok(position);
+            match switched {
+                Ok(Some(position)) => return Ok(position),
+                // Somebody looks at the live table at length.
+                Ok(None) | Err(ReadError::Database(StoreError::Busy)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Err(RepairError::Outrun(model.name()))

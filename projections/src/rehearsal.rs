@@ -40,14 +40,14 @@ pub(crate) enum On {
 /// A database of the test's own.
 pub(crate) enum Place {
     Folder(TempDir),
-    Server(Server),
+    Server(Box<Server>),
 }
 
 impl Place {
     fn new(on: On) -> Self {
         match on {
             On::Sqlite => Place::Folder(tempfile::tempdir().unwrap()),
-            On::Postgres => Place::Server(PrivateServer::shared().new_city()),
+            On::Postgres => Place::Server(Box::new(PrivateServer::shared().new_city())),
         }
     }
 

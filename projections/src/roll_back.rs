@@ -6,12 +6,12 @@ use crate::bulk::cut;
 use crate::claim::claimed;
 use crate::model::AnyModel;
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
-use crate::reads::ReadStore;
+use crate::reads::{ReadError, ReadStore};
 use crate::repair::{RepairError, belong_together};
 use crate::session::Session;
 use crate::sql::{self, Build};
 use cityos_domain::log::Position;
-use cityos_eventstore::store::{EventStore, Page};
+use cityos_eventstore::store::{EventStore, Page, StoreError};
 
 /// How often a way back goes after a live table that moves on before it gives up.
 const CHASES_MAX: u32 = 1_000;
@@ -49,7 +49,15 @@ async fn go_back(
     let (goal, mut at, mut frozen, mut chases) = (live.position, before.position, 0, 0);
     while chases < CHASES_MAX {
         let page = store.read_all(at, PAGE_EVENTS_MAX).await?;
-        let step = reads.write(&[model.name()], move |session| step(session, model, page)).await?;
+        let stepped = reads.write(&[model.name()], move |session| step(session, model, page)).await;
+        let step = match stepped {
+            // Somebody looks at the live table at length.
+            Err(RepairError::Reads(ReadError::Database(StoreError::Busy))) => {
+                chases += 1;
+                continue;
+            }
+            stepped => stepped?,
+        };
         frozen += step.frozen;
         if let Some((from, to)) = step.switched {
             return Ok(RolledBack { from, to, position: step.position, frozen });

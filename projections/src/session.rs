@@ -102,6 +102,9 @@ impl Statement<'_> {
     }
 }
 
+/// What becomes of each row of an answer.
+pub(crate) type Read<T> = fn(&dyn Found) -> Result<T, ReadError>;
+
 /// A row of an answer.
 pub(crate) trait Found {
     /// What stands at a place, counted from 0.

@@ -15,6 +15,7 @@ use cityos_domain::ids::VendorId;
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_eventstore::database::postgres::private_server::PrivateServer;
 use cityos_eventstore::database::postgres::{Role, Server};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -93,6 +94,32 @@ async fn analysts_read_all_tenants_and_change_nothing() {
         let refused = analyst.batch_execute(&format!("DELETE FROM \"{view}\"")).await.unwrap_err();
         assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_at_a_table_at_length_holds_a_switch_up_and_is_not_disturbed() {
+    let stage = Arc::new(projected().await);
+    let model = model("vendors");
+    let view = format!("{}_{}", model.name(), model.fingerprint());
+    let analyst = server(&stage).connect(Some(Role::Analyst)).await.unwrap();
+    let count = format!("SELECT count(*) FROM \"{view}\"");
+    analyst.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+    let before: i64 = analyst.query_one(&count, &[]).await.unwrap().get(0);
+    let rebuilding = {
+        let stage = stage.clone();
+        tokio::spawn(async move { stage.rebuild(model).await })
+    };
+    let administrator = server(&stage).connect(None).await.unwrap();
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted)";
+    // One who waits gives up after a while, so that others can read, and comes again.
+    for waiting in [true, false, true] {
+        while administrator.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) != waiting {
+            assert!(!rebuilding.is_finished());
+        }
+    }
+    assert_eq!(analyst.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), before);
+    analyst.batch_execute("COMMIT").await.unwrap();
+    assert!(rebuilding.await.unwrap().compared.unwrap().is_identical());
 }
 
 #[tokio::test]
@@ -304,7 +331,7 @@ async fn a_projector_whose_connections_are_cut_again_and_again_goes_on_by_itself
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_projector_and_a_question_outlive_a_restart_and_a_crash_of_the_server() {
     let private = PrivateServer::durable();
-    let stage = Stage::at(Place::Server(private.new_city())).await;
+    let stage = Stage::at(Place::Server(Box::new(private.new_city()))).await;
     let (projector, stop, run) = running(&stage, 4).await;
     let count = stage.history.events().len();
     let thirds = [0, count / 3, 2 * count / 3, count];

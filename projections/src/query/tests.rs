@@ -254,7 +254,7 @@ impl Visitor for Plans<'_> {
                 let nothing = column.nullable.then_some(Value::Null);
                 for value in std::iter::once(sample(column.kind)).chain(nothing) {
                     for descending in [false, true] {
-                        let place = [&[value.clone()], &key[..]].concat();
+                        let place = [std::slice::from_ref(&value), &key[..]].concat();
                         let query = Query::<M> {
                             partition,
                             sort: Sort { column: Some(column.name), descending, row: PhantomData },

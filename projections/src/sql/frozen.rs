@@ -5,7 +5,7 @@ use crate::model::{AnyModel, StoredKey};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::row::{Field, Type, Unreadable};
-use crate::session::{Dialect, Found, Session, Statement, parameters};
+use crate::session::{Dialect, Found, Read, Session, Statement, parameters};
 use cityos_domain::log::Partition;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -106,7 +106,7 @@ pub(crate) fn frozen_live(
     dialect: &dyn Dialect,
     model: &dyn AnyModel,
     keys: &[StoredKey],
-) -> (Statement<'static>, fn(&dyn Found) -> Result<StoredKey, ReadError>) {
+) -> (Statement<'static>, Read<StoredKey>) {
     let keys = keys.iter().map(|key| Cow::Owned(encode(key).into_value())).collect();
     let (among, keys) = dialect.among("key", Type::Text, keys);
     let sql = format!(

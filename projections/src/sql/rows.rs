@@ -5,7 +5,7 @@ use super::{all_columns, key_columns, quoted};
 use crate::model::{AnyModel, Erased, ReadModel, StoredKey, StoredRow};
 use crate::reads::ReadError;
 use crate::row::{ColumnSpec, Row, Unreadable, Value};
-use crate::session::{Dialect, Found, Rows, Session, Statement};
+use crate::session::{Dialect, Found, Read, Rows, Session, Statement};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -58,13 +58,13 @@ pub(crate) fn load(
 pub(crate) fn by_keys<'k, M: ReadModel>(
     dialect: &'static dyn Dialect,
     keys: &'k [StoredKey],
-) -> impl Iterator<Item = (Statement<'k>, fn(&dyn Found) -> Result<M::Row, ReadError>)> + use<'k, M> {
+) -> impl Iterator<Item = (Statement<'k>, Read<M::Row>)> + use<'k, M> {
     let statements = lookup(dialect, &view(&Erased::<M>::new()), M::Row::COLUMNS, keys);
-    statements.map(|statement| (statement, read_row::<M> as fn(&dyn Found) -> Result<M::Row, ReadError>))
+    statements.map(|statement| (statement, read_row::<M> as Read<M::Row>))
 }
 
 /// A row whose partition stands before it.
-pub(super) fn read_row<M: ReadModel>(row: &dyn Found) -> Result<M::Row, ReadError> {
+fn read_row<M: ReadModel>(row: &dyn Found) -> Result<M::Row, ReadError> {
     Ok(M::Row::from_values(row.values(1, M::Row::COLUMNS)?)?)
 }
 

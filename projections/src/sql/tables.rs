@@ -89,7 +89,7 @@ pub(super) fn next_number(session: &dyn Session, model: &dyn AnyModel) -> Result
 
 /// The build that is live for this program.
 pub(crate) fn live_build(session: &dyn Session, model: &dyn AnyModel) -> Result<Build, ReadError> {
-    Ok(live_build_if_any(session, model)?.ok_or(ReadError::NoBuild)?)
+    live_build_if_any(session, model)?.ok_or(ReadError::NoBuild)
 }
 
 pub(crate) fn live_build_if_any(
