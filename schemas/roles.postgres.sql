@@ -13,4 +13,5 @@ BEGIN
         END IF;
     END LOOP;
     EXECUTE format('GRANT CREATE ON DATABASE %I TO cityos_owner, cityos_projector', current_database());
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO cityos_projector', current_database());
 END $$;

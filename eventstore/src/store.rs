@@ -231,8 +231,8 @@ pub enum StoreError {
     },
     /// The tables are those of an older program, and this login may not change them.
     #[error(
-        "the database has schema version {found}, this program needs {known}, and its login is no member of cityos_owner, \
-         who alone may bring it there"
+        "the database has schema version {found}, this program needs {known}, and its login is no member of the role \
+         that owns it and alone may bring it there"
     )]
     Older {
         /// What the database says.

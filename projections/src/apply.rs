@@ -4,32 +4,32 @@
 use crate::model::{AnyModel, Folded, StoredKey, StoredRow, Unfit};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
-use crate::sqlite::{self, Build};
+use crate::session::Session;
+use crate::sql::{self, Build};
 use cityos_domain::log::Envelope;
 use cityos_eventstore::store::Page;
-use rusqlite::Connection;
 use std::collections::HashMap;
 
 /// Folds what `page` has beyond the build's checkpoint into it, unless the build has come further already. Keys
 /// that are poisoned come back; what fits them is written all the same.
 pub(crate) fn apply(
-    conn: &Connection,
+    session: &dyn Session,
     model: &dyn AnyModel,
     build: &Build,
     page: &Page,
     poisoned: &mut Vec<Frozen>,
 ) -> Result<(), ReadError> {
-    if page.scanned_to <= build.position || !sqlite::advance(conn, build, page.scanned_to)? {
+    if page.scanned_to <= build.position || !sql::advance(session, build, page.scanned_to)? {
         return Ok(());
     }
     let mut groups = by_key(model, page.events.iter().filter(|event| event.position > build.position))?;
     if groups.is_empty() {
         return Ok(());
     }
-    let frozen = sqlite::frozen_among(conn, build, groups.iter().map(|(key, _)| key))?;
+    let frozen = sql::frozen_among(session, build, groups.iter().map(|(key, _)| key))?;
     groups.retain(|(key, _)| !frozen.contains(key));
     let keys: Vec<_> = groups.iter().map(|(key, _)| key.clone()).collect();
-    let mut loaded = sqlite::load(conn, build, model, &keys)?;
+    let mut loaded = sql::load(session, build, model, &keys)?;
 
     let mut changed: Vec<(&StoredKey, StoredRow, &Envelope)> = Vec::with_capacity(groups.len());
     let mut gone = Vec::new();
@@ -52,8 +52,8 @@ pub(crate) fn apply(
             None => {}
         }
     }
-    write(conn, build, model, &changed, poisoned)?;
-    sqlite::delete(conn, build, model, &gone)
+    write(session, build, model, &changed, poisoned)?;
+    sql::delete(session, build, model, &gone)
 }
 
 /// The events of each key, in log order.
@@ -80,28 +80,19 @@ pub(crate) fn by_key<'e>(
     Ok(groups)
 }
 
-/// Writes the rows in bulk. Where the database refuses that, one by one: a row it refuses stays as it was,
-/// and the first of its events in this page counts as the one that did not fit.
+/// Writes the rows. One that the database refuses stays as it was, and the first of its events in this page counts as the
+/// one that did not fit.
 fn write(
-    conn: &Connection,
+    session: &dyn Session,
     build: &Build,
     model: &dyn AnyModel,
     changed: &[(&StoredKey, StoredRow, &Envelope)],
     poisoned: &mut Vec<Frozen>,
 ) -> Result<(), ReadError> {
     let rows: Vec<_> = changed.iter().map(|(key, row, _)| (*key, row)).collect();
-    match sqlite::upsert(conn, build, model, &rows) {
-        Err(ReadError::Database(error)) if sqlite::is_refusal(&error) => {}
-        done => return done,
-    }
-    for (key, row, first) in changed {
-        match sqlite::upsert(conn, build, model, &[(key, row)]) {
-            Err(ReadError::Database(error)) if sqlite::is_refusal(&error) => {
-                poisoned.retain(|row| row.key != **key);
-                poisoned.push(Frozen::at((*key).clone(), first, format!("the write was refused: {error}")));
-            }
-            done => done?,
-        }
-    }
-    Ok(())
+    sql::upsert_each(session, build, model, &rows, &mut |at, why| {
+        let (key, _, first) = &changed[at];
+        poisoned.retain(|row| row.key != **key);
+        poisoned.push(Frozen::at((*key).clone(), first, format!("the write was refused: {why}")));
+    })
 }

@@ -1,10 +1,10 @@
 //! The tables of the read models: which there are, and away with those nobody needs.
 
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::model::AnyModel;
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::RepairError;
-use crate::sqlite;
+use crate::sql;
 use cityos_domain::log::Position;
 
 /// What a table is to its fingerprint.
@@ -21,6 +21,14 @@ pub enum TableState {
 }
 
 impl TableState {
+    const ALL: [TableState; 4] =
+        [TableState::Live, TableState::Old, TableState::Rejected, TableState::Unfinished];
+
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        TableState::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// In a word.
     pub fn name(self) -> &'static str {
         match self {
@@ -72,19 +80,18 @@ pub struct SizedTable {
 
 /// Every table there is.
 pub async fn tables(reads: &ReadStore) -> Result<Vec<Table>, ReadError> {
-    reads.read(sqlite::tables).await
+    reads.read(sql::tables).await
 }
 
 /// Every table there is, with its size. Looks at all of them.
 pub async fn sized_tables(reads: &ReadStore) -> Result<Vec<SizedTable>, ReadError> {
     reads
-        .read(|conn| {
-            let snapshot = conn.unchecked_transaction()?;
+        .read(|session| {
             let sized = |table: Table| {
-                let (rows, bytes) = sqlite::size(&snapshot, &table)?;
+                let (rows, bytes) = sql::size(session, &table)?;
                 Ok(SizedTable { table, rows, bytes })
             };
-            sqlite::tables(&snapshot)?.into_iter().map(sized).collect()
+            sql::tables(session)?.into_iter().map(sized).collect()
         })
         .await
 }
@@ -95,21 +102,19 @@ pub async fn drop_table(
     models: &'static [&'static dyn AnyModel],
     table: Table,
 ) -> Result<(), RepairError> {
-    let own = models.iter().find(|model| table.is_of(**model));
-    let _claim = claim(reads, &table.model, "tidied up")?;
-    reads
-        .write(move |conn| {
-            // Looked at again: it may have become live meanwhile.
-            let now = sqlite::tables(conn)?.into_iter().find(|now| now.name() == table.name());
-            match now {
-                None => Ok(()),
-                Some(now) if own.is_some() && now.state == TableState::Live => {
-                    Err(RepairError::Live(now.name()))
-                }
-                Some(now) => Ok(sqlite::drop_table(conn, &now)?),
-            }
-        })
-        .await
+    let own = models.iter().any(|model| table.is_of(*model));
+    let model = table.model.clone();
+    let models = [model.as_str()];
+    let dropping = reads.write(&models, move |session| {
+        // Looked at again: it may have become live meanwhile.
+        let now = sql::tables(session)?.into_iter().find(|now| now.name() == table.name());
+        match now {
+            None => Ok(()),
+            Some(now) if own && now.state == TableState::Live => Err(RepairError::Live(now.name())),
+            Some(now) => Ok(sql::drop_table(session, &now)?),
+        }
+    });
+    claimed(reads, &model, "tidied up", dropping).await
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::repair::{RepairError, key_text};
 use crate::row::Unreadable;
+use crate::session::Dialect;
 use cityos_domain::log::Position;
 use cityos_eventstore::store::{EventStore, Page};
 use std::collections::HashMap;
@@ -35,6 +36,9 @@ const ROWS_KEPT_AN_EVENT: u64 = 3;
 pub(crate) trait Target: Send + Sync + 'static {
     /// The rows of `keys` that are there. Blocks.
     fn load(&self, keys: &[StoredKey]) -> Result<HashMap<StoredKey, StoredRow>, ReadError>;
+
+    /// What kind of database they go to.
+    fn dialect(&self) -> &'static dyn Dialect;
 
     /// Writes rows and moves the checkpoint `from` .. `to`, all or nothing. Blocks.
     fn write(&self, changes: &[Changes], from: Position, to: Position) -> Result<(), WriteError>;
@@ -129,7 +133,7 @@ impl Bulk<'_> {
             bulk: self,
             written: from,
             writing: None,
-            way: GivingWay::default(),
+            way: GivingWay::among_writers_of(self.target.dialect()),
             poisoned: Vec::new(),
         };
         let (mut at, mut events) = (from, 0);

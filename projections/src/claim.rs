@@ -1,12 +1,13 @@
 //! One at a time: whoever works on the tables of a model claims it, and the claim ends with the process, however
-//! that ends. Here it is the lock of a file beside the database, with its holder written in it.
+//! that ends.
 
 use crate::reads::ReadStore;
+use crate::{postgres, sqlite};
 use chrono::{DateTime, SubsecRound, Utc};
+use cityos_eventstore::store::Cause;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::future::Future;
 
 /// Who works on a model.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -39,12 +40,12 @@ pub enum ClaimError {
     },
     /// The claim could not be made.
     #[error("{model} could not be locked")]
-    Io {
+    Failed {
         /// Which model.
         model: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Cause,
     },
 }
 
@@ -52,34 +53,29 @@ fn holder_text(holder: &Option<Holder>) -> String {
     holder.as_ref().map_or_else(|| "is being worked on by another process".into(), Holder::to_string)
 }
 
-/// That a model is one's own, for as long as it is kept.
-pub(crate) struct Claim(File);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // Whoever comes next and finds this has come between the lock and the name of its holder.
-        drop(self.0.set_len(0));
-    }
-}
-
-/// Claims all tables of the model of this name, those of other versions of the program among them, or says who has it.
-pub(crate) fn claim(reads: &ReadStore, model: &str, doing: &str) -> Result<Claim, ClaimError> {
-    let io = |source| ClaimError::Io { model: model.into(), source };
-    let path = reads.beside(&format!("{model}.lock"));
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            file.read_to_string(&mut text).map_err(io)?;
-            return Err(ClaimError::Taken { model: model.into(), holder: serde_json::from_str(&text).ok() });
-        }
-        Err(TryLockError::Error(error)) => return Err(io(error)),
-    }
+/// Does `work` while all tables of the model of this name are one's own, those of other versions of the program among
+/// them; or says who has them.
+pub(crate) async fn claimed<T, E: From<ClaimError>>(
+    reads: &ReadStore,
+    model: &str,
+    doing: &str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let since = Utc::now().trunc_subsecs(0);
     let holder = Holder { pid: std::process::id(), doing: doing.into(), since };
-    let text = serde_json::to_vec(&holder).expect("a holder is plain values");
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(io)?;
-    Ok(Claim(file))
+    let claim = reads.claim(model, &holder).await?;
+    let done = work.await;
+    match claim {
+        Claim::File(claim) => drop(claim),
+        Claim::Server(claim) => claim.release().await,
+    }
+    done
+}
+
+/// That a model is one's own, for as long as it is kept.
+pub(crate) enum Claim {
+    /// In a file.
+    File(sqlite::Claim),
+    /// On a server.
+    Server(postgres::Claim),
 }

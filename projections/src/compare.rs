@@ -6,7 +6,7 @@ use crate::poison::Frozen;
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::RepairError;
 use crate::row::{Role, Value};
-use crate::sqlite;
+use crate::sql;
 use cityos_domain::log::{Envelope, Position};
 use std::collections::BTreeMap;
 
@@ -197,12 +197,12 @@ fn canonical(value: &Value, text: &mut Vec<u8>) {
 /// The digest of the live table.
 pub async fn digest(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<Digest, ReadError> {
     reads
-        .read(move |conn| {
-            // One transaction: the table and its position are seen at the same moment.
-            let snapshot = conn.unchecked_transaction()?;
-            let live = sqlite::live_build(&snapshot, model)?;
+        .read(move |session| {
+            // The table and its position are seen at the same moment.
+            let live = sql::live_build(session, model)?;
+            sql::hold(session, &live)?;
             let mut digesting = Digesting::default();
-            sqlite::scan(&snapshot, &live, model, |row| digesting.see(row))?;
+            sql::scan(session, &live, model, |row| digesting.see(row))?;
             Ok(digesting.at(live.position))
         })
         .await

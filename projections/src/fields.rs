@@ -194,7 +194,14 @@ pub(crate) fn by_name<T: DeserializeOwned>(value: Value) -> Result<T, Unreadable
 }
 
 pub(crate) fn to_json<T: Serialize>(document: &T) -> Value {
-    Value::Text(serde_json::to_string(document).expect("columns hold only what JSON can"))
+    let document = serde_json::to_value(document).expect("columns hold only what JSON can");
+    Value::Text(canonical_json(&document))
+}
+
+/// The one text of a document, whatever a database has made of it: without spaces, each object by its keys.
+pub(crate) fn canonical_json(document: &serde_json::Value) -> String {
+    // A `serde_json::Map` is sorted, unless somebody asks serde_json to preserve the order: a test would find that out.
+    document.to_string()
 }
 
 pub(crate) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, Unreadable> {
@@ -204,4 +211,20 @@ pub(crate) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, Unreadab
         return Ok(document);
     }
     Err(Unreadable::not::<T>(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_has_one_text_whatever_the_order_of_its_keys() {
+        let texts =
+            [r#"{"b":[1,{"d":2,"c":null}],"a":"x"}"#, r#"{ "a": "x", "b": [1, {"c": null, "d": 2}] }"#];
+        for text in texts {
+            let document: serde_json::Value = serde_json::from_str(text).unwrap();
+            let one = Value::Text(r#"{"a":"x","b":[1,{"c":null,"d":2}]}"#.into());
+            assert_eq!(document.into_value(), one);
+        }
+    }
 }

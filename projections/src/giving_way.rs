@@ -1,6 +1,7 @@
 //! SQLite keeps no queue of those who wait to write: each looks now and then whether nobody does. Whoever writes much on
 //! end gives way in between, for longer than the others sleep from one look to the next.
 
+use crate::session::Dialect;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -11,13 +12,19 @@ const WAY: Duration = Duration::from_millis(110);
 const ON_END_MAX: Duration = Duration::from_millis(500);
 
 /// How much has been written on end.
-#[derive(Default)]
 pub(crate) struct GivingWay {
+    /// Whether that is needed.
+    asked_for: bool,
     on_end: Duration,
     ended: Option<Instant>,
 }
 
 impl GivingWay {
+    /// Among those who write to a database of this kind.
+    pub(crate) fn among_writers_of(dialect: &dyn Dialect) -> Self {
+        GivingWay { asked_for: !dialect.queues_writers(), on_end: Duration::ZERO, ended: None }
+    }
+
     /// Somebody who wrote from `begun` to `ended`, the wait for his turn included.
     pub(crate) fn wrote(&mut self, begun: Instant, ended: Instant) {
         if self.ended.is_some_and(|before| begun >= before + WAY) {
@@ -35,24 +42,25 @@ impl GivingWay {
     }
 
     fn until(&self) -> Option<Instant> {
-        self.ended.filter(|_| self.on_end >= ON_END_MAX).map(|ended| ended + WAY)
+        self.ended.filter(|_| self.asked_for && self.on_end >= ON_END_MAX).map(|ended| ended + WAY)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlite::File;
 
     #[test]
     fn way_is_given_after_a_long_write_and_after_many_short_ones_on_end_and_not_where_there_was_room_anyway()
     {
         let (begun, short) = (Instant::now(), ON_END_MAX / 4);
-        let mut way = GivingWay::default();
+        let mut way = GivingWay::among_writers_of(File::DIALECT);
         assert_eq!(way.until(), None);
         way.wrote(begun, begun + ON_END_MAX);
         assert_eq!(way.until(), Some(begun + ON_END_MAX + WAY));
 
-        let mut way = GivingWay::default();
+        let mut way = GivingWay::among_writers_of(File::DIALECT);
         for nth in 0..4 {
             assert_eq!(way.until(), None);
             way.wrote(begun + short * nth, begun + short * (nth + 1));

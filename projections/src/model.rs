@@ -151,7 +151,8 @@ impl<M: ReadModel> AnyModel for Erased<M> {
     fn fingerprint(&self) -> String {
         let mut text = format!("{} {}", M::NAME, M::VERSION);
         for ColumnSpec { name, kind, nullable, role } in M::Row::COLUMNS {
-            write!(text, "\n{name} {kind:?} {nullable} {role:?}").expect("a string takes what is written");
+            write!(text, "\n{name} {} {nullable} {role:?}", kind.stored())
+                .expect("a string takes what is written");
         }
         blake3::hash(text.as_bytes()).to_hex()[..12].to_owned()
     }

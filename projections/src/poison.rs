@@ -3,17 +3,17 @@
 
 use crate::apply::by_key;
 use crate::bulk::cut;
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::model::{AnyModel, Erased, Folded, KeyOf, ReadModel, StoredKey, StoredRow};
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::{RepairError, belong_together};
 use crate::row::{Field, RowKey, Value};
-use crate::sqlite::{self, Build};
+use crate::session::Session;
+use crate::sql::{self, Build};
 use cityos_domain::ids::EventId;
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_eventstore::store::{EventStore, Page};
-use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 
 /// How often a retry follows a projector that moves on before it gives up.
@@ -40,7 +40,7 @@ impl Frozen {
 
 /// The frozen rows of a model.
 pub async fn frozen(reads: &ReadStore, model: &'static dyn AnyModel) -> Result<Vec<Frozen>, ReadError> {
-    reads.read(move |conn| sqlite::frozen(conn, &sqlite::live_build(conn, model)?)).await
+    reads.read(move |session| sql::frozen(session, &sql::live_build(session, model)?)).await
 }
 
 /// Which of these rows of a model, named by partition and key, are frozen: one statement for all of them.
@@ -55,7 +55,11 @@ pub async fn frozen_among<M: ReadModel>(
     };
     let wanted: HashMap<StoredKey, _> = wanted.into_iter().map(|place| (stored(&place), place)).collect();
     let keys: Vec<_> = wanted.keys().cloned().collect();
-    let found = reads.read(move |conn| sqlite::frozen_live(conn, &Erased::<M>::new(), &keys)).await?;
+    let mut partitions: Vec<_> = wanted.values().map(|(partition, _)| *partition).collect();
+    partitions.dedup();
+    let of_one = (partitions.len() == 1).then(|| partitions[0]);
+    let (question, read_key) = sql::frozen_live(reads.dialect(), &Erased::<M>::new(), &keys);
+    let found: HashSet<_> = reads.ask(of_one, question, read_key).await?.into_iter().collect();
     Ok(wanted.into_iter().filter(|(key, _)| found.contains(key)).map(|(_, place)| place).collect())
 }
 
@@ -75,12 +79,19 @@ pub async fn retry_frozen(
     reads: &ReadStore,
     model: &'static dyn AnyModel,
 ) -> Result<Retried, RepairError> {
-    let _claim = claim(reads, model.name(), "retried")?;
+    claimed(reads, model.name(), "retried", fold_anew(store, reads, model)).await
+}
+
+async fn fold_anew(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+) -> Result<Retried, RepairError> {
     belong_together(store, reads).await?;
     let (build, frozen) = reads
-        .read(move |conn| {
-            let Some(build) = sqlite::live_build_if_any(conn, model)? else { return Ok(None) };
-            let frozen = sqlite::frozen(conn, &build)?;
+        .read(move |session| {
+            let Some(build) = sql::live_build_if_any(session, model)? else { return Ok(None) };
+            let frozen = sql::frozen(session, &build)?;
             Ok(Some((build, frozen)))
         })
         .await?
@@ -106,13 +117,13 @@ pub async fn retry_frozen(
         let (mut then, number, scanned_to) = (rows.clone(), build.number, next.scanned_to);
         let ahead = next.clone();
         let written = reads
-            .write(move |conn| {
-                let build = sqlite::build(conn, model, number)?;
+            .write(&[model.name()], move |session| {
+                let build = sql::build(session, model, number)?;
                 if build.position > scanned_to {
                     return Ok(None);
                 }
                 fold(model, &mut then, &cut(ahead, build.position))?;
-                Ok::<_, RepairError>(Some(put_back(conn, &build, model, then)?))
+                Ok::<_, RepairError>(Some(put_back(session, &build, model, then)?))
             })
             .await?;
         if let Some(retried) = written {
@@ -149,33 +160,30 @@ fn fold(model: &dyn AnyModel, rows: &mut HashMap<StoredKey, Retrying>, page: &Pa
 
 /// Writes the rows, each for itself: one that is refused stays as it is, and frozen.
 fn put_back(
-    conn: &Connection,
+    session: &dyn Session,
     build: &Build,
     model: &dyn AnyModel,
     rows: HashMap<StoredKey, Retrying>,
 ) -> Result<Retried, ReadError> {
     let mut retried = Retried { healed: 0, frozen: Vec::new() };
     let before: HashMap<_, _> =
-        sqlite::frozen(conn, build)?.into_iter().map(|frozen| (frozen.key.clone(), frozen)).collect();
+        sql::frozen(session, build)?.into_iter().map(|frozen| (frozen.key.clone(), frozen)).collect();
     for (key, Retrying { row, stopped }) in rows {
-        let written = match &row {
-            Some(row) => sqlite::upsert(conn, build, model, &[(&key, row)]),
-            None => sqlite::delete(conn, build, model, &[&key]),
-        };
-        let frozen = match written {
-            Err(ReadError::Database(error)) if sqlite::is_refusal(&error) => {
-                let refused = format!("the write was refused: {error}");
-                before.get(&key).cloned().map(|frozen| Frozen { error: refused, ..frozen })
-            }
-            written => written.map(|()| stopped)?,
-        };
+        let mut frozen = stopped;
+        match &row {
+            Some(row) => sql::upsert_each(session, build, model, &[(&key, row)], &mut |_, why| {
+                let refused = format!("the write was refused: {why}");
+                frozen = before.get(&key).cloned().map(|frozen| Frozen { error: refused, ..frozen });
+            })?,
+            None => sql::delete(session, build, model, &[&key])?,
+        }
         match frozen {
             Some(frozen) => {
-                sqlite::freeze(conn, build, &frozen)?;
+                sql::freeze(session, build, &frozen)?;
                 retried.frozen.push(frozen);
             }
             None => {
-                sqlite::thaw(conn, build, &key)?;
+                sql::thaw(session, build, &key)?;
                 retried.healed += 1;
             }
         }

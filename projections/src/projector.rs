@@ -6,7 +6,7 @@ use crate::apply::apply;
 use crate::model::AnyModel;
 use crate::poison::Frozen;
 use crate::reads::{ReadError, ReadStore};
-use crate::sqlite::{self, Place};
+use crate::sql::{self, Place};
 use cityos_domain::log::Position;
 use cityos_eventstore::store::{EventStore, Page, StoreError, name_of};
 use std::collections::BTreeSet;
@@ -75,14 +75,14 @@ impl Projector {
     ) -> Result<Self, ProjectError> {
         let log = name_of(&*store).await?;
         let prepared: Result<_, ProjectError> = reads
-            .write(move |conn| {
+            .write(&names_of(models), move |session| {
                 if let Some(log) = log
-                    && !sqlite::belong_to(conn, log)?
+                    && !sql::belong_to(session, log)?
                 {
                     return Err(ProjectError::OtherLog);
                 }
-                models.iter().try_for_each(|model| sqlite::prepare(conn, *model))?;
-                Ok(sqlite::places(conn, models)?)
+                models.iter().try_for_each(|model| sql::prepare(session, *model))?;
+                Ok(sql::places(session, models)?)
             })
             .await;
         let places = prepared?;
@@ -133,20 +133,20 @@ impl Projector {
         let models = self.models;
         let written: Result<_, ReadError> = self
             .reads
-            .write(move |conn| {
+            .write(&names_of(models), move |session| {
                 let mut frozen: Vec<(&'static str, Frozen)> = Vec::new();
                 for model in models {
-                    let build = sqlite::live_build(conn, *model)?;
+                    let build = sql::live_build(session, *model)?;
                     if from <= build.position && build.position < page.scanned_to {
                         let mut poisoned = Vec::new();
-                        apply(conn, *model, &build, &page, &mut poisoned)?;
+                        apply(session, *model, &build, &page, &mut poisoned)?;
                         for row in poisoned {
-                            sqlite::freeze(conn, &build, &row)?;
+                            sql::freeze(session, &build, &row)?;
                             frozen.push((model.name(), row));
                         }
                     }
                 }
-                Ok((sqlite::places(conn, models)?, frozen))
+                Ok((sql::places(session, models)?, frozen))
             })
             .await;
         let (places, frozen) = written?;
@@ -208,7 +208,7 @@ impl Projector {
     /// Finds out where the models stand, and whether that was news.
     async fn look(&self) -> Result<bool, ReadError> {
         let models = self.models;
-        let found = self.reads.read(move |conn| sqlite::places(conn, models)).await?;
+        let found = self.reads.read(move |session| sql::places(session, models)).await?;
         Ok(self.learn(&found))
     }
 
@@ -225,6 +225,10 @@ impl Projector {
             *known != before
         })
     }
+}
+
+fn names_of(models: &[&'static dyn AnyModel]) -> Vec<&'static str> {
+    models.iter().map(|model| model.name()).collect()
 }
 
 fn least(places: &[Place]) -> Position {

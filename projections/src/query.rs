@@ -4,11 +4,13 @@
 use crate::model::{KeyOf, ReadModel};
 use crate::reads::{ReadError, ReadStore};
 use crate::row::{Column, Field, Role, Row, RowKey, Type, Value};
-use crate::sqlite;
+use crate::session::Found;
+use crate::sql::{self, Order};
 use cityos_domain::log::Partition;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use uuid::Uuid;
 
 /// The most rows one page may have.
 pub const PAGE_ROWS_MAX: usize = 1_000;
@@ -213,13 +215,30 @@ impl<M: ReadModel> Query<M> {
 
     async fn run(self, reads: &ReadStore) -> Result<Page<(Partition, M::Row)>, ReadError> {
         self.check()?;
-        reads.read(move |conn| sqlite::select::<M>(conn, &self)).await
+        let (order, list) = (Order::of(&self), self.list());
+        let read = move |row: &dyn Found| {
+            let mut stored = row.values(0, sql::all_columns(M::Row::COLUMNS))?;
+            let cursor = Cursor { list: list.clone(), place: order.place::<M>(&stored) };
+            let row = M::Row::from_values(stored.drain(1..))?;
+            let partition = Partition::from_id(Uuid::from_value(stored.remove(0))?);
+            Ok((cursor, (partition, row)))
+        };
+        let question = sql::page::<M>(reads.dialect(), &self);
+        let mut rows = reads.ask(self.partition, question, read).await?;
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        if self.backward {
+            rows.reverse();
+        }
+        Ok(Page { rows, more })
     }
 
     /// How many rows meet the filters, whatever the page.
     pub async fn count(self, reads: &ReadStore) -> Result<u64, ReadError> {
         self.check()?;
-        reads.read(move |conn| sqlite::count::<M>(conn, &self)).await
+        let question = sql::count::<M>(reads.dialect(), &self);
+        let count = reads.ask(self.partition, question, |row| Ok(row.get(0)?)).await?.pop();
+        Ok(count.unwrap_or_default())
     }
 
     /// The sums of columns over the rows that meet the filters, for each value of `group`.
@@ -231,15 +250,16 @@ impl<M: ReadModel> Query<M> {
     ) -> Result<Vec<(G, [i64; N])>, ReadError> {
         self.check()?;
         let names = columns.map(|column| column.name);
-        let sums = reads.read(move |conn| sqlite::sums::<M>(conn, &self, group.name, &names)).await?;
-        let read = |mut values: Vec<Value>| {
+        let (question, found) = sql::sums::<M>(reads.dialect(), &self, group.name, &names);
+        let read = move |row: &dyn Found| {
+            let mut values = row.values(0, &found)?;
             let mut sums = [0; N];
             for (sum, value) in sums.iter_mut().zip(values.drain(1..)) {
                 *sum = i64::from_value(value)?;
             }
             Ok((G::from_value(values.remove(0))?, sums))
         };
-        sums.into_iter().map(read).collect()
+        reads.ask(self.partition, question, read).await
     }
 
     /// A cursor may come from outside: one made for another order is refused, never misread.
@@ -281,15 +301,18 @@ pub async fn by_keys<M: ReadModel>(
     partition: Partition,
     keys: impl IntoIterator<Item = KeyOf<M>>,
 ) -> Result<HashMap<KeyOf<M>, M::Row>, ReadError> {
-    let partition = partition.id().into_value();
     let stored = |key: KeyOf<M>| {
-        let mut values = vec![partition.clone()];
+        let mut values = vec![partition.id().into_value()];
         values.extend(key.into_values());
         values
     };
     let keys: Vec<_> = keys.into_iter().map(stored).collect();
-    let found = reads.read(move |conn| sqlite::rows_of::<M>(conn, &keys)).await?;
-    Ok(found.into_iter().map(|row| (row.key(), row)).collect())
+    let mut found = HashMap::new();
+    for (question, read) in sql::by_keys::<M>(reads.dialect(), &keys) {
+        let rows = reads.ask(Some(partition), question, read).await?;
+        found.extend(rows.into_iter().map(|row| (row.key(), row)));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

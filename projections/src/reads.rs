@@ -1,27 +1,32 @@
-//! The database of the read models: one file, one writer connection, a few readers. Everything in it can be
-//! rebuilt from the log, so it is not flushed with every commit.
+//! The database of the read models. Everything in it can be rebuilt from the log.
 
+use crate::claim::{Claim, ClaimError, Holder};
 use crate::model::{AnyModel, Unfit};
+use crate::postgres::Database;
 use crate::row::Unreadable;
-use crate::sqlite::{self, Scratch, Snapshot};
-use cityos_domain::log::Position;
-use cityos_eventstore::store::StoreError;
-use rusqlite::Connection;
+use crate::session::{Dialect, Found, Session, Statement};
+use crate::sql::Scratch;
+use crate::sqlite::File;
+use cityos_domain::log::{Partition, Position};
+use cityos_eventstore::database::postgres::Server;
+use cityos_eventstore::store::{Cause, StoreError};
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
-
-/// How many questions are answered at once; more wait.
-pub const READERS_MAX: usize = 4;
 
 /// Why a read model could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The database did not cooperate.
     #[error("the read database failed")]
-    Database(#[from] rusqlite::Error),
+    Database(#[source] StoreError),
+    /// The database takes offence at a row rather than failing altogether.
+    #[error("the read database refuses what was to be written: {0}")]
+    Refused(String),
+    /// A model has no table that it should have.
+    #[error("the model has no such table")]
+    NoBuild,
     /// The file is something else's, or cannot be used.
     #[error("the read database cannot be opened")]
     Open(#[from] StoreError),
@@ -74,12 +79,15 @@ impl ReadError {
 pub struct ReadStore(Arc<Shared>);
 
 struct Shared {
-    path: PathBuf,
-    writer: Mutex<Connection>,
-    idle: Mutex<Vec<Connection>>,
-    readers: Arc<Semaphore>,
+    kept: Kept,
     read_statements: Arc<AtomicU64>,
     write_statements: Arc<AtomicU64>,
+}
+
+/// Where they are kept.
+enum Kept {
+    File(Arc<File>),
+    Server(Box<Database>),
 }
 
 impl ReadStore {
@@ -90,16 +98,16 @@ impl ReadStore {
 
     /// Opens the database at `path`, or makes it. Several processes may have it open.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let write_statements = Arc::new(AtomicU64::new(0));
-        let writer = sqlite::open_writer(path, &write_statements)?;
-        Ok(ReadStore(Arc::new(Shared {
-            path: path.to_owned(),
-            writer: Mutex::new(writer),
-            idle: Mutex::new(Vec::new()),
-            readers: Arc::new(Semaphore::new(READERS_MAX)),
-            read_statements: Arc::new(AtomicU64::new(0)),
-            write_statements,
-        })))
+        let (read_statements, write_statements) = Default::default();
+        let kept = Kept::File(Arc::new(File::open(path, &read_statements, &write_statements)?));
+        Ok(ReadStore(Arc::new(Shared { kept, read_statements, write_statements })))
+    }
+
+    /// Opens the read models of a server's database, or makes their schema. Several processes may have it open.
+    pub async fn on(server: &Server) -> Result<Self, ReadError> {
+        let (read_statements, write_statements) = Default::default();
+        let kept = Kept::Server(Box::new(Database::open(server, &read_statements, &write_statements).await?));
+        Ok(ReadStore(Arc::new(Shared { kept, read_statements, write_statements })))
     }
 
     /// How many statements the driver has run to answer questions since the store was opened.
@@ -112,79 +120,126 @@ impl ReadStore {
         self.0.write_statements.load(Ordering::Relaxed)
     }
 
-    /// A file beside the database, of this name behind the database's own.
-    pub(crate) fn beside(&self, name: &str) -> PathBuf {
-        let mut file = self.0.path.clone().into_os_string();
-        file.push(format!(".{name}"));
-        file.into()
+    /// How the database has things spelled.
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
+        match &self.0.kept {
+            Kept::File(_) => File::DIALECT,
+            Kept::Server(_) => Database::DIALECT,
+        }
     }
 
-    /// Does `work` with a connection to read with. A panic of it goes on in the caller, and costs the connection.
+    /// Claims all tables of a model, or says who has them.
+    pub(crate) async fn claim(&self, model: &str, holder: &Holder) -> Result<Claim, ClaimError> {
+        let failed = |source| ClaimError::Failed { model: model.into(), source };
+        let claimed = match &self.0.kept {
+            Kept::File(file) => {
+                file.claim(model, holder).map_err(|error| failed(Cause::new(error)))?.map(Claim::File)
+            }
+            Kept::Server(database) => {
+                let claimed = database.claim(model, holder).await;
+                claimed.map_err(|error| failed(Cause::new(error)))?.map(Claim::Server)
+            }
+        };
+        claimed.map_err(|holder| ClaimError::Taken { model: model.into(), holder })
+    }
+
+    /// What `read` makes of each row of the answer to a question about one partition, or about all.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        partition: Option<Partition>,
+        question: Statement<'_>,
+        mut read: impl FnMut(&dyn Found) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<Vec<T>, ReadError> {
+        match &self.0.kept {
+            Kept::Server(database) => database.ask(partition, &question, read).await,
+            Kept::File(file) => {
+                let (file, Statement { sql, parameters }) = (file.clone(), question.into_owned());
+                let mut ask = move |session: &dyn Session| session.all(&sql, &parameters, &mut read);
+                let turn = file.turn().await?;
+                blocking(turn, move || file.ask(|conn| ask(conn))).await
+            }
+        }
+    }
+
+    /// Does `work` with a connection to read with, which looks at one moment. A panic of it goes on in the caller.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+        work: impl FnOnce(&dyn Session) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        // The work keeps its place until it is done, also where whoever asked has gone away.
-        let permit = self.0.readers.clone().acquire_owned().await.map_err(|_| ReadError::Stopped)?;
-        let reads = self.clone();
-        let blocking = move || {
-            let _permit = permit;
-            reads.read_here(work)
+        let turn = match &self.0.kept {
+            Kept::File(file) => Some(file.turn().await?),
+            Kept::Server(_) => None,
         };
-        tokio::task::spawn_blocking(blocking).await.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ReadError::Stopped),
-        })
+        let reads = self.clone();
+        blocking(turn, move || reads.read_here(work)).await
     }
 
     /// The same on this thread, which it blocks, and beside those that wait for their turn.
     pub(crate) fn read_here<T>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, ReadError>,
+        work: impl FnOnce(&dyn Session) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let conn = match idle {
-            Some(conn) => conn,
-            None => sqlite::open_reader(&self.0.path, &self.0.read_statements)?,
-        };
-        let answer = work(&conn);
-        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-        answer
+        match &self.0.kept {
+            Kept::File(file) => file.read(work),
+            Kept::Server(database) => database.read(work),
+        }
     }
 
-    /// Does `work` in one transaction that no other process writes beside: all of it, or, on an error or a panic,
-    /// nothing. A panic is an error here: whoever moves the read models goes on trying.
+    /// Does `work` in one transaction beside which nobody else writes what belongs to `models`: all of it, or, on an
+    /// error or a panic, nothing. A panic is an error here: whoever moves the read models goes on trying.
     pub(crate) async fn write<T: Send + 'static, E: From<ReadError> + Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        models: &[&str],
+        work: impl FnOnce(&dyn Session) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let reads = self.clone();
-        tokio::task::spawn_blocking(move || reads.write_here(work)).await.map_err(|_| ReadError::Stopped)?
+        let (reads, models) =
+            (self.clone(), models.iter().map(|model| (*model).to_owned()).collect::<Vec<_>>());
+        let blocking = move || {
+            let models: Vec<_> = models.iter().map(String::as_str).collect();
+            reads.write_here(&models, work)
+        };
+        tokio::task::spawn_blocking(blocking).await.map_err(|_| ReadError::Stopped)?
     }
 
     /// The same on this thread, which it blocks.
     pub(crate) fn write_here<T, E: From<ReadError>>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, E>,
+        models: &[&str],
+        work: impl FnOnce(&dyn Session) -> Result<T, E>,
     ) -> Result<T, E> {
-        // A panic rolled its transaction back: the connection behind a poisoned lock is fit for use.
-        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = writer
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .map_err(ReadError::from)?;
-        let done = work(&transaction)?;
-        transaction.commit().map_err(ReadError::from)?;
-        Ok(done)
+        match &self.0.kept {
+            // There is one writer at a time, whatever it writes.
+            Kept::File(file) => file.write(work),
+            Kept::Server(database) => database.write(models, work),
+        }
     }
 
     /// What is there now, and stays as it is for whoever looks at it. Taken within a write, it is what no other
-    /// write has changed since.
-    pub(crate) fn snapshot(&self) -> Result<Snapshot, ReadError> {
-        sqlite::open_snapshot(&self.0.path, &self.0.read_statements)
+    /// write has changed since. Blocks.
+    pub(crate) fn snapshot(&self) -> Result<Box<dyn Session + Send>, ReadError> {
+        match &self.0.kept {
+            Kept::File(file) => file.apart(),
+            Kept::Server(database) => database.apart(),
+        }
     }
 
-    /// A table that nobody else sees, and that is gone with it.
+    /// A table that nobody else sees, beside what is there now, and that is gone with it. Blocks.
     pub(crate) fn scratch(&self, model: &'static dyn AnyModel) -> Result<Scratch, ReadError> {
-        sqlite::open_scratch(&self.0.path, &self.0.read_statements, model)
+        Scratch::within(self.snapshot()?, model)
     }
+}
+
+/// Does `work` on a thread that may block. It keeps its turn until it is done, also where whoever asked has gone away.
+async fn blocking<T: Send + 'static>(
+    turn: impl Send + 'static,
+    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let blocking = move || {
+        let _turn = turn;
+        work()
+    };
+    tokio::task::spawn_blocking(blocking).await.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(ReadError::Stopped),
+    })
 }

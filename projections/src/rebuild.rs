@@ -3,7 +3,7 @@
 
 use crate::apply::apply;
 use crate::bulk::{Bulk, Poison, Target, WriteError, cut, readable};
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::compare::{Comparing, Comparison};
 use crate::folding::Changes;
 use crate::giving_way::GivingWay;
@@ -11,9 +11,10 @@ use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::{RepairError, belong_together};
-use crate::sqlite::{self, Build, Snapshot};
+use crate::session::{Dialect, Session};
+use crate::sql::{self, Build};
 use cityos_domain::log::Position;
-use cityos_eventstore::store::EventStore;
+use cityos_eventstore::store::{EventStore, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -72,12 +73,22 @@ pub async fn rebuild(
     checkpoint_events: u64,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RepairError> {
-    let _claim = claim(reads, model.name(), "rebuilt")?;
+    let work = build(store, reads, model, checkpoint_events, &mut progress);
+    claimed(reads, model.name(), "rebuilt", work).await
+}
+
+async fn build(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+    checkpoint_events: u64,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Rebuilt, RepairError> {
     belong_together(store, reads).await?;
     let begun: Result<_, ReadError> = reads
-        .write(move |conn| {
-            sqlite::prepare(conn, model)?;
-            sqlite::next_build(conn, model)
+        .write(&[model.name()], move |session| {
+            sql::prepare(session, model)?;
+            sql::next_build(session, model)
         })
         .await;
     let begun = begun?;
@@ -91,7 +102,7 @@ pub async fn rebuild(
         checkpoint_events,
     };
 
-    let rebuilt = fill(&work, &bulk, from, &mut progress).await;
+    let rebuilt = fill(&work, &bulk, from, progress).await;
     if rebuilt.as_ref().is_err_and(RepairError::is_a_defect)
         && let Err(error) = work.discard().await
     {
@@ -141,19 +152,24 @@ struct Built {
 
 impl Target for Built {
     fn load(&self, keys: &[StoredKey]) -> Result<HashMap<StoredKey, StoredRow>, ReadError> {
-        self.reads.read_here(|conn| {
-            let rows = sqlite::load(conn, &sqlite::build(conn, self.model, self.number)?, self.model, keys)?;
+        self.reads.read_here(|session| {
+            let rows = sql::load(session, &sql::build(session, self.model, self.number)?, self.model, keys)?;
             readable(rows)
         })
     }
 
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.reads.dialect()
+    }
+
     fn write(&self, changes: &[Changes], from: Position, to: Position) -> Result<(), WriteError> {
-        self.reads.write_here(|conn| {
-            let build = Build { position: from, ..sqlite::build(conn, self.model, self.number)? };
-            if !sqlite::advance(conn, &build, to)? {
+        // Nobody is kept from the live table: of this one the checkpoint says whether it is still ours.
+        self.reads.write_here(&[], |session| {
+            let build = Build { position: from, ..sql::build(session, self.model, self.number)? };
+            if !sql::advance(session, &build, to)? {
                 return Err(ReadError::Overtaken.into());
             }
-            sqlite::write_changes(conn, self.model, &build, changes)
+            sql::write_changes(session, self.model, &build, changes)
         })
     }
 }
@@ -169,16 +185,16 @@ struct Work<'a> {
 impl Work<'_> {
     async fn live(&self) -> Result<Build, ReadError> {
         let model = self.model;
-        self.reads.read(move |conn| sqlite::live_build(conn, model)).await
+        self.reads.read(move |session| sql::live_build(session, model)).await
     }
 
     async fn next(&self) -> Result<Build, ReadError> {
         let (model, number) = (self.model, self.number);
-        self.reads.read(move |conn| sqlite::build(conn, model, number)).await
+        self.reads.read(move |session| sql::build(session, model, number)).await
     }
 
     /// Brings the new table to where the live one is, and takes a look at both before either goes on.
-    async fn meet(&self) -> Result<Snapshot, RepairError> {
+    async fn meet(&self) -> Result<Box<dyn Session + Send>, RepairError> {
         for _ in 0..CHASES_MAX {
             if self.chase(|live| live.position).await?
                 && let Some(snapshot) = self.met().await?
@@ -189,12 +205,12 @@ impl Work<'_> {
         Err(RepairError::Outrun(self.model.name()))
     }
 
-    async fn met(&self) -> Result<Option<Snapshot>, ReadError> {
+    async fn met(&self) -> Result<Option<Box<dyn Session + Send>>, ReadError> {
         let (model, number, reads) = (self.model, self.number, self.reads.clone());
         self.reads
-            .write(move |conn| {
+            .write(&[model.name()], move |session| {
                 let met =
-                    sqlite::live_build(conn, model)?.position == sqlite::build(conn, model, number)?.position;
+                    sql::live_build(session, model)?.position == sql::build(session, model, number)?.position;
                 met.then(|| reads.snapshot()).transpose()
             })
             .await
@@ -208,29 +224,35 @@ impl Work<'_> {
         let (model, number) = (self.model, self.number);
         let page = self.store.read_all(self.next().await?.position, PAGE_EVENTS_MAX).await?;
         self.reads
-            .write(move |conn| {
-                let (live, next) = (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
+            .write(&[model.name()], move |session| {
+                let (live, next) = (sql::live_build(session, model)?, sql::build(session, model, number)?);
                 let mut poisoned = Vec::new();
-                apply(conn, model, &next, &cut(page, until(&live)), &mut poisoned)?;
+                apply(session, model, &next, &cut(page, until(&live)), &mut poisoned)?;
                 match poisoned.pop() {
                     Some(row) => Err(RepairError::poisoned(model, row)),
-                    None => Ok(sqlite::build(conn, model, number)?.position >= live.position),
+                    None => Ok(sql::build(session, model, number)?.position >= live.position),
                 }
             })
             .await
     }
 
-    async fn compare(&self, snapshot: Snapshot) -> Result<Result<Comparison, Uncompared>, RepairError> {
+    async fn compare(
+        &self,
+        snapshot: Box<dyn Session + Send>,
+    ) -> Result<Result<Comparison, Uncompared>, RepairError> {
         let (model, number) = (self.model, self.number);
         let compare = move || {
-            let conn = snapshot.conn();
-            let (live, next) = (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
+            let session = &*snapshot;
+            let (live, next) = (sql::live_build(session, model)?, sql::build(session, model, number)?);
             let mut comparing = Comparing::at(live.position, model);
-            match sqlite::scan_both(conn, model, &live, &next, |table, log| comparing.see(table, log)) {
+            let compared = session.attempt(&mut || {
+                sql::scan_both(session, model, &live, &next, |table, log| comparing.see(table, log))
+            });
+            match compared {
                 Ok(()) => Ok(Ok(comparing.end())),
                 // Where it is the table before that cannot be read, the new one mends it.
                 Err(error) => {
-                    sqlite::scan(conn, &next, model, |_| ())?;
+                    sql::scan(session, &next, model, |_| ())?;
                     Ok(Err(Uncompared::Unreadable(error.in_words())))
                 }
             }
@@ -240,12 +262,15 @@ impl Work<'_> {
 
     /// Each index in a transaction of its own: whoever moves the read models gets in between.
     async fn index(&self) -> Result<(), ReadError> {
-        let mut way = GivingWay::default();
-        for index in sqlite::indexes(self.model, &self.next().await?) {
+        let mut way = GivingWay::among_writers_of(self.reads.dialect());
+        let next = self.next().await?;
+        let dialect = self.reads.dialect();
+        let indexes = sql::indexes(dialect, self.model, &next).into_iter();
+        for index in indexes.chain(dialect.take_stock(&next.table())) {
             way.give_way().await;
             let begun = Instant::now();
             let made: Result<(), ReadError> =
-                self.reads.write(move |conn| Ok(conn.execute_batch(&index)?)).await;
+                self.reads.write(&[], move |session| session.batch(&index)).await;
             made?;
             way.wrote(begun, Instant::now());
         }
@@ -255,7 +280,11 @@ impl Work<'_> {
     /// Drops what was built.
     async fn discard(&self) -> Result<(), ReadError> {
         let (model, number) = (self.model, self.number);
-        self.reads.write(move |conn| sqlite::drop_build(conn, &sqlite::build(conn, model, number)?)).await
+        self.reads
+            .write(&[model.name()], move |session| {
+                sql::drop_build(session, &sql::build(session, model, number)?)
+            })
+            .await
     }
 
     /// Makes the new table the live one as soon as it is not behind it, and says where that was.
@@ -267,22 +296,25 @@ impl Work<'_> {
             }
             let switched: Result<_, ReadError> = self
                 .reads
-                .write(move |conn| {
+                .write(&[model.name()], move |session| {
                     let (live, next) =
-                        (sqlite::live_build(conn, model)?, sqlite::build(conn, model, number)?);
+                        (sql::live_build(session, model)?, sql::build(session, model, number)?);
                     if live.position > next.position {
                         return Ok(None);
                     }
-                    sqlite::switch(conn, model, &next)?;
+                    sql::switch(session, model, &next)?;
                     if live.position == Position::START {
                         // It never held anything: nobody wants to go back to it.
-                        sqlite::drop_build(conn, &live)?;
+                        sql::drop_build(session, &live)?;
                     }
                     Ok(Some(next.position))
                 })
                 .await;
-            if let Some(position) = switched? {
-                return Ok(position);
+            match switched {
+                Ok(Some(position)) => return Ok(position),
+                // Somebody looks at the live table at length.
+                Ok(None) | Err(ReadError::Database(StoreError::Busy)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Err(RepairError::Outrun(model.name()))

@@ -4,13 +4,15 @@ use crate::history::History;
 use crate::models::REGISTRY;
 use crate::projector::Projector;
 use crate::reads::{ReadError, ReadStore};
-use crate::sqlite;
+use crate::sql;
 use crate::{AnyModel, Rebuilt, digest, rebuild};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use cityos_eventstore::clock::ManualClock;
+use cityos_eventstore::database::postgres::Server;
+use cityos_eventstore::database::postgres::private_server::PrivateServer;
 use cityos_eventstore::memory::MemoryStore;
 use cityos_eventstore::store::{Append, AppendError, Appended, EventStore, Page, Receipt, StoreError};
 use cityos_eventstore::stored::StoredEvent;
@@ -18,28 +20,91 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A log, and a read database beside it.
 pub(crate) struct Stage {
     pub(crate) history: History,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) reads: ReadStore,
-    directory: TempDir,
+    pub(crate) place: Place,
 }
+
+/// On which kind of database a test plays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// A database of the test's own.
+pub(crate) enum Place {
+    Folder(TempDir),
+    Server(Box<Server>),
+}
+
+impl Place {
+    fn new(on: On) -> Self {
+        match on {
+            On::Sqlite => Place::Folder(tempfile::tempdir().unwrap()),
+            On::Postgres => Place::Server(Box::new(PrivateServer::shared().new_city())),
+        }
+    }
+
+    async fn open(&self) -> ReadStore {
+        match self {
+            Place::Folder(folder) => ReadStore::open(&folder.path().join("read.db")).unwrap(),
+            Place::Server(server) => ReadStore::on(server).await.unwrap(),
+        }
+    }
+}
+
+/// Makes of each test, which is a function of [`On`], one for each database. The two take turns: some of their models can be
+/// made to choke.
+macro_rules! on_every_database {
+    ($($test:ident,)*) => {
+        #[allow(non_upper_case_globals, reason = "they are named after tests")]
+        mod turns {
+            $(pub(super) static $test: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());)*
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let _turn = super::turns::$test.lock().await;
+                super::$test($crate::rehearsal::On::Sqlite).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let _turn = super::turns::$test.lock().await;
+                super::$test($crate::rehearsal::On::Postgres).await;
+            })*
+        }
+    };
+}
+
+pub(crate) use on_every_database;
 
 impl Stage {
     /// Nothing is in the log yet.
-    pub(crate) fn empty() -> Self {
+    pub(crate) async fn empty(on: On) -> Self {
+        Stage::at(Place::new(on)).await
+    }
+
+    /// The same with a database that is there.
+    pub(crate) async fn at(place: Place) -> Self {
         let history = History::of_everything();
-        let directory = tempfile::tempdir().unwrap();
-        let reads = ReadStore::open(&directory.path().join("read.db")).unwrap();
+        let reads = place.open().await;
         let store = Arc::new(MemoryStore::new(Arc::new(ManualClock::at(history.now()))));
-        Stage { history, store, reads, directory }
+        Stage { history, store, reads, place }
     }
 
     /// The whole history is in the log.
-    pub(crate) async fn set() -> Self {
-        let stage = Stage::empty();
+    pub(crate) async fn set(on: On) -> Self {
+        let stage = Stage::empty(on).await;
         stage.history.write(&*stage.store, 0, stage.history.events().len()).await;
         stage
     }
@@ -54,14 +119,14 @@ impl Stage {
         Projector::new(self.store.clone(), self.reads.clone(), models).await.unwrap()
     }
 
-    /// The process ends, and another one opens the same files.
-    pub(crate) fn restart(&mut self) {
-        self.reads = self.reopened();
+    /// The process ends, and another one opens the same database.
+    pub(crate) async fn restart(&mut self) {
+        self.reads = self.reopened().await;
     }
 
     /// A second process beside this one.
-    pub(crate) fn reopened(&self) -> ReadStore {
-        ReadStore::open(&self.directory.path().join("read.db")).unwrap()
+    pub(crate) async fn reopened(&self) -> ReadStore {
+        self.place.open().await
     }
 
     /// A rebuild with few events between two checkpoints.
@@ -70,24 +135,38 @@ impl Stage {
     }
 
     /// Carries out SQL of someone who has no business there. `TABLE` stands for the live table of `model`.
-    pub(crate) async fn tamper(&self, model: &'static dyn AnyModel, sql: &'static str) -> usize {
+    pub(crate) async fn tamper(&self, model: &'static dyn AnyModel, sql: &str) -> usize {
+        let sql = sql.to_owned();
         let tampered: Result<_, ReadError> = self
             .reads
-            .write(move |conn| {
-                let table = sqlite::live_build(conn, model)?.table();
-                Ok(conn.execute(&sql.replace("TABLE", &format!("\"{table}\"")), [])?)
+            .write(&[model.name()], move |session| {
+                let table = sql::live_build(session, model)?.table();
+                session.execute(&sql.replace("TABLE", &format!("\"{table}\"")), &[])
             })
             .await;
-        tampered.unwrap()
+        tampered.unwrap() as usize
+    }
+
+    /// Carries out SQL of someone who has no business there.
+    pub(crate) async fn meddle(&self, sql: String) {
+        let done: Result<(), ReadError> = self.reads.write(&[], move |session| session.batch(&sql)).await;
+        done.unwrap();
+    }
+
+    /// The live table of a model.
+    pub(crate) async fn table(&self, model: &'static dyn AnyModel) -> String {
+        self.reads.read(|session| Ok(sql::live_build(session, model)?.table())).await.unwrap()
     }
 
     /// The names of everything in the database.
     pub(crate) async fn schema(&self) -> Vec<String> {
-        let names = self.reads.read(|conn| {
-            let mut statement = conn.prepare("SELECT name FROM sqlite_schema ORDER BY name")?;
-            let names = statement.query_map([], |row| row.get(0))?;
-            Ok(names.collect::<Result<_, _>>()?)
-        });
+        let sql = match self.place {
+            Place::Folder(_) => "SELECT name FROM sqlite_schema ORDER BY name",
+            Place::Server(_) => {
+                "SELECT relname FROM pg_class WHERE relnamespace = 'reads'::regnamespace ORDER BY relname"
+            }
+        };
+        let names = self.reads.read(|session| session.all(sql, &[], |row| Ok(row.get(0)?)));
         names.await.unwrap()
     }
 
@@ -110,27 +189,80 @@ pub(crate) struct Damage {
     pub(crate) shows: &'static str,
 }
 
-/// A date as nobody stores it, the beginning of an id, and a moment beyond every calendar.
-pub(crate) const DAMAGES: [Damage; 3] = [
-    Damage {
-        model: "commissions",
-        column: "date",
-        sql: "UPDATE TABLE SET date = '01.11.2026'",
-        shows: "01.11.2026",
-    },
-    Damage {
-        model: "order_parts",
-        column: "vendor",
-        sql: "UPDATE TABLE SET vendor = x'0a0b0c'",
-        shows: "0a0b0c",
-    },
-    Damage {
-        model: "orders",
-        column: "requested_at",
-        sql: "UPDATE TABLE SET requested_at = 9223372036854775807",
-        shows: "9223372036854775807",
-    },
-];
+impl On {
+    /// What somebody may have left there.
+    pub(crate) fn damages(self) -> &'static [Damage] {
+        match self {
+            // A date as nobody stores it, the beginning of an id, and a moment beyond every calendar.
+            On::Sqlite => &[
+                Damage {
+                    model: "commissions",
+                    column: "date",
+                    sql: "UPDATE TABLE SET date = '01.11.2026'",
+                    shows: "01.11.2026",
+                },
+                Damage {
+                    model: "order_parts",
+                    column: "vendor",
+                    sql: "UPDATE TABLE SET vendor = x'0a0b0c'",
+                    shows: "0a0b0c",
+                },
+                Damage {
+                    model: "orders",
+                    column: "requested_at",
+                    sql: "UPDATE TABLE SET requested_at = 9223372036854775807",
+                    shows: "9223372036854775807",
+                },
+            ],
+            // Its types admit what no calendar has.
+            On::Postgres => &[
+                Damage {
+                    model: "commissions",
+                    column: "date",
+                    sql: "UPDATE TABLE SET date = 'infinity'",
+                    shows: "infinity",
+                },
+                Damage {
+                    model: "orders",
+                    column: "requested_at",
+                    sql: "UPDATE TABLE SET requested_at = 'infinity'",
+                    shows: "infinity",
+                },
+            ],
+        }
+    }
+
+    /// An id as its SQL has it.
+    pub(crate) fn id(self, id: Uuid) -> String {
+        match self {
+            On::Sqlite => format!("x'{}'", id.simple()),
+            On::Postgres => format!("'{id}'"),
+        }
+    }
+
+    /// What has it refuse to do something to the rows of a table that meet a condition, and say why.
+    pub(crate) fn refuse(self, doing: &str, table: &str, condition: &str, why: &str) -> String {
+        match self {
+            On::Sqlite => format!(
+                "CREATE TRIGGER refuse BEFORE {doing} ON \"{table}\" WHEN {condition}
+                 BEGIN SELECT RAISE(ABORT, '{why}'); END"
+            ),
+            On::Postgres => format!(
+                "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE '{why}'; END $$;
+                 CREATE TRIGGER refuse BEFORE {doing} ON \"{table}\" FOR EACH ROW WHEN ({condition})
+                 EXECUTE FUNCTION refusal()"
+            ),
+        }
+    }
+
+    /// What has it do that again.
+    pub(crate) fn admit(self, table: &str) -> String {
+        match self {
+            On::Sqlite => "DROP TRIGGER refuse".into(),
+            On::Postgres => format!("DROP TRIGGER refuse ON \"{table}\"; DROP FUNCTION refusal()"),
+        }
+    }
+}
 
 /// The registered model of this name.
 pub(crate) fn model(name: &str) -> &'static dyn AnyModel {

@@ -6,7 +6,7 @@ use crate::poison::Frozen;
 use crate::projector::ProjectError;
 use crate::reads::{ReadError, ReadStore};
 use crate::row::{Role, Value};
-use crate::sqlite;
+use crate::sql;
 use cityos_domain::ids::EventId;
 use cityos_domain::log::{Partition, Position};
 use cityos_eventstore::store::{EventStore, StoreError, name_of};
@@ -99,7 +99,7 @@ pub fn key_parts<'k>(model: &dyn AnyModel, key: &'k StoredKey) -> Vec<(&'static 
 /// Refuses read models of another log.
 pub(crate) async fn belong_together(store: &dyn EventStore, reads: &ReadStore) -> Result<(), RepairError> {
     let Some(log) = name_of(store).await? else { return Ok(()) };
-    match reads.read(move |conn| sqlite::may_belong_to(conn, log)).await? {
+    match reads.read(move |session| sql::may_belong_to(session, log)).await? {
         true => Ok(()),
         false => Err(ProjectError::OtherLog.into()),
     }

@@ -3,15 +3,15 @@
 
 use crate::apply::apply;
 use crate::bulk::cut;
-use crate::claim::claim;
+use crate::claim::claimed;
 use crate::model::AnyModel;
 use crate::projector::{PAGE_EVENTS_MAX, ProjectError};
-use crate::reads::ReadStore;
+use crate::reads::{ReadError, ReadStore};
 use crate::repair::{RepairError, belong_together};
-use crate::sqlite::{self, Build};
+use crate::session::Session;
+use crate::sql::{self, Build};
 use cityos_domain::log::Position;
-use cityos_eventstore::store::{EventStore, Page};
-use rusqlite::Connection;
+use cityos_eventstore::store::{EventStore, Page, StoreError};
 
 /// How often a way back goes after a live table that moves on before it gives up.
 const CHASES_MAX: u32 = 1_000;
@@ -36,13 +36,28 @@ pub async fn roll_back(
     reads: &ReadStore,
     model: &'static dyn AnyModel,
 ) -> Result<RolledBack, RepairError> {
-    let _claim = claim(reads, model.name(), "rolled back")?;
+    claimed(reads, model.name(), "rolled back", go_back(store, reads, model)).await
+}
+
+async fn go_back(
+    store: &dyn EventStore,
+    reads: &ReadStore,
+    model: &'static dyn AnyModel,
+) -> Result<RolledBack, RepairError> {
     belong_together(store, reads).await?;
-    let (live, before) = reads.write(move |conn| live_and_before(conn, model)).await?;
+    let (live, before) = reads.write(&[model.name()], move |session| live_and_before(session, model)).await?;
     let (goal, mut at, mut frozen, mut chases) = (live.position, before.position, 0, 0);
     while chases < CHASES_MAX {
         let page = store.read_all(at, PAGE_EVENTS_MAX).await?;
-        let step = reads.write(move |conn| step(conn, model, page)).await?;
+        let stepped = reads.write(&[model.name()], move |session| step(session, model, page)).await;
+        let step = match stepped {
+            // Somebody looks at the live table at length.
+            Err(RepairError::Reads(ReadError::Database(StoreError::Busy))) => {
+                chases += 1;
+                continue;
+            }
+            stepped => stepped?,
+        };
         frozen += step.frozen;
         if let Some((from, to)) = step.switched {
             return Ok(RolledBack { from, to, position: step.position, frozen });
@@ -57,9 +72,9 @@ pub async fn roll_back(
     Err(RepairError::Outrun(model.name()))
 }
 
-fn live_and_before(conn: &Connection, model: &dyn AnyModel) -> Result<(Build, Build), RepairError> {
-    let live = sqlite::live_build_if_any(conn, model)?.ok_or(RepairError::NoTable(model.name()))?;
-    let before = sqlite::build_before(conn, model)?.ok_or(RepairError::NothingBefore(model.name()))?;
+fn live_and_before(session: &dyn Session, model: &dyn AnyModel) -> Result<(Build, Build), RepairError> {
+    let live = sql::live_build_if_any(session, model)?.ok_or(RepairError::NoTable(model.name()))?;
+    let before = sql::build_before(session, model)?.ok_or(RepairError::NothingBefore(model.name()))?;
     Ok((live, before))
 }
 
@@ -72,18 +87,18 @@ struct Step {
 }
 
 /// Folds a page into the table before, no farther than the live one is, and switches if it is not behind then.
-fn step(conn: &Connection, model: &dyn AnyModel, page: Page) -> Result<Step, RepairError> {
-    let (live, before) = live_and_before(conn, model)?;
+fn step(session: &dyn Session, model: &dyn AnyModel, page: Page) -> Result<Step, RepairError> {
+    let (live, before) = live_and_before(session, model)?;
     let mut poisoned = Vec::new();
-    apply(conn, model, &before, &cut(page, live.position), &mut poisoned)?;
+    apply(session, model, &before, &cut(page, live.position), &mut poisoned)?;
     for row in &poisoned {
-        sqlite::freeze(conn, &before, row)?;
+        sql::freeze(session, &before, row)?;
     }
-    let before = sqlite::build(conn, model, before.number)?;
+    let before = sql::build(session, model, before.number)?;
     let there = before.position >= live.position;
     if there {
-        sqlite::switch(conn, model, &before)?;
-        sqlite::reject(conn, &live)?;
+        sql::switch(session, model, &before)?;
+        sql::reject(session, &live)?;
     }
     let switched = there.then_some((live.number, before.number));
     Ok(Step { position: before.position, frozen: poisoned.len(), switched })

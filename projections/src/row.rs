@@ -61,6 +61,19 @@ pub enum Type {
 }
 
 impl Type {
+    /// Its name in fingerprints. It changes with how values are stored.
+    pub(crate) fn stored(self) -> &'static str {
+        match self {
+            Type::Bool => "Bool",
+            Type::Integer => "Integer",
+            Type::Text => "Text",
+            Type::Uuid => "Uuid",
+            Type::Instant => "Instant",
+            Type::Date => "Date",
+            Type::Json => "Json by keys",
+        }
+    }
+
     /// In words.
     pub fn name(self) -> &'static str {
         match self {

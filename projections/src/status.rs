@@ -4,7 +4,7 @@ use crate::model::AnyModel;
 use crate::poison::Frozen;
 use crate::reads::{ReadError, ReadStore};
 use crate::repair::{RepairError, belong_together};
-use crate::sqlite;
+use crate::sql;
 use chrono::{DateTime, TimeDelta, Utc};
 use cityos_domain::log::{Partition, Position};
 use cityos_eventstore::store::{EventStore, StoreError};
@@ -59,14 +59,13 @@ pub async fn status(
         belong_together(store, reads).await?;
         let models = models.to_vec();
         found = reads
-            .read(move |conn| {
-                let snapshot = conn.unchecked_transaction()?;
+            .read(move |session| {
                 let of = |model: &&dyn AnyModel| {
-                    let Some(live) = sqlite::live_build_if_any(&snapshot, *model)? else {
+                    let Some(live) = sql::live_build_if_any(session, *model)? else {
                         return Ok((Position::START, 0, Vec::new()));
                     };
-                    let frozen = sqlite::frozen_first(&snapshot, &live, None, FROZEN_TOLD_MAX)?;
-                    Ok((live.position, sqlite::frozen_count(&snapshot, &live)?, frozen))
+                    let frozen = sql::frozen_first(session, &live, None, FROZEN_TOLD_MAX)?;
+                    Ok((live.position, sql::frozen_count(session, &live)?, frozen))
                 };
                 models.iter().map(of).collect()
             })
@@ -100,11 +99,10 @@ pub async fn frozen_rows_of(
     partition: Partition,
 ) -> Result<Vec<(&'static dyn AnyModel, FrozenSince)>, RepairError> {
     let found = reads
-        .read(move |conn| {
-            let snapshot = conn.unchecked_transaction()?;
+        .read(move |session| {
             let of = |model: &&'static dyn AnyModel| {
-                let live = sqlite::live_build(&snapshot, *model)?;
-                let rows = sqlite::frozen_first(&snapshot, &live, Some(partition), FROZEN_TOLD_MAX)?;
+                let live = sql::live_build(session, *model)?;
+                let rows = sql::frozen_first(session, &live, Some(partition), FROZEN_TOLD_MAX)?;
                 Ok((*model, rows))
             };
             models.iter().map(of).collect::<Result<Vec<_>, ReadError>>()

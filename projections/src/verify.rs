@@ -8,7 +8,7 @@ use crate::projector::ProjectError;
 use crate::reads::{ReadError, ReadStore};
 use crate::rebuild::Progress;
 use crate::repair::{RepairError, belong_together};
-use crate::sqlite::Scratch;
+use crate::sql::Scratch;
 use cityos_domain::log::Position;
 use cityos_eventstore::store::EventStore;
 use std::collections::HashSet;

@@ -67,6 +67,8 @@ impl From<ReadError> for Refusal {
             }
             ReadError::TooManyValues => Refusal::BadArgument("too many values to look for at once".into()),
             ReadError::Database(_)
+            | ReadError::Refused(_)
+            | ReadError::NoBuild
             | ReadError::Open(_)
             | ReadError::Keys { .. }
             | ReadError::Unreadable(_)

@@ -5,7 +5,7 @@ use crate::history::partition;
 use crate::model::{Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
 use crate::query::Query;
-use crate::rehearsal::{Meddled, Stage};
+use crate::rehearsal::{Meddled, On, Stage, on_every_database};
 use crate::row::table;
 use crate::{digest, rebuild, verify};
 use cityos_domain::event::Event;
@@ -20,9 +20,8 @@ async fn states(stage: &Stage, model: &dyn AnyModel) -> Vec<(i64, TableState)> {
     tables.into_iter().filter(|table| table.is_of(model)).map(|table| (table.build, table.state)).collect()
 }
 
-#[tokio::test]
-async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
-    let stage = Stage::set().await;
+async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let first = stage.schema().await;
     for _ in 0..2 {
@@ -50,16 +49,15 @@ async fn old_tables_stay_until_they_are_dropped_and_the_live_one_is_never() {
     assert_eq!(stage.schema().await.len(), first.len(), "nothing else is left of them");
 }
 
-#[tokio::test]
-async fn a_program_whose_live_table_another_one_dropped_makes_itself_a_new_one_beside_the_older_ones() {
-    let mut stage = Stage::set().await;
+async fn a_program_whose_live_table_another_one_dropped_makes_itself_a_new_one_beside_the_older_ones(on: On) {
+    let mut stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let good = digest(&stage.reads, MODEL).await.unwrap();
     stage.rebuild(MODEL).await;
     let own = tables(&stage.reads).await.unwrap();
     let live = own.into_iter().find(|table| table.is_of(MODEL) && table.state == TableState::Live).unwrap();
     drop_table(&stage.reads, &[], live).await.unwrap();
-    stage.restart();
+    stage.restart().await;
     stage.projector().await.catch_up().await.unwrap();
     assert_eq!(digest(&stage.reads, MODEL).await.unwrap(), good);
     assert_eq!(states(&stage, MODEL).await, [(1, TableState::Old), (2, TableState::Live)]);
@@ -107,15 +105,14 @@ async fn counted<M: ReadModel<Row = Count>>(stage: &Stage) -> i64 {
     of_offers.await.unwrap().iter().map(|(_, [events])| events).sum()
 }
 
-#[tokio::test]
-async fn a_new_fingerprint_fills_its_own_table_and_no_other_and_an_older_program_finds_its_own() {
-    let mut stage = Stage::set().await;
+async fn a_new_fingerprint_fills_its_own_table_and_no_other_and_an_older_program_finds_its_own(on: On) {
+    let mut stage = Stage::set(on).await;
     stage.projector_of(OLD_PROGRAM).await.catch_up().await.unwrap();
     let events = counted::<Counts<1>>(&stage).await;
     assert!(events > 0);
     let tables_of_old = stage.schema().await;
 
-    stage.restart();
+    stage.restart().await;
     let new = stage.projector_of(NEW_PROGRAM).await;
     let before = tables(&stage.reads).await.unwrap();
     let at_start: Vec<_> = before.iter().filter(|table| table.position == Position::START).collect();
@@ -125,7 +122,7 @@ async fn a_new_fingerprint_fills_its_own_table_and_no_other_and_an_older_program
     assert_eq!(counted::<Counts<2>>(&stage).await, 2 * events);
     assert_eq!(counted::<Counts<1>>(&stage).await, events);
 
-    stage.restart();
+    stage.restart().await;
     let old = stage.projector_of(OLD_PROGRAM).await;
     let head = stage.store.head().await.unwrap();
     assert_eq!(old.position(), head, "it has nothing to do");
@@ -145,9 +142,8 @@ async fn a_new_fingerprint_fills_its_own_table_and_no_other_and_an_older_program
     assert_eq!(counted::<Counts<2>>(&stage).await, 2 * events);
 }
 
-#[tokio::test]
-async fn a_table_that_another_version_of_the_program_builds_is_not_dropped_under_its_hands() {
-    let stage = Stage::set().await;
+async fn a_table_that_another_version_of_the_program_builds_is_not_dropped_under_its_hands(on: On) {
+    let stage = Stage::set(on).await;
     let builder = NEW_PROGRAM[0];
     let log = Meddled::after(1, &stage.store, async |page| {
         let begun = tables(&stage.reads).await.unwrap();
@@ -158,4 +154,11 @@ async fn a_table_that_another_version_of_the_program_builds_is_not_dropped_under
     });
     rebuild(&log, &stage.reads, builder, 20, |_| {}).await.unwrap();
     assert!(verify(&*stage.store, &stage.reads, builder, |_| {}).await.unwrap().is_sound());
+}
+
+on_every_database! {
+    old_tables_stay_until_they_are_dropped_and_the_live_one_is_never,
+    a_program_whose_live_table_another_one_dropped_makes_itself_a_new_one_beside_the_older_ones,
+    a_new_fingerprint_fills_its_own_table_and_no_other_and_an_older_program_finds_its_own,
+    a_table_that_another_version_of_the_program_builds_is_not_dropped_under_its_hands,
 }

@@ -5,7 +5,7 @@ use crate::history::{self, id};
 use crate::model::{Erased, Keys, ReadModel, Unfit};
 use crate::query::Query;
 use crate::rebuild::rebuild;
-use crate::rehearsal::{Meddled, Stage};
+use crate::rehearsal::{Meddled, On, Stage, on_every_database};
 use crate::row::table;
 use cityos_domain::event::Event;
 use cityos_domain::ids::OfferId;
@@ -103,9 +103,8 @@ async fn counted<M: ReadModel<Row = Count>>(stage: &Stage, offer: &str) -> Optio
     counts.unwrap().pop().map(|(_, counts)| counts)
 }
 
-#[tokio::test]
-async fn a_panic_freezes_its_row_alone_until_the_retry_that_it_fits() {
-    let mut stage = Stage::set().await;
+async fn a_panic_freezes_its_row_alone_until_the_retry_that_it_fits(on: On) {
+    let mut stage = Stage::set(on).await;
     CHOKES[0].store(true, Ordering::Relaxed);
     stage.projector_of(PROJECTED).await.with_pages_of(3).catch_up().await.unwrap();
 
@@ -119,7 +118,7 @@ async fn a_panic_freezes_its_row_alone_until_the_retry_that_it_fits() {
     let lamp = counted::<Projected>(&stage, "lamp offer").await.unwrap();
     assert_eq!(lamp[0], stock_events(&stage, "lamp offer"), "other rows go on");
 
-    stage.restart();
+    stage.restart().await;
     stage.projector_of(PROJECTED).await.catch_up().await.unwrap();
     let retried = retry_frozen(&*stage.store, &stage.reads, PROJECTED[0]).await.unwrap();
     assert_eq!((retried.healed, retried.frozen.len()), (0, 2));
@@ -137,9 +136,8 @@ async fn a_panic_freezes_its_row_alone_until_the_retry_that_it_fits() {
     assert!(rebuilt.compared.unwrap().is_identical());
 }
 
-#[tokio::test]
-async fn a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is() {
-    let stage = Stage::set().await;
+async fn a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector_of(REBUILT).await.catch_up().await.unwrap();
     let live = crate::digest(&stage.reads, REBUILT[0]).await.unwrap();
     CHOKES[1].store(true, Ordering::Relaxed);
@@ -163,24 +161,13 @@ async fn a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is() {
     assert_eq!(rebuilt.compared.unwrap().log, live);
 }
 
-#[tokio::test]
-async fn a_row_the_database_refuses_is_frozen_and_the_rest_of_its_batch_is_written() {
-    let stage = Stage::set().await;
+async fn a_row_the_database_refuses_is_frozen_and_the_rest_of_its_batch_is_written(on: On) {
+    let stage = Stage::set(on).await;
     let projector = stage.projector_of(REFUSED).await;
     let vase = id::<OfferId>("vase offer").0;
-    let refuse: Result<(), ReadError> = stage
-        .reads
-        .write(move |conn| {
-            let table = sqlite::live_build(conn, REFUSED[0])?.table();
-            conn.execute_batch(&format!(
-                "CREATE TRIGGER refuse BEFORE INSERT ON \"{table}\" WHEN NEW.id = x'{}'
-                 BEGIN SELECT RAISE(ABORT, 'not this one'); END",
-                vase.simple()
-            ))?;
-            Ok(())
-        })
-        .await;
-    refuse.unwrap();
+    let table = stage.table(REFUSED[0]).await;
+    let condition = format!("NEW.id = {}", on.id(vase));
+    stage.meddle(on.refuse("INSERT", &table, &condition, "not this one")).await;
     projector.catch_up().await.unwrap();
     let frozen = super::frozen(&stage.reads, REFUSED[0]).await.unwrap();
     assert_eq!(frozen.len(), 2);
@@ -223,9 +210,8 @@ fn a_fold_that_goes_well_once_and_then_no_more_leaves_the_row_as_it_was() {
     assert_eq!(folded, Folded { row: None, poison: Some((0, Unfit::Panicked("enough".into()))) });
 }
 
-#[tokio::test]
-async fn a_model_that_cannot_tell_its_rows_is_named_with_the_event() {
-    let stage = Stage::set().await;
+async fn a_model_that_cannot_tell_its_rows_is_named_with_the_event(on: On) {
+    let stage = Stage::set(on).await;
     let stopped = stage.projector_of(WAVERING).await.catch_up().await;
     let Err(ProjectError::Reads(ReadError::Keys { model, position, source })) = stopped else {
         panic!("{stopped:?}")
@@ -234,19 +220,13 @@ async fn a_model_that_cannot_tell_its_rows_is_named_with_the_event() {
     assert_eq!(source, Unfit::Panicked("this is no stock".into()));
 }
 
-#[tokio::test]
-async fn a_frozen_row_that_cannot_be_listed_holds_the_model_up_instead_of_being_forgotten() {
-    let stage = Stage::set().await;
+async fn a_frozen_row_that_cannot_be_listed_holds_the_model_up_instead_of_being_forgotten(on: On) {
+    let stage = Stage::set(on).await;
     let projector = stage.projector_of(UNLISTED).await.with_pages_of(3);
     CHOKES[3].store(true, Ordering::Relaxed);
-    stage
-        .tamper(
-            UNLISTED[0],
-            "CREATE TRIGGER full BEFORE INSERT ON frozen BEGIN SELECT RAISE(FAIL, 'no room'); END",
-        )
-        .await;
+    stage.meddle(on.refuse("INSERT", "frozen", "NEW.position > 0", "no room")).await;
     let stopped = projector.catch_up().await;
-    assert!(matches!(stopped, Err(ProjectError::Reads(ReadError::Database(_)))), "{stopped:?}");
+    assert!(matches!(stopped, Err(ProjectError::Reads(ReadError::Refused(_)))), "{stopped:?}");
     let stopped = projector.position();
     let first = stage
         .history
@@ -254,44 +234,33 @@ async fn a_frozen_row_that_cannot_be_listed_holds_the_model_up_instead_of_being_
         .iter()
         .find(|event| matches!(event.event, Event::Stock(stock::Event::Adjusted { .. })));
     assert!(stopped < first.unwrap().position, "the checkpoint is not beyond what was not listed");
-    stage.tamper(UNLISTED[0], "DROP TRIGGER full").await;
+    stage.meddle(on.admit("frozen")).await;
     projector.catch_up().await.unwrap();
     assert_eq!(super::frozen(&stage.reads, UNLISTED[0]).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn of_several_rows_that_are_retried_one_that_is_refused_stays_frozen_and_the_others_heal() {
-    let stage = Stage::set().await;
+async fn of_several_rows_that_are_retried_one_that_is_refused_stays_frozen_and_the_others_heal(on: On) {
+    let stage = Stage::set(on).await;
     CHOKES[4].store(true, Ordering::Relaxed);
     stage.projector_of(RETRIED).await.catch_up().await.unwrap();
     CHOKES[4].store(false, Ordering::Relaxed);
     let frozen = super::frozen(&stage.reads, RETRIED[0]).await.unwrap();
     let Value::Uuid(partition) = frozen[0].key[0] else { panic!("{frozen:?}") };
-    let refuse: Result<(), ReadError> = stage
-        .reads
-        .write(move |conn| {
-            let table = sqlite::live_build(conn, RETRIED[0])?.table();
-            Ok(conn.execute_batch(&format!(
-                "CREATE TRIGGER refuse BEFORE INSERT ON \"{table}\" WHEN NEW.partition = x'{}'
-                 BEGIN SELECT RAISE(ABORT, 'not this one'); END",
-                partition.simple()
-            ))?)
-        })
-        .await;
-    refuse.unwrap();
+    let table = stage.table(RETRIED[0]).await;
+    let condition = format!("NEW.partition = {}", on.id(partition));
+    stage.meddle(on.refuse("INSERT", &table, &condition, "not this one")).await;
     let retried = retry_frozen(&*stage.store, &stage.reads, RETRIED[0]).await.unwrap();
     assert_eq!((retried.healed, retried.frozen.len()), (1, 1));
     assert_eq!(retried.frozen[0].key, frozen[0].key);
     assert!(retried.frozen[0].error.contains("not this one"), "{retried:?}");
     assert_eq!(super::frozen(&stage.reads, RETRIED[0]).await.unwrap(), retried.frozen);
-    stage.tamper(RETRIED[0], "DROP TRIGGER refuse").await;
+    stage.meddle(on.admit(&table)).await;
     assert_eq!(retry_frozen(&*stage.store, &stage.reads, RETRIED[0]).await.unwrap().healed, 1);
     assert!(crate::verify(&*stage.store, &stage.reads, RETRIED[0], |_| {}).await.unwrap().is_sound());
 }
 
-#[tokio::test]
-async fn a_retry_that_cannot_follow_a_model_that_moves_on_says_so_and_thaws_nothing() {
-    let stage = Stage::empty();
+async fn a_retry_that_cannot_follow_a_model_that_moves_on_says_so_and_thaws_nothing(on: On) {
+    let stage = Stage::empty(on).await;
     let projector = stage.projector_of(OUTRUN).await.with_pages_of(1);
     CHOKES[5].store(true, Ordering::Relaxed);
     let count = stage.history.events().len();
@@ -314,9 +283,8 @@ async fn a_retry_that_cannot_follow_a_model_that_moves_on_says_so_and_thaws_noth
     assert_eq!(retry_frozen(&*stage.store, &stage.reads, OUTRUN[0]).await.unwrap().healed, 2);
 }
 
-#[tokio::test]
-async fn frozen_rows_are_told_beside_a_table_that_is_as_far_as_it_fits_the_log() {
-    let stage = Stage::set().await;
+async fn frozen_rows_are_told_beside_a_table_that_is_as_far_as_it_fits_the_log(on: On) {
+    let stage = Stage::set(on).await;
     CHOKES[6].store(true, Ordering::Relaxed);
     stage.projector_of(COMPARED).await.with_pages_of(3).catch_up().await.unwrap();
     let verified = crate::verify(&*stage.store, &stage.reads, COMPARED[0], |_| {}).await.unwrap();
@@ -342,9 +310,8 @@ async fn frozen_rows_are_told_beside_a_table_that_is_as_far_as_it_fits_the_log()
     assert_eq!((verified.frozen.len(), verified.fit_now), (2, 2));
 }
 
-#[tokio::test]
-async fn rows_that_an_event_does_not_fit_and_that_are_not_listed_as_frozen_are_told() {
-    let stage = Stage::set().await;
+async fn rows_that_an_event_does_not_fit_and_that_are_not_listed_as_frozen_are_told(on: On) {
+    let stage = Stage::set(on).await;
     CHOKES[7].store(true, Ordering::Relaxed);
     stage.projector_of(FORGOTTEN).await.catch_up().await.unwrap();
     let frozen = super::frozen(&stage.reads, FORGOTTEN[0]).await.unwrap();
@@ -355,4 +322,16 @@ async fn rows_that_an_event_does_not_fit_and_that_are_not_listed_as_frozen_are_t
     stage.tamper(FORGOTTEN[0], "DELETE FROM frozen").await;
     let verified = crate::verify(&*stage.store, &stage.reads, FORGOTTEN[0], |_| {}).await.unwrap();
     assert!(verified.compared.is_identical() && !verified.is_sound(), "{verified:?}");
+}
+
+on_every_database! {
+    a_panic_freezes_its_row_alone_until_the_retry_that_it_fits,
+    a_rebuild_stops_at_poison_and_leaves_the_live_table_as_it_is,
+    a_row_the_database_refuses_is_frozen_and_the_rest_of_its_batch_is_written,
+    a_model_that_cannot_tell_its_rows_is_named_with_the_event,
+    a_frozen_row_that_cannot_be_listed_holds_the_model_up_instead_of_being_forgotten,
+    of_several_rows_that_are_retried_one_that_is_refused_stays_frozen_and_the_others_heal,
+    a_retry_that_cannot_follow_a_model_that_moves_on_says_so_and_thaws_nothing,
+    frozen_rows_are_told_beside_a_table_that_is_as_far_as_it_fits_the_log,
+    rows_that_an_event_does_not_fit_and_that_are_not_listed_as_frozen_are_told,
 }

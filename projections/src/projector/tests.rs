@@ -7,17 +7,16 @@ use crate::models::orders::Orders;
 use crate::models::vendors::{Vendor, Vendors};
 use crate::poison::{frozen, retry_frozen};
 use crate::query::{Query, by_keys};
-use crate::rehearsal::{DAMAGES, Damage, Stage, model};
+use crate::rehearsal::{Damage, On, Stage, model, on_every_database};
 use crate::replay::replay;
 use cityos_eventstore::clock::ManualClock;
 use cityos_eventstore::memory::MemoryStore;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-#[tokio::test]
-async fn rebuilt_equals_grown_for_every_model_whatever_the_pages_and_restarts() {
+async fn rebuilt_equals_grown_for_every_model_whatever_the_pages_and_restarts(on: On) {
     for seed in 1..=4_u32 {
-        let mut stage = Stage::empty();
+        let mut stage = Stage::empty(on).await;
         let count = stage.history.events().len();
         let mut written = 0;
         let mut turn = seed;
@@ -29,7 +28,7 @@ async fn rebuilt_equals_grown_for_every_model_whatever_the_pages_and_restarts() 
             let projector = stage.projector().await.with_pages_of(1 + (turn >> 24) % 40);
             if turn.is_multiple_of(3) {
                 projector.step().await.unwrap();
-                stage.restart();
+                stage.restart().await;
             } else {
                 assert_eq!(projector.catch_up().await.unwrap().0, written as u64);
             }
@@ -43,9 +42,8 @@ async fn rebuilt_equals_grown_for_every_model_whatever_the_pages_and_restarts() 
     }
 }
 
-#[tokio::test]
-async fn rows_come_back_from_the_database_as_they_were_folded() {
-    let stage = Stage::set().await;
+async fn rows_come_back_from_the_database_as_they_were_folded(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let folded = replay::<Orders>(stage.history.events()).unwrap();
     let own = history::partition("souk");
@@ -58,10 +56,9 @@ async fn rows_come_back_from_the_database_as_they_were_folded() {
     }
 }
 
-#[tokio::test]
-async fn a_row_that_nobody_can_read_is_frozen_by_its_next_event_and_everything_else_goes_on() {
-    for Damage { model: name, sql, shows, .. } in DAMAGES {
-        let (stage, model) = (Stage::empty(), model(name));
+async fn a_row_that_nobody_can_read_is_frozen_by_its_next_event_and_everything_else_goes_on(on: On) {
+    for Damage { model: name, sql, shows, .. } in on.damages() {
+        let (stage, model) = (Stage::empty(on).await, model(name));
         let events = stage.history.events();
         let keys: Vec<_> = events.iter().map(|event| model.keys(event).unwrap()).collect();
         let again =
@@ -82,23 +79,21 @@ async fn a_row_that_nobody_can_read_is_frozen_by_its_next_event_and_everything_e
     }
 }
 
-#[tokio::test]
-async fn two_processes_may_move_the_same_models() {
-    let stage = Stage::set().await;
+async fn two_processes_may_move_the_same_models(on: On) {
+    let stage = Stage::set(on).await;
     let here = stage.projector().await.with_pages_of(7);
     let there =
-        Projector::new(stage.store.clone(), stage.reopened(), REGISTRY).await.unwrap().with_pages_of(5);
+        Projector::new(stage.store.clone(), stage.reopened().await, REGISTRY).await.unwrap().with_pages_of(5);
     let (one, other) = tokio::join!(here.catch_up(), there.catch_up());
     assert_eq!(one.unwrap(), other.unwrap());
     let together = stage.digests().await;
-    let alone = Stage::set().await;
+    let alone = Stage::set(on).await;
     alone.projector().await.catch_up().await.unwrap();
     assert_eq!(together, alone.digests().await);
 }
 
-#[tokio::test]
-async fn a_model_that_is_new_starts_at_the_beginning_and_holds_up_no_other() {
-    let stage = Stage::set().await;
+async fn a_model_that_is_new_starts_at_the_beginning_and_holds_up_no_other(on: On) {
+    let stage = Stage::set(on).await;
     let old: &[&dyn AnyModel] = &REGISTRY[1..];
     let leaked: &'static [&'static dyn AnyModel] = Box::leak(old.to_vec().into_boxed_slice());
     stage.projector_of(leaked).await.catch_up().await.unwrap();
@@ -112,9 +107,8 @@ async fn a_model_that_is_new_starts_at_the_beginning_and_holds_up_no_other() {
     assert_eq!(all.catch_up().await.unwrap(), head);
 }
 
-#[tokio::test]
-async fn statements_grow_with_pages_and_rows_not_with_events() {
-    let stage = Stage::set().await;
+async fn statements_grow_with_pages_and_rows_not_with_events(on: On) {
+    let stage = Stage::set(on).await;
     let projector = stage.projector().await;
     let before = stage.reads.statements_written();
     projector.catch_up().await.unwrap();
@@ -123,9 +117,8 @@ async fn statements_grow_with_pages_and_rows_not_with_events() {
     assert!(statements < 20 * REGISTRY.len() as u64, "{statements} statements for {events} events");
 }
 
-#[tokio::test]
-async fn reading_ones_own_write_waits_for_it_and_gives_up_in_time() {
-    let stage = Stage::set().await;
+async fn reading_ones_own_write_waits_for_it_and_gives_up_in_time(on: On) {
+    let stage = Stage::set(on).await;
     let projector = stage.projector().await;
     let head = stage.store.head().await.unwrap();
     let moment = Duration::from_millis(1);
@@ -143,18 +136,16 @@ async fn reading_ones_own_write_waits_for_it_and_gives_up_in_time() {
     assert_eq!(rows.len(), 1);
 }
 
-#[tokio::test]
-async fn another_process_may_do_the_moving() {
-    let stage = Stage::set().await;
+async fn another_process_may_do_the_moving(on: On) {
+    let stage = Stage::set(on).await;
     let here = stage.projector().await;
-    let there = Projector::new(stage.store.clone(), stage.reopened(), REGISTRY).await.unwrap();
+    let there = Projector::new(stage.store.clone(), stage.reopened().await, REGISTRY).await.unwrap();
     let head = there.catch_up().await.unwrap();
     assert!(here.reached(head, Duration::from_secs(60)).await.unwrap());
 }
 
-#[tokio::test]
-async fn a_projector_follows_the_log_until_it_is_told_to_stop() {
-    let stage = Stage::empty();
+async fn a_projector_follows_the_log_until_it_is_told_to_stop(on: On) {
+    let stage = Stage::empty(on).await;
     let projector = stage.projector().await;
     let (stop, running) = run(&projector);
     stage.history.write(&*stage.store, 0, 50).await;
@@ -163,19 +154,17 @@ async fn a_projector_follows_the_log_until_it_is_told_to_stop() {
     running.await.unwrap();
 }
 
-#[tokio::test]
-async fn read_models_of_a_longer_log_are_refused() {
-    let stage = Stage::set().await;
+async fn read_models_of_a_longer_log_are_refused(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
-    let shorter = Stage::empty();
+    let shorter = Stage::empty(on).await;
     shorter.history.write(&*shorter.store, 0, 10).await;
     let refused = Projector::new(shorter.store.clone(), stage.reads.clone(), REGISTRY).await;
     assert!(matches!(refused.err(), Some(ProjectError::AheadOfLog)));
 }
 
-#[tokio::test]
-async fn read_models_of_another_log_are_refused_even_if_it_is_as_long() {
-    let stage = Stage::set().await;
+async fn read_models_of_another_log_are_refused_even_if_it_is_as_long(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let later = stage.history.now() + chrono::TimeDelta::days(1);
     let other = Arc::new(MemoryStore::new(Arc::new(ManualClock::at(later))));
@@ -194,14 +183,12 @@ fn a_file_of_another_program_is_no_read_database() {
     assert!(matches!(refused, Some(ReadError::Open(StoreError::Foreign))), "{refused:?}");
 }
 
-#[tokio::test]
-async fn a_database_that_fails_for_a_while_is_written_again_without_a_restart() {
-    let stage = Stage::set().await;
+async fn a_database_that_fails_for_a_while_is_written_again_without_a_restart(on: On) {
+    let stage = Stage::set(on).await;
     let projector = stage.projector().await;
     let rename = async |from: &'static str, to: &'static str| {
         let sql = format!("ALTER TABLE {from} RENAME TO {to}");
-        let renamed: Result<(), ReadError> =
-            stage.reads.write(move |conn| Ok(conn.execute_batch(&sql)?)).await;
+        let renamed: Result<(), ReadError> = stage.reads.write(&[], move |session| session.batch(&sql)).await;
         renamed.unwrap();
     };
     rename("live", "lost").await;
@@ -221,4 +208,19 @@ fn run(projector: &Projector) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let projector = projector.clone();
     let running = async move { projector.run(async move { stopped.await.unwrap_or(()) }).await };
     (stop, tokio::spawn(running))
+}
+
+on_every_database! {
+    rebuilt_equals_grown_for_every_model_whatever_the_pages_and_restarts,
+    rows_come_back_from_the_database_as_they_were_folded,
+    a_row_that_nobody_can_read_is_frozen_by_its_next_event_and_everything_else_goes_on,
+    two_processes_may_move_the_same_models,
+    a_model_that_is_new_starts_at_the_beginning_and_holds_up_no_other,
+    statements_grow_with_pages_and_rows_not_with_events,
+    reading_ones_own_write_waits_for_it_and_gives_up_in_time,
+    another_process_may_do_the_moving,
+    a_projector_follows_the_log_until_it_is_told_to_stop,
+    read_models_of_a_longer_log_are_refused,
+    read_models_of_another_log_are_refused_even_if_it_is_as_long,
+    a_database_that_fails_for_a_while_is_written_again_without_a_restart,
 }

@@ -8,15 +8,16 @@ use crate::models::saga_runs::{RunState, SagaRun, SagaRuns};
 use crate::models::tenant_days::{TenantDay, TenantDays};
 use crate::models::vendors::{Vendor, Vendors};
 use crate::models::{REGISTRY, Visitor, visit};
-use crate::rehearsal::Stage;
+use crate::rehearsal::{On, Stage, on_every_database};
 use crate::row::ColumnSpec;
+use crate::session::{Session, Statement};
+use chrono::DateTime;
 use cityos_domain::ids::VendorId;
 use cityos_domain::marketplace::vendor;
 use cityos_domain::money::Currency;
-use rusqlite::{Connection, params_from_iter};
 
-async fn projected() -> Stage {
-    let stage = Stage::set().await;
+async fn projected(on: On) -> Stage {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     stage
 }
@@ -29,9 +30,8 @@ fn handles(rows: &[Vendor]) -> Vec<&str> {
     rows.iter().map(|vendor| vendor.handle.as_str()).collect()
 }
 
-#[tokio::test]
-async fn no_query_of_one_partition_sees_another() {
-    let stage = projected().await;
+async fn no_query_of_one_partition_sees_another(on: On) {
+    let stage = projected(on).await;
     for name in ["bazaar", "souk"] {
         let own = history::partition(name);
         assert_eq!(Query::<Vendors>::new(own).count(&stage.reads).await.unwrap(), 5);
@@ -44,9 +44,8 @@ async fn no_query_of_one_partition_sees_another() {
     assert_eq!(Query::<Vendors>::everywhere().count(&stage.reads).await.unwrap(), 10);
 }
 
-#[tokio::test]
-async fn filters_meet_and_sorts_order() {
-    let stage = projected().await;
+async fn filters_meet_and_sorts_order(on: On) {
+    let stage = projected(on).await;
     let query = || Query::<Vendors>::new(bazaar());
     let by_handle = query().sort(Vendor::handle().descending()).fetch(&stage.reads).await.unwrap();
     assert_eq!(handles(&by_handle), ["weaver", "smith", "potter", "lamp-maker", "carver"]);
@@ -69,9 +68,8 @@ async fn filters_meet_and_sorts_order() {
     assert_eq!(query().filter(from).filter(below).count(&stage.reads).await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn pages_meet_end_to_end_in_both_directions() {
-    let stage = projected().await;
+async fn pages_meet_end_to_end_in_both_directions(on: On) {
+    let stage = projected(on).await;
     let sorted = || Query::<Vendors>::new(bazaar()).sort(Vendor::status().descending());
     let all = sorted().page(&stage.reads).await.unwrap();
     assert!(!all.more);
@@ -101,9 +99,8 @@ async fn pages_meet_end_to_end_in_both_directions() {
     assert_eq!(between, wanted[1..3]);
 }
 
-#[tokio::test]
-async fn rows_without_a_value_are_paged_over_like_others() {
-    let stage = projected().await;
+async fn rows_without_a_value_are_paged_over_like_others(on: On) {
+    let stage = projected(on).await;
     for descending in [false, true] {
         let category = Product::category();
         let sort = || if descending { category.descending() } else { category.ascending() };
@@ -125,9 +122,8 @@ async fn rows_without_a_value_are_paged_over_like_others() {
     }
 }
 
-#[tokio::test]
-async fn the_platform_finds_what_waits_in_every_partition() {
-    let stage = projected().await;
+async fn the_platform_finds_what_waits_in_every_partition(on: On) {
+    let stage = projected(on).await;
     let weaver = id::<VendorId>("weaver").0;
     let waiting = Query::<SagaRuns>::everywhere().filter(SagaRun::waiting_id().is(Some(weaver)));
     let found = waiting.fetch_with_partition(&stage.reads).await.unwrap();
@@ -136,9 +132,8 @@ async fn the_platform_finds_what_waits_in_every_partition() {
     assert!(found.iter().all(|(_, run)| run.state == RunState::Waiting));
 }
 
-#[tokio::test]
-async fn sums_are_taken_by_group() {
-    let stage = projected().await;
+async fn sums_are_taken_by_group(on: On) {
+    let stage = projected(on).await;
     let sums = Query::<TenantDays>::new(bazaar())
         .sums_by(&stage.reads, TenantDay::currency(), [TenantDay::lines(), TenantDay::captured_lines()])
         .await
@@ -147,9 +142,8 @@ async fn sums_are_taken_by_group() {
     assert_eq!((sums.len(), currency, lines, captured), (1, history::brl(), 4, 2));
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_list_is_refused() {
-    let stage = projected().await;
+async fn a_cursor_of_another_list_is_refused(on: On) {
+    let stage = projected(on).await;
     let by_status = Query::<Vendors>::new(bazaar()).sort(Vendor::status().ascending()).first(1);
     let cursor = by_status.page(&stage.reads).await.unwrap().rows.remove(0).0;
     let text = serde_json::to_string(&cursor).unwrap();
@@ -171,9 +165,8 @@ async fn a_cursor_of_another_list_is_refused() {
     assert!(matches!(refused, Err(ReadError::TooManyValues)));
 }
 
-#[tokio::test]
-async fn a_page_and_a_load_by_keys_are_one_statement_each() {
-    let stage = projected().await;
+async fn a_page_and_a_load_by_keys_are_one_statement_each(on: On) {
+    let stage = projected(on).await;
     let before = stage.reads.statements_read();
     let offers =
         Query::<Offers>::new(bazaar()).filter(Offer::on_sale().is(true)).fetch(&stage.reads).await.unwrap();
@@ -185,19 +178,64 @@ async fn a_page_and_a_load_by_keys_are_one_statement_each() {
 
 /// Explains the pages that go on from a place in any sorted list.
 struct Plans<'c> {
-    conn: &'c Connection,
+    on: On,
+    session: &'c dyn Session,
     explained: usize,
 }
 
 impl Plans<'_> {
-    /// The steps by which the database finds the page: the parts of one statement are merged as they are read.
-    fn steps<M: ReadModel>(&mut self, query: &Query<M>) -> Vec<String> {
-        let (sql, values) = sqlite::statement(query);
-        let mut statement = self.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+    /// Fails unless the page is read off an index from its place on.
+    fn check<M: ReadModel>(&mut self, query: &Query<M>, column: &ColumnSpec) {
+        let Statement { sql, parameters } = sql::page(self.session.dialect(), query);
         self.explained += 1;
-        let merging = ["MERGE (UNION ALL)", "LEFT", "RIGHT"];
-        steps.map(Result::unwrap).filter(|step| !merging.contains(&step.as_str())).collect()
+        match self.on {
+            On::Sqlite => {
+                let explain = format!("EXPLAIN QUERY PLAN {sql}");
+                let steps = self.session.all(&explain, &parameters, |row| Ok(row.get::<String>(3)?)).unwrap();
+                // The parts of one statement are merged as they are read.
+                let merging = ["MERGE (UNION ALL)", "LEFT", "RIGHT"];
+                let steps: Vec<_> = steps.iter().filter(|step| !merging.contains(&step.as_str())).collect();
+                let told = format!("{sql}: {steps:?}");
+                assert!((1..=2).contains(&steps.len()), "{told}");
+                for step in &steps {
+                    let narrowed = step.split_once('(').is_some_and(|(_, to)| to.contains(column.name));
+                    // Rows without a value are equal there: the table itself has them in order.
+                    let in_order = column.nullable && step.contains("USING PRIMARY KEY (");
+                    assert!(step.starts_with("SEARCH") && (narrowed || in_order), "{told}");
+                }
+            }
+            On::Postgres => {
+                let (role, own) = match query.partition {
+                    Some(own) => ("cityos_api", own.id().to_string()),
+                    None => ("cityos_projector", String::new()),
+                };
+                let settings = format!(
+                    "SET LOCAL ROLE {role}; SET LOCAL cityos.tenant = '{own}'; SET LOCAL enable_seqscan = off;
+                     SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+                );
+                self.session.batch(&settings).unwrap();
+                let explain = format!("EXPLAIN {sql}");
+                let steps = self.session.all(&explain, &parameters, |row| Ok(row.get::<String>(0)?)).unwrap();
+                let told = format!("{sql}:\n{}", steps.join("\n"));
+                // Parts are merged by a key, too.
+                let sorted = steps.iter().any(|step| step.contains("Sort") && !step.contains("Sort Key"));
+                assert!(!sorted && !steps.iter().any(|step| step.contains("Seq Scan")), "{told}");
+                let narrowed = |step: &&String| step.contains("Index Cond") && step.contains(column.name);
+                assert!(steps.iter().any(|step| narrowed(&step)), "{told}");
+            }
+        }
+    }
+}
+
+fn sample(kind: Type) -> Value {
+    match kind {
+        Type::Bool => Value::Bool(false),
+        Type::Integer => Value::Integer(1),
+        Type::Text => Value::Text("some".into()),
+        Type::Json => Value::Text("{}".into()),
+        Type::Uuid => Value::Uuid(Uuid::from_u128(1)),
+        Type::Instant => Value::Instant(DateTime::UNIX_EPOCH),
+        Type::Date => Value::Date(DateTime::UNIX_EPOCH.date_naive()),
     }
 }
 
@@ -210,28 +248,20 @@ impl Visitor for Plans<'_> {
             let everywhere = (column.role == Role::Across).then_some(None);
             for partition in std::iter::once(Some(bazaar())).chain(everywhere) {
                 let rest = |other: &&ColumnSpec| other.role == Role::Key && other.name != column.name;
-                let key = columns.iter().filter(rest).count() + usize::from(partition.is_none());
+                let key = partition.is_none().then_some(Type::Uuid).into_iter();
+                let key: Vec<_> =
+                    key.chain(columns.iter().filter(rest).map(|column| column.kind)).map(sample).collect();
                 let nothing = column.nullable.then_some(Value::Null);
-                for value in std::iter::once(Value::Text("some".into())).chain(nothing) {
+                for value in std::iter::once(sample(column.kind)).chain(nothing) {
                     for descending in [false, true] {
-                        let mut place = vec![value.clone()];
-                        place.resize(1 + key, Value::Text("x".into()));
+                        let place = [std::slice::from_ref(&value), &key[..]].concat();
                         let query = Query::<M> {
                             partition,
                             sort: Sort { column: Some(column.name), descending, row: PhantomData },
                             after: Some(Cursor { list: String::new(), place }),
                             ..Query::everywhere()
                         };
-                        let steps = self.steps(&query);
-                        let told = format!("{} by {} after {value:?}: {steps:?}", M::NAME, column.name);
-                        assert!((1..=2).contains(&steps.len()), "{told}");
-                        for step in &steps {
-                            let narrowed =
-                                step.split_once('(').is_some_and(|(_, to)| to.contains(column.name));
-                            // Rows without a value are equal there: the table itself has them in order.
-                            let in_order = column.nullable && step.contains("USING PRIMARY KEY (");
-                            assert!(step.starts_with("SEARCH") && (narrowed || in_order), "{told}");
-                        }
+                        self.check(&query, column);
                     }
                 }
             }
@@ -239,13 +269,24 @@ impl Visitor for Plans<'_> {
     }
 }
 
-#[tokio::test]
-async fn a_sorted_page_is_read_off_an_index_from_its_place_on() {
-    let stage = projected().await;
-    let explain = |conn: &Connection| {
-        let mut plans = Plans { conn, explained: 0 };
+async fn a_sorted_page_is_read_off_an_index_from_its_place_on(on: On) {
+    let stage = projected(on).await;
+    let explain = move |session: &dyn Session| {
+        let mut plans = Plans { on, session, explained: 0 };
         visit(&mut plans);
         Ok(plans.explained)
     };
     assert!(stage.reads.read(explain).await.unwrap() > 2 * REGISTRY.len());
+}
+
+on_every_database! {
+    a_sorted_page_is_read_off_an_index_from_its_place_on,
+    no_query_of_one_partition_sees_another,
+    filters_meet_and_sorts_order,
+    pages_meet_end_to_end_in_both_directions,
+    rows_without_a_value_are_paged_over_like_others,
+    the_platform_finds_what_waits_in_every_partition,
+    sums_are_taken_by_group,
+    a_cursor_of_another_list_is_refused,
+    a_page_and_a_load_by_keys_are_one_statement_each,
 }

@@ -7,7 +7,7 @@ use crate::models::REGISTRY;
 use crate::models::places::{Place, Places};
 use crate::models::vendors::Vendors;
 use crate::query::Query;
-use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
+use crate::rehearsal::{Damage, Meddled, On, Stage, model, on_every_database};
 use crate::{Difference, digest, replay_digest};
 use cityos_domain::ids::PlaceId;
 use cityos_domain::log::Envelope;
@@ -17,15 +17,16 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 async fn broken(_: Page) -> Result<Page, StoreError> {
     Err(StoreError::Busy)
 }
 
-#[tokio::test]
-async fn a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_and_ends_with_the_same_rows()
-{
-    let mut stage = Stage::set().await;
+async fn a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_and_ends_with_the_same_rows(
+    on: On,
+) {
+    let mut stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let grown = stage.digests().await;
     for (model, (_, grown)) in REGISTRY.iter().zip(grown) {
@@ -35,7 +36,7 @@ async fn a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_
             let broken = rebuild(&log, &stage.reads, *model, 20, |_| {}).await;
             assert!(matches!(broken, Err(RepairError::Project(ProjectError::Log(_)))), "{broken:?}");
             assert_eq!(digest(&stage.reads, *model).await.unwrap(), grown, "the live table stays");
-            stage.restart();
+            stage.restart().await;
         }
         let rebuilt = stage.rebuild(*model).await;
         assert!(rebuilt.from >= Position(160), "{} began at {:?}", model.name(), rebuilt.from);
@@ -46,33 +47,26 @@ async fn a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_
     }
 }
 
-#[tokio::test]
-async fn a_rebuild_whose_rows_cannot_be_written_says_so_and_leaves_the_live_table_as_it_is() {
-    let stage = Stage::set().await;
+async fn a_rebuild_whose_rows_cannot_be_written_says_so_and_leaves_the_live_table_as_it_is(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let model = REGISTRY[0];
     let grown = digest(&stage.reads, model).await.unwrap();
-    stage
-        .tamper(
-            model,
-            "CREATE TRIGGER refuse BEFORE UPDATE ON builds WHEN NEW.build = 2 AND NEW.position > 100
-             BEGIN SELECT RAISE(FAIL, 'not so far'); END",
-        )
-        .await;
+    let condition = "NEW.build = 2 AND NEW.position > 100";
+    stage.meddle(on.refuse("UPDATE", "builds", condition, "not so far")).await;
     let failed = rebuild(&*stage.store, &stage.reads, model, 20, |_| {}).await;
     assert!(matches!(failed, Err(RepairError::Reads(_))), "{failed:?}");
-    assert_eq!(failed.unwrap_err().to_string(), "the read database failed");
+    assert!(failed.unwrap_err().to_string().contains("not so far"));
     assert_eq!(digest(&stage.reads, model).await.unwrap(), grown);
-    stage.tamper(model, "DROP TRIGGER refuse").await;
+    stage.meddle(on.admit("builds")).await;
     let rebuilt = stage.rebuild(model).await;
     assert_eq!(rebuilt.from, Position(100));
     assert!(rebuilt.compared.unwrap().is_identical());
 }
 
-#[tokio::test]
-async fn a_rebuild_meets_a_live_table_that_moves_on_and_compares_the_two_at_the_same_position() {
+async fn a_rebuild_meets_a_live_table_that_moves_on_and_compares_the_two_at_the_same_position(on: On) {
     for model in REGISTRY {
-        let stage = Stage::empty();
+        let stage = Stage::empty(on).await;
         let count = stage.history.events().len();
         let half = count / 2;
         stage.history.write(&*stage.store, 0, half).await;
@@ -95,9 +89,8 @@ async fn a_rebuild_meets_a_live_table_that_moves_on_and_compares_the_two_at_the_
     }
 }
 
-#[tokio::test]
-async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on_from_there() {
-    let stage = Stage::set().await;
+async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on_from_there(on: On) {
+    let stage = Stage::set(on).await;
     let projector = stage.projector().await;
     for model in REGISTRY {
         let rebuilt = stage.rebuild(*model).await;
@@ -112,9 +105,8 @@ async fn a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on
     assert!(written < 5 * REGISTRY.len() as u64, "{written} statements for nothing to do");
 }
 
-#[tokio::test]
-async fn a_rebuild_that_goes_on_beyond_a_live_table_that_is_behind_says_where_that_stands() {
-    let stage = Stage::empty();
+async fn a_rebuild_that_goes_on_beyond_a_live_table_that_is_behind_says_where_that_stands(on: On) {
+    let stage = Stage::empty(on).await;
     let count = stage.history.events().len();
     stage.history.write(&*stage.store, 0, 50).await;
     stage.projector().await.catch_up().await.unwrap();
@@ -126,11 +118,10 @@ async fn a_rebuild_that_goes_on_beyond_a_live_table_that_is_behind_says_where_th
     assert_eq!(rebuilt.compared, Err(Uncompared::Behind(Position(50))));
 }
 
-#[tokio::test]
-async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_first() {
-    let stage = Stage::set().await;
+async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_first(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
-    let (model, there) = (REGISTRY[0], stage.reopened());
+    let (model, there) = (REGISTRY[0], stage.reopened().await);
     let asked = AtomicUsize::new(0);
     let log = Meddled::after(1, &stage.store, async |page| {
         for reads in [&stage.reads, &there] {
@@ -152,17 +143,18 @@ async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_firs
     assert!(stage.rebuild(model).await.compared.unwrap().is_identical(), "and then it is anyone's");
 }
 
-#[tokio::test]
-async fn rows_that_are_not_as_the_log_has_them_are_told_and_gone_after_the_rebuild() {
-    let stage = Stage::set().await;
+async fn rows_that_are_not_as_the_log_has_them_are_told_and_gone_after_the_rebuild(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let model = REGISTRY[0];
     let good = digest(&stage.reads, model).await.unwrap();
-    let lost = stage.tamper(model, "DELETE FROM TABLE WHERE id = (SELECT min(id) FROM TABLE)").await;
+    let lost =
+        stage.tamper(model, "DELETE FROM TABLE WHERE id = (SELECT id FROM TABLE ORDER BY id LIMIT 1)").await;
     let edited = stage.tamper(model, "UPDATE TABLE SET children = children + 1").await;
-    stage
-        .tamper(model, "UPDATE TABLE SET id = x'00000000000000000000000000000001' WHERE id = (SELECT max(id) FROM TABLE)")
-        .await;
+    let first = on.id(Uuid::from_u128(1));
+    let move_last =
+        format!("UPDATE TABLE SET id = {first} WHERE id = (SELECT id FROM TABLE ORDER BY id DESC LIMIT 1)");
+    stage.tamper(model, &move_last).await;
     assert_eq!(lost as u64 + edited as u64, good.rows);
     let head = stage.store.head().await.unwrap();
     let rebuilt = stage.rebuild(model).await;
@@ -176,11 +168,10 @@ async fn rows_that_are_not_as_the_log_has_them_are_told_and_gone_after_the_rebui
     assert_eq!(stage.store.head().await.unwrap(), head, "a rebuild writes no events");
 }
 
-#[tokio::test]
-async fn values_that_nobody_can_read_are_mended() {
-    let stage = Stage::set().await;
+async fn values_that_nobody_can_read_are_mended(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
-    for Damage { model: name, sql, .. } in DAMAGES {
+    for Damage { model: name, sql, .. } in on.damages() {
         let good = digest(&stage.reads, model(name)).await.unwrap();
         let damaged = stage.tamper(model(name), sql).await as u64;
         assert_eq!(stage.rebuild(model(name)).await.compared.unwrap().changed, damaged);
@@ -188,27 +179,41 @@ async fn values_that_nobody_can_read_are_mended() {
     }
 }
 
-#[tokio::test]
-async fn a_live_table_that_is_gone_is_built_anew_without_a_comparison() {
-    let stage = Stage::set().await;
+async fn a_live_table_that_is_gone_is_built_anew_without_a_comparison(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let model = REGISTRY[0];
     let good = digest(&stage.reads, model).await.unwrap();
-    stage.tamper(model, "drop table TABLE").await;
+    let table = stage.table(model).await;
+    stage
+        .meddle(match on {
+            On::Sqlite => format!("DROP TABLE \"{table}\""),
+            On::Postgres => format!("DROP TABLE \"{table}\" CASCADE"),
+        })
+        .await;
     let rebuilt = stage.rebuild(model).await;
     assert!(matches!(rebuilt.compared, Err(Uncompared::Unreadable(_))), "{rebuilt:?}");
     assert_eq!(digest(&stage.reads, model).await.unwrap(), good);
 }
 
-#[test]
-fn a_rebuild_asks_the_runtime_for_one_thread_that_blocks_however_many_fold() {
-    let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+fn a_rebuild_asks_the_runtime_for_one_thread_that_blocks_however_many_fold(on: On) {
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
-        let stage = Stage::set().await;
+        let stage = Stage::set(on).await;
         stage.projector().await.catch_up().await.unwrap();
         let rebuilt = timeout(Duration::from_secs(30), stage.rebuild(REGISTRY[0])).await;
         assert!(rebuilt.expect("it ends").compared.unwrap().is_identical());
     });
+}
+
+#[test]
+fn a_rebuild_of_a_file_asks_for_one_thread() {
+    a_rebuild_asks_the_runtime_for_one_thread_that_blocks_however_many_fold(On::Sqlite);
+}
+
+#[test]
+fn a_rebuild_on_postgres_asks_for_one_thread() {
+    a_rebuild_asks_the_runtime_for_one_thread_that_blocks_however_many_fold(On::Postgres);
 }
 
 /// Places whose versions are more than a column can hold.
@@ -231,9 +236,8 @@ impl ReadModel for Overflowing {
     }
 }
 
-#[tokio::test]
-async fn a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped() {
-    let stage = Stage::set().await;
+async fn a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped(on: On) {
+    let stage = Stage::set(on).await;
     for checkpoint in [20, 100_000] {
         let stopped = rebuild(&*stage.store, &stage.reads, OVERFLOWING, checkpoint, |_| {}).await;
         let stopped = stopped.unwrap_err();
@@ -241,15 +245,14 @@ async fn a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped()
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reader_in_a_tight_loop_sees_the_whole_table_before_and_after_every_switch() {
-    let stage = Stage::set().await;
+async fn a_reader_in_a_tight_loop_sees_the_whole_table_before_and_after_every_switch(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let model = *REGISTRY.iter().find(|model| model.name() == "vendors").unwrap();
     let whole = digest(&stage.reads, model).await.unwrap().rows;
     let (tell, mut told) = watch::channel((0, 0));
     let reader = {
-        let reads = stage.reopened();
+        let reads = stage.reopened().await;
         tokio::spawn(async move {
             let (mut old, mut new) = (0, 0);
             while tell.send((old, new)).is_ok() {
@@ -274,9 +277,8 @@ async fn a_reader_in_a_tight_loop_sees_the_whole_table_before_and_after_every_sw
     reader.await.unwrap();
 }
 
-#[tokio::test]
-async fn the_pure_fold_of_the_log_has_the_digest_of_the_table() {
-    let stage = Stage::set().await;
+async fn the_pure_fold_of_the_log_has_the_digest_of_the_table(on: On) {
+    let stage = Stage::set(on).await;
     let head = stage.projector().await.catch_up().await.unwrap();
     let log = stage.store.read_all(Position::START, u32::MAX).await.unwrap().events;
     for model in REGISTRY {
@@ -284,4 +286,19 @@ async fn the_pure_fold_of_the_log_has_the_digest_of_the_table() {
         assert_eq!(replay_digest(*model, &log, head).unwrap(), live, "{}", model.name());
         assert_ne!(replay_digest(*model, &[], head).unwrap(), live, "{}", model.name());
     }
+}
+
+on_every_database! {
+    a_rebuild_that_is_broken_off_anywhere_goes_on_from_its_last_checkpoint_and_ends_with_the_same_rows,
+    a_rebuild_whose_rows_cannot_be_written_says_so_and_leaves_the_live_table_as_it_is,
+    a_rebuild_meets_a_live_table_that_moves_on_and_compares_the_two_at_the_same_position,
+    a_model_that_has_nothing_yet_is_built_in_bulk_and_the_projector_goes_on_from_there,
+    a_rebuild_that_goes_on_beyond_a_live_table_that_is_behind_says_where_that_stands,
+    the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_first,
+    rows_that_are_not_as_the_log_has_them_are_told_and_gone_after_the_rebuild,
+    values_that_nobody_can_read_are_mended,
+    a_live_table_that_is_gone_is_built_anew_without_a_comparison,
+    a_rebuild_whose_folders_panic_ends_and_says_that_the_work_was_stopped,
+    a_reader_in_a_tight_loop_sees_the_whole_table_before_and_after_every_switch,
+    the_pure_fold_of_the_log_has_the_digest_of_the_table,
 }

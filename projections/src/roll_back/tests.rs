@@ -5,7 +5,7 @@ use crate::history::partition;
 use crate::model::{Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
 use crate::models::vendors::{Vendor, Vendors};
-use crate::rehearsal::{Meddled, Stage};
+use crate::rehearsal::{Meddled, On, Stage, on_every_database};
 use crate::{TableState, digest, frozen, retry_frozen, tables, verify};
 use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
@@ -20,9 +20,8 @@ async fn states(stage: &Stage) -> Vec<(i64, TableState)> {
     tables.into_iter().filter(|table| table.is_of(MODEL)).map(|table| (table.build, table.state)).collect()
 }
 
-#[tokio::test]
-async fn a_table_that_is_behind_comes_to_where_the_live_one_is_before_anybody_reads_it() {
-    let stage = Stage::empty();
+async fn a_table_that_is_behind_comes_to_where_the_live_one_is_before_anybody_reads_it(on: On) {
+    let stage = Stage::empty(on).await;
     let count = stage.history.events().len();
     stage.history.write(&*stage.store, 0, count / 2).await;
     let projector = stage.projector().await.with_pages_of(20);
@@ -47,9 +46,8 @@ async fn a_table_that_is_behind_comes_to_where_the_live_one_is_before_anybody_re
     assert_eq!(states(&stage).await, [(1, Old), (2, Rejected), (3, Live)]);
 }
 
-#[tokio::test]
-async fn a_live_table_that_moves_on_meanwhile_is_followed() {
-    let stage = Stage::empty();
+async fn a_live_table_that_moves_on_meanwhile_is_followed(on: On) {
+    let stage = Stage::empty(on).await;
     let count = stage.history.events().len();
     stage.history.write(&*stage.store, 0, count / 2).await;
     let projector = stage.projector().await;
@@ -68,9 +66,8 @@ async fn a_live_table_that_moves_on_meanwhile_is_followed() {
     assert!(verify(&*stage.store, &stage.reads, MODEL, |_| {}).await.unwrap().is_sound());
 }
 
-#[tokio::test]
-async fn a_table_that_was_turned_away_from_is_never_gone_back_to() {
-    let stage = Stage::set().await;
+async fn a_table_that_was_turned_away_from_is_never_gone_back_to(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     stage.rebuild(MODEL).await;
     assert_eq!(roll_back(&*stage.store, &stage.reads, MODEL).await.unwrap().to, 1);
@@ -104,9 +101,8 @@ impl ReadModel for Choking {
     }
 }
 
-#[tokio::test]
-async fn an_event_that_does_not_fit_the_table_before_freezes_its_row_and_does_not_bar_the_way() {
-    let stage = Stage::empty();
+async fn an_event_that_does_not_fit_the_table_before_freezes_its_row_and_does_not_bar_the_way(on: On) {
+    let stage = Stage::empty(on).await;
     let events = stage.history.events();
     let first = events.iter().position(|event| matches!(event.event, Event::Vendor(_))).unwrap();
     stage.history.write(&*stage.store, 0, first).await;
@@ -125,4 +121,11 @@ async fn an_event_that_does_not_fit_the_table_before_freezes_its_row_and_does_no
     CHOKES.store(false, Ordering::Relaxed);
     retry_frozen(&*stage.store, &stage.reads, CHOKING[0]).await.unwrap();
     assert_eq!(digest(&stage.reads, CHOKING[0]).await.unwrap(), good);
+}
+
+on_every_database! {
+    a_table_that_is_behind_comes_to_where_the_live_one_is_before_anybody_reads_it,
+    a_live_table_that_moves_on_meanwhile_is_followed,
+    a_table_that_was_turned_away_from_is_never_gone_back_to,
+    an_event_that_does_not_fit_the_table_before_freezes_its_row_and_does_not_bar_the_way,
 }

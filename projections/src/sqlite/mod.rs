@@ -1,86 +1,98 @@
-//! Everything that is SQLite's own: how values are stored and how statements are spelled. The rest of the
-//! crate knows only models, keys, rows and questions.
+//! The read models in a SQLite file: how values are stored, how statements are spelled, and a connection to it.
 
-mod frozen;
-mod rows;
-mod scratch;
-mod select;
-mod switching;
-mod tables;
+mod claim;
+mod dialect;
+mod file;
 
-pub(crate) use frozen::{freeze, frozen, frozen_among, frozen_count, frozen_first, frozen_live, thaw};
-pub(crate) use rows::{delete, load, rows_of, scan, scan_both, upsert};
-pub(crate) use scratch::{Scratch, Snapshot, open_scratch, open_snapshot, write_changes};
-#[cfg(test)]
-pub(crate) use select::statement;
-pub(crate) use select::{count, select, sums};
-pub(crate) use switching::{build_before, drop_build, drop_table, next_build, reject, size, switch, tables};
-pub(crate) use tables::{
-    Build, Place, advance, belong_to, build, indexes, live_build, live_build_if_any, may_belong_to, places,
-    prepare,
-};
+pub(crate) use claim::Claim;
+pub(crate) use file::File;
 
 use crate::reads::ReadError;
-use crate::row::{ColumnSpec, Type, Unreadable, Value};
+use crate::row::{Type, Unreadable, Value};
+use crate::session::{Dialect, Found, Parameter, Rows, Session};
 use chrono::{DateTime, NaiveDate};
-use cityos_eventstore::database::sqlite::{self, Schema};
-use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use cityos_eventstore::database::sqlite::failure;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ToSql};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
 use uuid::Uuid;
 
-/// How long a connection waits for another process to finish its write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+impl Session for Connection {
+    fn dialect(&self) -> &'static dyn Dialect {
+        File::DIALECT
+    }
 
-/// How many prepared statements a connection keeps.
-const STATEMENTS_KEPT: usize = 256;
+    fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, ReadError> {
+        Ok(self.prepare_cached(sql)?.execute(params_from_iter(parameters))? as u64)
+    }
 
-const SCHEMA: Schema =
-    Schema { application: i32::from_be_bytes(*b"cRea"), version: 1, sql: tables::BOOKKEEPING };
+    fn query(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        each: &mut dyn FnMut(&dyn Found) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut statement = self.prepare_cached(sql)?;
+        let mut rows = statement.query(params_from_iter(parameters))?;
+        while let Some(row) = rows.next()? {
+            each(row)?;
+        }
+        Ok(())
+    }
 
-/// How much of the tables the writer keeps in memory, in KiB: rows lie in the order of keys that are not in the log's.
-const WRITER_CACHE_KIB: i32 = 131_072;
+    fn scan(
+        &self,
+        sql: &str,
+        look: &mut dyn FnMut(&mut dyn Rows) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut statement = self.prepare(sql)?;
+        look(&mut statement.query([])?)
+    }
 
-pub(crate) fn open_writer(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
-    let mut conn = sqlite::open(path, &SCHEMA)?;
-    configure(&mut conn, statements)?;
-    // What the last commits wrote can be made from the log again.
-    conn.pragma_update(None, "synchronous", "NORMAL")?;
-    conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    conn.execute_batch(tables::LATER)?;
-    Ok(conn)
+    fn batch(&self, sql: &str) -> Result<(), ReadError> {
+        Ok(self.execute_batch(sql)?)
+    }
+
+    fn attempt(&self, work: &mut dyn FnMut() -> Result<(), ReadError>) -> Result<(), ReadError> {
+        // A statement that fails has done nothing, and the transaction goes on.
+        work()
+    }
 }
 
-pub(crate) fn open_reader(path: &Path, statements: &Arc<AtomicU64>) -> Result<Connection, ReadError> {
-    let mut conn = sqlite::open_reader(path)?;
-    configure(&mut conn, statements)?;
-    Ok(conn)
+impl Rows for rusqlite::Rows<'_> {
+    fn next(&mut self) -> Result<Option<&dyn Found>, ReadError> {
+        Ok(rusqlite::Rows::next(self)?.map(|row| row as &dyn Found))
+    }
 }
 
-fn configure(conn: &mut Connection, statements: &Arc<AtomicU64>) -> Result<(), ReadError> {
-    conn.busy_timeout(BUSY_TIMEOUT)?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    let statements = statements.clone();
-    let count = move |_: TraceEvent<'_>| {
-        statements.fetch_add(1, Ordering::Relaxed);
-    };
-    conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(count))?;
-    Ok(())
+impl Found for rusqlite::Row<'_> {
+    fn value(&self, at: usize, kind: Type) -> Result<Value, Unreadable> {
+        value(kind, self.get_ref(at).expect("the statement asks for this column"))
+    }
 }
 
-/// Whether the database took offence at a row rather than failed altogether: the transaction goes on.
-pub(crate) fn is_refusal(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-    matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+        match error.sqlite_error_code() {
+            Some(ConstraintViolation | TooBig | TypeMismatch) => ReadError::Refused(error.to_string()),
+            _ => ReadError::Database(failure(error)),
+        }
+    }
 }
 
-impl ToSql for Value {
+impl ToSql for Parameter<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
+        let value = match self {
+            Parameter::One(value) => value,
+            Parameter::Many(_, values) => {
+                // Only texts come many at a time; no row is equal to one that is not there.
+                let there = values.iter().filter(|value| ***value != Value::Null);
+                let texts: Vec<_> = there.map(ToString::to_string).collect();
+                let json = serde_json::to_string(&texts).expect("texts are JSON");
+                return Ok(ToSqlOutput::Owned(json.into()));
+            }
+        };
+        Ok(match &**value {
             Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
             Value::Bool(yes) => ToSqlOutput::Borrowed(ValueRef::Integer((*yes).into())),
             Value::Integer(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
@@ -93,14 +105,6 @@ impl ToSql for Value {
 }
 
 const DATE: &str = "%Y-%m-%d";
-
-fn storage(kind: Type) -> &'static str {
-    match kind {
-        Type::Bool | Type::Integer | Type::Instant => "INTEGER",
-        Type::Text | Type::Date | Type::Json => "TEXT",
-        Type::Uuid => "BLOB",
-    }
-}
 
 fn value(kind: Type, stored: ValueRef<'_>) -> Result<Value, Unreadable> {
     let read = match (kind, stored) {
@@ -132,71 +136,4 @@ fn shown(stored: ValueRef<'_>) -> String {
         ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
-}
-
-/// The values of `columns`, which stand in the row from `first` on.
-fn values<'c>(
-    row: &rusqlite::Row<'_>,
-    first: usize,
-    columns: impl IntoIterator<Item = &'c ColumnSpec>,
-) -> Result<Vec<Value>, ReadError> {
-    let read = |(at, column): (usize, &ColumnSpec)| Ok(value(column.kind, row.get_ref(first + at)?)?);
-    columns.into_iter().enumerate().map(read).collect()
-}
-
-/// A row to look at: a value that cannot be read is a text that says so.
-struct Seen {
-    values: Vec<Value>,
-    /// How many of the first values could be read.
-    readable: usize,
-}
-
-impl Seen {
-    fn of<'c>(
-        row: &rusqlite::Row<'_>,
-        columns: impl IntoIterator<Item = &'c ColumnSpec>,
-    ) -> Result<Self, ReadError> {
-        let (mut values, mut readable) = (Vec::new(), None);
-        for (at, column) in columns.into_iter().enumerate() {
-            values.push(value(column.kind, row.get_ref(at)?).unwrap_or_else(
-                |Unreadable { value, .. }| {
-                    readable.get_or_insert(at);
-                    Value::Text(format!("unreadable: {value}"))
-                },
-            ));
-        }
-        let readable = readable.unwrap_or(values.len());
-        Ok(Seen { values, readable })
-    }
-}
-
-/// The partition, as the first column of every table.
-const PARTITION: ColumnSpec =
-    ColumnSpec { name: "partition", kind: Type::Uuid, nullable: false, role: crate::row::Role::Key };
-
-fn quoted<'c>(columns: impl IntoIterator<Item = &'c ColumnSpec>) -> String {
-    let names: Vec<_> = columns.into_iter().map(|column| format!("\"{}\"", column.name)).collect();
-    names.join(", ")
-}
-
-/// `count` groups of `width` parameters: `(?,?),(?,?)`.
-fn placeholders(count: usize, width: usize) -> String {
-    let group = format!("({})", vec!["?"; width].join(","));
-    vec![group; count].join(",")
-}
-
-/// The most rows one statement writes.
-const BATCH_ROWS_MAX: usize = 64;
-
-/// Cuts `items` into batches whose sizes are powers of two, so that few different statements are prepared.
-fn batches<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        if items.is_empty() {
-            return None;
-        }
-        let size = BATCH_ROWS_MAX.min(1 << items.len().ilog2());
-        let (batch, rest) = items.split_at(size);
-        items = rest;
-        Some(batch)
-    })
 }

@@ -2,19 +2,18 @@
 
 use super::*;
 use crate::models::REGISTRY;
-use crate::rehearsal::{DAMAGES, Damage, Meddled, Stage, model};
+use crate::rehearsal::{Damage, Meddled, On, Stage, model, on_every_database};
 use crate::row::Value;
 use crate::{ChangedColumn, Difference, digest, drop_table, tables};
-use cityos_eventstore::store::EventStore;
+use cityos_eventstore::store::{EventStore, StoreError};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 async fn verified(stage: &Stage, model: &'static dyn AnyModel) -> Verified {
     verify(&*stage.store, &stage.reads, model, |_| {}).await.unwrap()
 }
 
-#[tokio::test]
-async fn every_table_that_was_grown_is_identical_and_nothing_is_left_behind() {
-    let stage = Stage::set().await;
+async fn every_table_that_was_grown_is_identical_and_nothing_is_left_behind(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.with_pages_of(7).catch_up().await.unwrap();
     let (schema, written) = (stage.schema().await, stage.reads.statements_written());
     for model in REGISTRY {
@@ -27,15 +26,14 @@ async fn every_table_that_was_grown_is_identical_and_nothing_is_left_behind() {
     assert_eq!(stage.reads.statements_written(), written, "it only looks");
 }
 
-#[tokio::test]
-async fn rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs() {
-    let stage = Stage::set().await;
+async fn rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let vendors = model("vendors");
     stage
         .tamper(
             vendors,
-            "UPDATE TABLE SET evidence = 77, reason = NULL WHERE id = (SELECT min(id) FROM TABLE)",
+            "UPDATE TABLE SET evidence = 77, reason = NULL WHERE id = (SELECT id FROM TABLE ORDER BY id LIMIT 1)",
         )
         .await;
     let found = verified(&stage, vendors).await;
@@ -55,43 +53,49 @@ async fn rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs() 
     assert!(matches!(compared.differences[0], Difference::Missing { .. }));
 }
 
-#[tokio::test]
-async fn a_value_that_nobody_can_read_is_told_with_its_key_and_its_column() {
-    let stage = Stage::set().await;
+async fn a_value_that_nobody_can_read_is_told_with_its_key_and_its_column(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
-    for Damage { model: name, column, sql, shows } in DAMAGES {
+    for Damage { model: name, column, sql, shows } in on.damages() {
         let damaged = stage.tamper(model(name), sql).await as u64;
         let compared = verified(&stage, model(name)).await.compared;
         assert_eq!((compared.missing, compared.extra, compared.changed), (0, 0, damaged), "{name}");
         let Difference::Changed { columns, .. } = &compared.differences[0] else { panic!("{compared:?}") };
         let [changed] = &columns[..] else { panic!("{columns:?}") };
-        assert_eq!((changed.name, changed.table.to_string()), (column, format!("unreadable: {shows}")));
+        assert_eq!((changed.name, changed.table.to_string()), (*column, format!("unreadable: {shows}")));
     }
 }
 
 #[tokio::test]
 async fn of_a_key_that_nobody_can_read_the_row_is_missing_and_one_too_many_is_there() {
-    let stage = Stage::set().await;
+    let stage = Stage::set(On::Sqlite).await;
     stage.projector().await.catch_up().await.unwrap();
     for cut in ["x'00'", "x'ff'"] {
         let cut = format!("UPDATE TABLE SET id = {cut} WHERE id = (SELECT min(id) FROM TABLE)");
-        let cut = stage.tamper(model("vendors"), cut.leak()).await as u64;
+        let cut = stage.tamper(model("vendors"), &cut).await as u64;
         let compared = verified(&stage, model("vendors")).await.compared;
         assert_eq!((compared.missing, compared.extra, compared.changed), (cut, cut, 0), "{compared:?}");
         stage.rebuild(model("vendors")).await;
     }
 }
 
-#[tokio::test]
-async fn a_switch_and_a_drop_meanwhile_are_not_held_up_and_disturb_nothing() {
-    let stage = Stage::set().await;
+async fn a_switch_and_a_drop_meanwhile_are_not_held_up_and_disturb_nothing(on: On) {
+    let stage = Stage::set(on).await;
     stage.projector().await.catch_up().await.unwrap();
     let switched = AtomicBool::new(false);
     let log = Meddled::after(1, &stage.store, async |page| {
         if !switched.swap(true, Ordering::SeqCst) {
             stage.rebuild(REGISTRY[0]).await;
             let old = tables(&stage.reads).await.unwrap().into_iter().find(|table| table.is_of(REGISTRY[0]));
-            drop_table(&stage.reads, REGISTRY, old.unwrap()).await.unwrap();
+            let dropped = drop_table(&stage.reads, REGISTRY, old.unwrap()).await;
+            match on {
+                On::Sqlite => dropped.unwrap(),
+                On::Postgres => {
+                    // It is being looked at.
+                    let busy = RepairError::Reads(ReadError::Database(StoreError::Busy));
+                    assert_eq!(dropped.unwrap_err().to_string(), busy.to_string());
+                }
+            }
         }
         Ok(page)
     });
@@ -99,10 +103,9 @@ async fn a_switch_and_a_drop_meanwhile_are_not_held_up_and_disturb_nothing() {
     assert!(found.is_sound() && switched.load(Ordering::SeqCst), "{found:?}");
 }
 
-#[tokio::test]
-async fn a_table_that_moves_on_meanwhile_is_compared_as_it_was_at_one_moment() {
+async fn a_table_that_moves_on_meanwhile_is_compared_as_it_was_at_one_moment(on: On) {
     for model in REGISTRY {
-        let stage = Stage::empty();
+        let stage = Stage::empty(on).await;
         let count = stage.history.events().len();
         stage.history.write(&*stage.store, 0, count / 2).await;
         let projector = stage.projector().await;
@@ -121,4 +124,12 @@ async fn a_table_that_moves_on_meanwhile_is_compared_as_it_was_at_one_moment() {
         assert!(moved.load(Ordering::SeqCst));
         assert_eq!(stage.store.head().await.unwrap(), Position(count as u64));
     }
+}
+
+on_every_database! {
+    every_table_that_was_grown_is_identical_and_nothing_is_left_behind,
+    rows_that_were_edited_put_in_or_taken_out_are_told_with_what_differs,
+    a_value_that_nobody_can_read_is_told_with_its_key_and_its_column,
+    a_switch_and_a_drop_meanwhile_are_not_held_up_and_disturb_nothing,
+    a_table_that_moves_on_meanwhile_is_compared_as_it_was_at_one_moment,
 }

@@ -113,6 +113,14 @@ impl Server {
         Server { limits, ..self.clone() }
     }
 
+    /// The same, with one of the server's settings as it is to be in every session.
+    pub fn with_setting(&self, name: &str, value: &str) -> Self {
+        let mut server = self.clone();
+        let others = server.config.get_options().unwrap_or_default();
+        server.config.options(format!("{others} -c {name}={value}"));
+        server
+    }
+
     /// A connection that acts under `role`, or as the user of the URL where there is none. It lives as long as the client.
     pub async fn connect(&self, role: Option<Role>) -> Result<Client, StoreError> {
         let (client, connection) = self.open(role).await?;

@@ -29,6 +29,11 @@ impl Server {
     /// Brings the schema to the version this program knows, where the login may act as the owner; otherwise it must be there
     /// already. May be repeated, and done by several processes at once.
     pub async fn prepare(&self, schema: &Schema) -> Result<(), StoreError> {
+        self.prepare_as(Role::Owner, schema).await
+    }
+
+    /// The same with another role as the schema's owner.
+    pub async fn prepare_as(&self, owner: Role, schema: &Schema) -> Result<(), StoreError> {
         let mut client = self.prepare_roles().await?;
         let server: i32 = client
             .query_one("SELECT current_setting('server_version_num')::int", &[])
@@ -39,7 +44,7 @@ impl Server {
             let why = format!("the server is PostgreSQL {}; 15 is the oldest that will do", server / 10_000);
             return Err(StoreError::Database(Cause::new(why)));
         }
-        let owner = Role::Owner.name();
+        let owner = owner.name();
         let is_owner: bool = client
             .query_one("SELECT pg_has_role(current_user, $1, 'MEMBER')", &[&owner])
             .await

@@ -1,0 +1,357 @@
+//! What only a server has: roles that see one tenant, types that refuse, others who cut connections, and readers beside
+//! every switch.
+
+use crate::history;
+use crate::model::{AnyModel, Erased, Keys, ReadModel, Unfit};
+use crate::models::REGISTRY;
+use crate::models::vendors::{Vendor, Vendors};
+use crate::query::{Query, by_keys};
+use crate::reads::ReadStore;
+use crate::rehearsal::{On, Place, Stage, model};
+use crate::row::{Row, table};
+use crate::{Projector, digest, frozen, frozen_among, roll_back, verify};
+use cityos_domain::event::Event;
+use cityos_domain::ids::VendorId;
+use cityos_domain::log::{Envelope, Partition, Position};
+use cityos_eventstore::database::postgres::private_server::PrivateServer;
+use cityos_eventstore::database::postgres::{Role, Server};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+
+fn tenants() -> [Partition; 2] {
+    ["bazaar", "souk"].map(history::partition)
+}
+
+async fn projected() -> Stage {
+    let stage = Stage::set(On::Postgres).await;
+    stage.projector().await.catch_up().await.unwrap();
+    stage
+}
+
+fn server(stage: &Stage) -> Server {
+    let Place::Server(server) = &stage.place else { panic!("it plays on a server") };
+    server.with_setting("search_path", "reads")
+}
+
+#[tokio::test]
+async fn whoever_skips_the_applications_check_sees_one_tenant_and_without_one_nothing() {
+    let stage = projected().await;
+    let api = server(&stage).connect(Some(Role::Api)).await.unwrap();
+    for model in REGISTRY {
+        let table = stage.table(*model).await;
+        let view = format!("{}_{}", model.name(), model.fingerprint());
+        for name in [&table, &view] {
+            let count = async |tenant: Option<Partition>| {
+                let set =
+                    tenant.map_or(String::new(), |own| format!("SET LOCAL cityos.tenant = '{}'", own.id()));
+                api.batch_execute(&format!("BEGIN; {set}")).await.unwrap();
+                let partitions = format!("SELECT DISTINCT partition FROM \"{name}\"");
+                let found = api.query(&partitions, &[]).await.unwrap();
+                api.batch_execute("COMMIT").await.unwrap();
+                found.iter().map(|row| Partition::from_id(row.get(0))).collect::<Vec<_>>()
+            };
+            assert_eq!(count(None).await, [], "{name}, before anybody has set one");
+            for own in tenants().into_iter().chain([Partition::Platform]) {
+                let seen = count(Some(own)).await;
+                let rows = digest_of(&stage, *model, own).await;
+                assert_eq!(seen, vec![own; usize::from(rows > 0)], "{name}");
+            }
+            assert_eq!(count(None).await, [], "{name}, after somebody has");
+        }
+        for forbidden in [
+            format!("DELETE FROM \"{table}\""),
+            format!("UPDATE \"{table}\" SET partition = partition"),
+            format!("INSERT INTO \"{table}\" SELECT * FROM \"{table}\""),
+            format!("ALTER TABLE \"{table}\" DISABLE ROW LEVEL SECURITY"),
+            format!("DROP VIEW \"{view}\""),
+            "SELECT * FROM builds".into(),
+        ] {
+            let refused = api.batch_execute(&forbidden).await.unwrap_err();
+            assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{forbidden}");
+        }
+    }
+}
+
+/// How many rows of a partition the owner sees.
+async fn digest_of(stage: &Stage, model: &'static dyn AnyModel, own: Partition) -> i64 {
+    let owner = server(stage).connect(Some(Role::Projector)).await.unwrap();
+    let count = format!("SELECT count(*) FROM \"{}\" WHERE partition = $1", stage.table(model).await);
+    owner.query_one(&count, &[&own.id()]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn analysts_read_all_tenants_and_change_nothing() {
+    let stage = projected().await;
+    let analyst = server(&stage).connect(Some(Role::Analyst)).await.unwrap();
+    for model in REGISTRY {
+        let view = format!("{}_{}", model.name(), model.fingerprint());
+        let rows = analyst.query_one(&format!("SELECT count(*) FROM \"{view}\""), &[]).await.unwrap();
+        let whole = digest(&stage.reads, *model).await.unwrap().rows;
+        assert_eq!(rows.get::<_, i64>(0) as u64, whole, "{}", model.name());
+        let refused = analyst.batch_execute(&format!("DELETE FROM \"{view}\"")).await.unwrap_err();
+        assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_at_a_table_at_length_holds_a_switch_up_and_is_not_disturbed() {
+    let stage = Arc::new(projected().await);
+    let model = model("vendors");
+    let view = format!("{}_{}", model.name(), model.fingerprint());
+    let analyst = server(&stage).connect(Some(Role::Analyst)).await.unwrap();
+    let count = format!("SELECT count(*) FROM \"{view}\"");
+    analyst.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+    let before: i64 = analyst.query_one(&count, &[]).await.unwrap().get(0);
+    let rebuilding = {
+        let stage = stage.clone();
+        tokio::spawn(async move { stage.rebuild(model).await })
+    };
+    let administrator = server(&stage).connect(None).await.unwrap();
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted)";
+    // One who waits gives up after a while, so that others can read, and comes again.
+    for waiting in [true, false, true] {
+        while administrator.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) != waiting {
+            assert!(!rebuilding.is_finished());
+        }
+    }
+    assert_eq!(analyst.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), before);
+    analyst.batch_execute("COMMIT").await.unwrap();
+    assert!(rebuilding.await.unwrap().compared.unwrap().is_identical());
+}
+
+#[tokio::test]
+async fn every_table_of_the_schema_that_holds_what_is_a_tenants_is_behind_a_policy() {
+    let stage = projected().await;
+    stage.rebuild(model("vendors")).await;
+    let owner = server(&stage).connect(Some(Role::Projector)).await.unwrap();
+    let open =
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'reads'::regnamespace AND relkind = 'r'
+        AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY relname";
+    let open = owner.query(open, &[]).await.unwrap();
+    let open: Vec<String> = open.iter().map(|row| row.get(0)).collect();
+    assert_eq!(open, ["about", "builds", "claims", "live", "rejected", "unfinished"]);
+}
+
+#[tokio::test]
+async fn equal_tables_have_equal_digests_on_every_database() {
+    let here = projected().await;
+    let there = Stage::set(On::Sqlite).await;
+    there.projector().await.with_pages_of(7).catch_up().await.unwrap();
+    assert_eq!(here.digests().await, there.digests().await);
+    for model in REGISTRY {
+        let (here, there) = (here.rebuild(*model).await, there.rebuild(*model).await);
+        assert_eq!(here.compared.unwrap().log, there.compared.unwrap().log, "{}", model.name());
+    }
+    assert_eq!(here.digests().await, there.digests().await);
+}
+
+table! {
+    /// A vendor's name.
+    pub struct Named {
+        key {
+            /// The vendor.
+            id: VendorId,
+        }
+        indexed {
+            /// What it is called.
+            name: String,
+        }
+        plain {}
+    }
+}
+
+/// Vendors of one tenant have names that hold U+0000.
+struct Names;
+
+const NAMES: &[&dyn AnyModel] = &[&Erased::<Names>::new()];
+
+impl ReadModel for Names {
+    const NAME: &'static str = "vendor_names";
+    const VERSION: u32 = 1;
+    type Row = Named;
+
+    fn keys(event: &Envelope) -> Keys<VendorId> {
+        let Event::Vendor(_) = &event.event else { return Keys::None };
+        Keys::One(VendorId(event.stream.id))
+    }
+
+    fn evolve(_: Option<Named>, id: &VendorId, event: &Envelope) -> Result<Option<Named>, Unfit> {
+        let zero = if event.stream.partition == tenants()[0] { "\0" } else { "" };
+        Ok(Some(Named { id: *id, name: format!("na{zero}me") }))
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_a_server_cannot_hold_freezes_its_row_and_no_other() {
+    let [bad, good] = tenants();
+    let on_server = Stage::set(On::Postgres).await;
+    on_server.projector_of(NAMES).await.with_pages_of(50).catch_up().await.unwrap();
+    let frozen = frozen(&on_server.reads, NAMES[0]).await.unwrap();
+    assert!(!frozen.is_empty() && frozen.iter().all(|row| row.error.contains("refused")), "{frozen:?}");
+    let rows = Query::<Names>::everywhere()
+        .sort(Named::id().ascending())
+        .fetch_with_partition(&on_server.reads)
+        .await
+        .unwrap();
+    assert!(rows.len() == frozen.len() && rows.iter().all(|(own, _)| *own == good), "{rows:?}");
+    let keys = || rows.iter().map(|(_, row)| row.key());
+    let stale = frozen_among::<Names>(&on_server.reads, keys().map(|id| (bad, id))).await.unwrap();
+    assert_eq!(stale.len(), frozen.len(), "each tenant's are told to it");
+    let stale = frozen_among::<Names>(&on_server.reads, keys().map(|id| (good, id))).await.unwrap();
+    assert!(stale.is_empty());
+
+    // Who asks for such a text finds nothing, as everywhere where there is none.
+    let such = || Named::name().is("na\0me".into());
+    assert_eq!(Query::<Names>::new(good).filter(such()).count(&on_server.reads).await.unwrap(), 0);
+    let in_file = Stage::set(On::Sqlite).await;
+    in_file.projector_of(NAMES).await.catch_up().await.unwrap();
+    assert_eq!(Query::<Names>::new(good).filter(such()).count(&in_file.reads).await.unwrap(), 0);
+    assert_eq!(
+        Query::<Names>::new(bad).filter(such()).count(&in_file.reads).await.unwrap() as usize,
+        rows.len()
+    );
+}
+
+/// A tenant that reads its vendors in a tight loop, through prepared statements, until nobody looks at its count.
+fn reading(reads: ReadStore, own: Partition, keys: Vec<VendorId>) -> (watch::Receiver<u64>, JoinHandle<()>) {
+    let (tell, told) = watch::channel(0);
+    let reading = tokio::spawn(async move {
+        let mut times = 0;
+        while tell.send(times).is_ok() {
+            let rows = Query::<Vendors>::new(own).fetch_with_partition(&reads).await.unwrap();
+            assert!(rows.iter().all(|(partition, _)| *partition == own), "foreign rows");
+            assert_eq!(rows.len(), keys.len(), "empty or mixed");
+            let marked = rows.iter().filter(|(_, row)| row.evidence == 1_000_000).count();
+            assert!(marked == 0 || marked == keys.len(), "{marked} rows are of another table");
+            assert_eq!(by_keys::<Vendors>(&reads, own, keys.clone()).await.unwrap().len(), keys.len());
+            times += 1;
+        }
+    });
+    (told, reading)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn two_tenants_that_read_while_builds_roll_on_and_back_see_whole_tables_of_their_own() {
+    let stage = projected().await;
+    let model = model("vendors");
+    let good = digest(&stage.reads, model).await.unwrap();
+    let mut readers = Vec::new();
+    for own in tenants() {
+        let vendors = Query::<Vendors>::new(own).fetch(&stage.reads).await.unwrap();
+        let keys: Vec<VendorId> = vendors.iter().map(|row: &Vendor| row.id).collect();
+        assert!(!keys.is_empty());
+        readers.push(reading(stage.reads.clone(), own, keys.clone()));
+        readers.push(reading(stage.reopened().await, own, keys));
+    }
+    for _ in 0..5 {
+        // The first build is marked, the second is not, and the way leads back to the first.
+        stage.tamper(model, "UPDATE TABLE SET evidence = 1000000").await;
+        for turn in 0..2 {
+            for (told, _) in &mut readers {
+                let now = *told.borrow_and_update();
+                told.wait_for(|times| *times > now + 2).await.unwrap();
+            }
+            match turn {
+                0 => assert!(stage.rebuild(model).await.compared.unwrap().changed > 0),
+                _ => assert!(roll_back(&*stage.store, &stage.reads, model).await.is_ok()),
+            }
+        }
+    }
+    for (told, reader) in readers {
+        drop(told);
+        reader.await.unwrap();
+    }
+    stage.rebuild(model).await;
+    assert_eq!(digest(&stage.reads, model).await.unwrap().hash, good.hash);
+}
+
+/// A projector that runs in a process of its own, as far as the database can tell.
+async fn running(stage: &Stage, pages_of: u32) -> (Projector, oneshot::Sender<()>, JoinHandle<()>) {
+    let projector = Projector::new(stage.store.clone(), stage.reopened().await, REGISTRY).await.unwrap();
+    let projector = projector.with_pages_of(pages_of);
+    let (stop, stopped) = oneshot::channel();
+    let run = projector.clone();
+    let run = tokio::spawn(async move { run.run(async move { stopped.await.unwrap_or(()) }).await });
+    (projector, stop, run)
+}
+
+async fn all_is_as_the_log_has_it(stage: &Stage) {
+    for model in REGISTRY {
+        let verified = verify(&*stage.store, &stage.reads, *model, |_| {}).await.unwrap();
+        assert!(verified.is_sound(), "{}: {verified:?}", model.name());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn of_three_projectors_that_race_none_applies_an_event_twice_or_skips_one() {
+    let stage = Stage::empty(On::Postgres).await;
+    let mut projectors = Vec::new();
+    for pages_of in [3, 5, 8] {
+        projectors.push(running(&stage, pages_of).await);
+    }
+    let count = stage.history.events().len();
+    // Time and again they stand at the same place, and more comes.
+    for from in (0..count).step_by(40) {
+        stage.history.write(&*stage.store, from, (from + 40).min(count)).await;
+    }
+    for (projector, stop, run) in projectors {
+        assert!(projector.reached(Position(count as u64), Duration::from_secs(120)).await.unwrap());
+        stop.send(()).unwrap();
+        run.await.unwrap();
+    }
+    all_is_as_the_log_has_it(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_projector_whose_connections_are_cut_again_and_again_goes_on_by_itself() {
+    let stage = Stage::empty(On::Postgres).await;
+    let (projector, stop, run) = running(&stage, 4).await;
+    let head = Position(stage.history.events().len() as u64);
+    stage.history.write(&*stage.store, 0, stage.history.events().len()).await;
+    let administrator = server(&stage).connect(None).await.unwrap();
+    let mut cut = 0;
+    while projector.position() < head {
+        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+        cut += administrator.query_one(others, &[]).await.unwrap().get::<_, i64>(0);
+        let now = projector.position();
+        // As long as it moves it is cut; where it pauses it is waited for.
+        let later = Position(now.0 + 30).min(head);
+        drop(projector.reached(later, Duration::from_secs(30)).await);
+    }
+    assert!(cut > 0);
+    stop.send(()).unwrap();
+    run.await.unwrap();
+    all_is_as_the_log_has_it(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_projector_and_a_question_outlive_a_restart_and_a_crash_of_the_server() {
+    let private = PrivateServer::durable();
+    let stage = Stage::at(Place::Server(Box::new(private.new_city()))).await;
+    let (projector, stop, run) = running(&stage, 4).await;
+    let count = stage.history.events().len();
+    let thirds = [0, count / 3, 2 * count / 3, count];
+    for (nth, part) in thirds.windows(2).enumerate() {
+        stage.history.write(&*stage.store, part[0], part[1]).await;
+        assert!(projector.reached(Position(part[0] as u64 + 20), Duration::from_secs(60)).await.unwrap());
+        if nth == 0 {
+            private.stop()
+        } else {
+            private.crash()
+        }
+        private.go_on();
+        let asked = Query::<Vendors>::everywhere().count(&stage.reads).await;
+        assert!(asked.is_ok(), "{asked:?}");
+    }
+    let end = Position(count as u64);
+    while !projector.reached(end, Duration::from_secs(60)).await.unwrap_or(false) {
+        assert!(projector.position() <= end);
+    }
+    stop.send(()).unwrap();
+    run.await.unwrap();
+    all_is_as_the_log_has_it(&stage).await;
+}
