@@ -5,6 +5,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Source};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,8 @@ pub const FILE_DEFAULT: &str = "cityos.toml";
 
 /// Kubernetes sets such variables for a service called `cityos`, and the tests and the benchmark have some of their
 /// own: these are no settings, and no misspelled ones either.
-const ENV_FOREIGN: [&str; 4] = ["SERVICE_", "PORT", "UPDATE_SCHEMAS", "BENCH_"];
+const ENV_FOREIGN: [&str; 6] =
+    ["SERVICE_", "PORT", "UPDATE_SCHEMAS", "BENCH_", "POSTGRES_PROGRAMS", "PROGRAMS"];
 
 /// The setting that is a name whatever it looks like: a directory may be called `2024`.
 const NAME: &str = "data_dir";
@@ -43,8 +45,24 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Where log, read models and keys are kept.
+    /// Where log, read models and keys are kept, unless `database` says otherwise.
     data_dir: PathBuf = PathBuf::from("data");
+    /// The PostgreSQL database that log and read models are kept in, as a URL such as
+    /// `postgres://city:secret@db.example/city?sslmode=require`; empty: they are files in `data_dir`.
+    database: DatabaseUrl = DatabaseUrl::default();
+    /// The database the keys are kept in, which is never the log's; empty: the one on the same server whose name has `_keys` behind
+    /// the other's.
+    keys_database: DatabaseUrl = DatabaseUrl::default();
+    /// The file with the certificates of those who vouch for the database server; empty: whom the machine trusts.
+    database_ca_file: PathBuf = PathBuf::new();
+    /// Most connections of each pool to the database: one pool for the log, two for the read models, one for the keys.
+    database_connections: usize = 10;
+    /// How many seconds a connection to the database is waited for.
+    database_connect_s: u64 = 5;
+    /// How many seconds one statement may take, its waiting for locks included.
+    database_statement_s: u64 = 30;
+    /// How many seconds what is to be written waits for a database that is gone, before it fails.
+    database_reconnect_s: u64 = 15;
     /// Address and port the server listens on.
     bind: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
     /// How log lines look: `text` or `json`.
@@ -80,6 +98,36 @@ settings! {
     workers: usize = 0;
     /// How many seconds open requests have to finish when the server stops.
     shutdown_grace_s: u64 = 30;
+}
+
+/// Where a database is, or nothing. There may be a password in it: it is not shown.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL, if one was set.
+    pub fn get(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(self.0.as_str())
+    }
+}
+
+impl From<String> for DatabaseUrl {
+    fn from(url: String) -> Self {
+        DatabaseUrl(url)
+    }
+}
+
+impl From<DatabaseUrl> for String {
+    fn from(url: DatabaseUrl) -> Self {
+        if url.0.is_empty() { url.0 } else { "(not shown)".into() }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "\"(not shown)\"" })
+    }
 }
 
 /// How log lines look.
@@ -163,6 +211,17 @@ impl Settings {
             (self.run_wait_ms <= 60_000, "run_wait_ms", "must be at most 60000"),
             (self.at_least_wait_ms <= 60_000, "at_least_wait_ms", "must be at most 60000"),
             (!self.data_dir.as_os_str().is_empty(), "data_dir", "must not be empty"),
+            (is_postgres(&self.database), "database", "must begin with postgres:// or be empty"),
+            (is_postgres(&self.keys_database), "keys_database", "must begin with postgres:// or be empty"),
+            (
+                self.database.get().is_some() || self.keys_database.get().is_none(),
+                "keys_database",
+                "must be empty where `database` is",
+            ),
+            ((2..=1_000).contains(&self.database_connections), "database_connections", "must be 2 to 1000"),
+            ((1..=300).contains(&self.database_connect_s), "database_connect_s", "must be 1 to 300"),
+            ((1..=3_600).contains(&self.database_statement_s), "database_statement_s", "must be 1 to 3600"),
+            (self.database_reconnect_s <= 3_600, "database_reconnect_s", "must be at most 3600"),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
             Some((_, key, rule)) => Err(SettingsError::OutOfRange { key, rule }),
@@ -179,6 +238,10 @@ impl Settings {
     pub fn at_least_wait(&self) -> Duration {
         Duration::from_millis(self.at_least_wait_ms)
     }
+}
+
+fn is_postgres(url: &DatabaseUrl) -> bool {
+    url.get().is_none_or(|url| ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)))
 }
 
 fn explain(errors: figment::Error) -> String {
@@ -252,11 +315,22 @@ mod tests {
             ("checkpoint_every_s", "0"),
             ("development_token_hours", "4294967295"),
             ("data_dir", ""),
+            ("database", "mysql://city:s3cret@host/city"),
+            ("keys_database", "postgres://city:s3cret@host/keys"),
+            ("database_connections", "1"),
         ];
         for (key, value) in unfit {
             let refusal = with_file("", &[(key, value)]).unwrap_err().to_string();
-            assert!(refusal.contains(key), "{refusal}");
+            assert!(refusal.contains(key) && !refusal.contains("s3cret"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        let settings = with_file("database = 'postgres://city:s3cret@host/city'", &[]).unwrap();
+        assert_eq!(settings.database.get(), Some("postgres://city:s3cret@host/city"));
+        let shown = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
+        assert!(!shown.contains("s3cret") && shown.contains("not shown"), "{shown}");
     }
 
     #[test]

@@ -15,20 +15,12 @@ use uuid::Uuid;
 /// How many rows are decoded at a time, off the thread that receives them.
 const ROWS_DECODED_AT_ONCE: usize = 512;
 
-macro_rules! events {
-    ($rest:literal) => {
-        concat!(
-            "SELECT position, partition, kind, id, version, event_id, type, schema_version, at, recorded_at, body, meta \
-             FROM log.events ",
-            $rest
-        )
-    };
-}
+const LOG_AFTER: &str = "SELECT position, version, event_id, type, schema_version, at, recorded_at, body, meta, partition, kind, \
+     id FROM log.events WHERE position > $1 ORDER BY position LIMIT $2";
 
-const LOG_AFTER: &str = events!("WHERE position > $1 ORDER BY position LIMIT $2");
-
-const STREAM_AFTER: &str =
-    events!("WHERE partition = $1 AND kind = $2 AND id = $3 AND version > $4 ORDER BY version LIMIT $5");
+/// Whose stream it is the asker knows.
+const STREAM_AFTER: &str = "SELECT position, version, event_id, type, schema_version, at, recorded_at, body, meta FROM log.events \
+     WHERE partition = $1 AND kind = $2 AND id = $3 AND version > $4 ORDER BY version LIMIT $5";
 
 /// The log after a position, each event as `read` gives it. Ends with the event by which they come to [`PAGE_BYTES_MAX`].
 pub async fn log<T: Send + 'static>(
@@ -38,7 +30,7 @@ pub async fn log<T: Send + 'static>(
     read: fn(Stored<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let rows = query(client, LOG_AFTER, &[&integer(after.0), &i64::from(limit)]).await?;
-    events(rows, PAGE_BYTES_MAX, read).await
+    events(rows, None, PAGE_BYTES_MAX, read).await
 }
 
 /// One stream after a version.
@@ -51,7 +43,7 @@ pub async fn stream(
     let StreamId { partition, kind, id } = stream;
     let (after, limit) = (integer(after.0), i64::from(limit));
     let rows = query(client, STREAM_AFTER, &[&partition.id(), &kind.name(), &id, &after, &limit]).await?;
-    events(rows, usize::MAX, |stored| stored.decode()).await
+    events(rows, Some(stream), usize::MAX, |stored| stored.decode()).await
 }
 
 async fn query(client: &Pooled, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<RowStream, StoreError> {
@@ -61,6 +53,7 @@ async fn query(client: &Pooled, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Re
 
 async fn events<T: Send + 'static>(
     rows: RowStream,
+    stream: Option<StreamId>,
     bytes_max: usize,
     read: fn(Stored<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
@@ -73,14 +66,14 @@ async fn events<T: Send + 'static>(
         waiting.push(row);
         if waiting.len() == ROWS_DECODED_AT_ONCE {
             let rows = std::mem::take(&mut waiting);
-            decoding.push(spawn_blocking(move || decode(rows, read)));
+            decoding.push(spawn_blocking(move || decode(rows, stream, read)));
         }
     }
     let mut events = Vec::new();
     for part in decoding {
         events.extend(joined(part).await?);
     }
-    events.extend(decode(waiting, read)?);
+    events.extend(decode(waiting, stream, read)?);
     Ok(events)
 }
 
@@ -92,32 +85,41 @@ async fn joined<T>(part: JoinHandle<Result<T, StoreError>>) -> Result<T, StoreEr
     })?
 }
 
-fn decode<T>(rows: Vec<Row>, read: fn(Stored<'_>) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(|row| read(stored(row)?)).collect()
+fn decode<T>(
+    rows: Vec<Row>,
+    stream: Option<StreamId>,
+    read: fn(Stored<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(|row| read(stored(row, stream)?)).collect()
 }
 
 /// Where body and meta stand in a row.
-const BODY: usize = 10;
-const META: usize = 11;
+const BODY: usize = 7;
+const META: usize = 8;
 
-fn stored(row: &Row) -> Result<Stored<'_>, StoreError> {
+/// The event in a row, of this stream or of the one that the row names.
+fn stored(row: &Row, stream: Option<StreamId>) -> Result<Stored<'_>, StoreError> {
     let unsigned = |column: usize| -> Result<u64, StoreError> {
         let value: i64 = row.try_get(column).map_err(failure)?;
         u64::try_from(value).map_err(|error| StoreError::Database(Cause::new(error)))
     };
-    let schema_version: i32 = row.try_get(7).map_err(failure)?;
+    let (partition, kind, id) = match stream {
+        Some(StreamId { partition, kind, id }) => (partition.id(), kind.name(), id),
+        None => (row.try_get(9).map_err(failure)?, text(row, 10)?, row.try_get(11).map_err(failure)?),
+    };
+    let schema_version: i32 = row.try_get(4).map_err(failure)?;
     Ok(Stored {
         position: unsigned(0)?,
-        partition: row.try_get(1).map_err(failure)?,
-        kind: text(row, 2)?,
-        id: row.try_get(3).map_err(failure)?,
-        version: unsigned(4)?,
-        event_id: row.try_get(5).map_err(failure)?,
-        type_name: text(row, 6)?,
+        partition,
+        kind,
+        id,
+        version: unsigned(1)?,
+        event_id: row.try_get(2).map_err(failure)?,
+        type_name: text(row, 3)?,
         // No version that could be lifted is out of range: those are undecodable.
         schema_version: u16::try_from(schema_version).unwrap_or(u16::MAX),
-        at: row.try_get(8).map_err(failure)?,
-        recorded_at: row.try_get(9).map_err(failure)?,
+        at: row.try_get(5).map_err(failure)?,
+        recorded_at: row.try_get(6).map_err(failure)?,
         body: text(row, BODY)?,
         meta: text(row, META)?,
     })
