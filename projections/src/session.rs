@@ -13,7 +13,7 @@ pub(crate) enum Parameter<'v> {
     /// A value.
     One(Cow<'v, Value>),
     /// Many values of one type. Only what a [`Dialect`] has written takes them.
-    Many(Type, Vec<Cow<'v, Value>>),
+    Many(Vec<Cow<'v, Value>>),
 }
 
 impl<'v> Parameter<'v> {
@@ -22,7 +22,7 @@ impl<'v> Parameter<'v> {
         let holds = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
         match self {
             Parameter::One(value) => holds(value),
-            Parameter::Many(_, values) => values.iter().any(|value| holds(value)),
+            Parameter::Many(values) => values.iter().any(|value| holds(value)),
         }
     }
 
@@ -31,7 +31,7 @@ impl<'v> Parameter<'v> {
         let own = |value: Cow<'v, Value>| Cow::Owned(value.into_owned());
         match self {
             Parameter::One(value) => Parameter::One(own(value)),
-            Parameter::Many(kind, values) => Parameter::Many(kind, values.into_iter().map(own).collect()),
+            Parameter::Many(values) => Parameter::Many(values.into_iter().map(own).collect()),
         }
     }
 }
@@ -219,8 +219,8 @@ pub(crate) trait Dialect: Sync {
     /// Keeps a table that is looked at from being dropped for as long as the transaction lasts.
     fn hold(&self, table: &str) -> Option<String>;
 
-    /// Drops a table, unless somebody holds it.
-    fn drop(&self, table: &str) -> String;
+    /// Drops a table or a view, unless somebody holds it.
+    fn drop(&self, kind: &str, name: &str) -> String;
 
     /// Asks how many bytes the table takes whose name is the parameter, with its indexes.
     fn bytes(&self) -> &'static str;

@@ -1,8 +1,7 @@
 //! A claim on a server: a lock of a session's own, which ends with the session, however that ends; and a row that says
 //! whose it is, which is believed only while that session holds the lock.
 
-use super::Database;
-use super::read_error;
+use super::{Database, read_error};
 use crate::claim::Holder;
 use crate::reads::ReadError;
 use chrono::{DateTime, Utc};

@@ -15,15 +15,8 @@ pub(super) struct Postgres;
 
 impl Dialect for Postgres {
     fn storage(&self, kind: Type) -> &'static str {
-        match kind {
-            Type::Bool => "boolean",
-            Type::Integer => "bigint",
-            Type::Text => "text COLLATE \"C\"",
-            Type::Uuid => "uuid",
-            Type::Instant => "timestamptz",
-            Type::Date => "date",
-            Type::Json => "jsonb",
-        }
+        // Texts are ordered byte by byte.
+        if kind == Type::Text { "text COLLATE \"C\"" } else { plain(kind) }
     }
 
     fn table_options(&self) -> &'static str {
@@ -64,10 +57,10 @@ impl Dialect for Postgres {
         Some(format!("LOCK TABLE \"{table}\" IN ACCESS SHARE MODE"))
     }
 
-    fn drop(&self, table: &str) -> String {
+    fn drop(&self, kind: &str, name: &str) -> String {
         format!(
             "SET LOCAL lock_timeout = {LOCK_MS_MAX};
-             DROP TABLE IF EXISTS \"{table}\";
+             DROP {kind} IF EXISTS \"{name}\";
              SET LOCAL lock_timeout = 0"
         )
     }
@@ -82,7 +75,7 @@ impl Dialect for Postgres {
         kind: Type,
         values: Vec<Cow<'v, Value>>,
     ) -> (String, Vec<Parameter<'v>>) {
-        (format!("{column} = ANY (?::{}[])", element(kind)), vec![Parameter::Many(kind, values)])
+        (format!("{column} = ANY (?::{}[])", plain(kind)), vec![Parameter::Many(values)])
     }
 
     fn merged(&self, questions: &[String], order: &str, limit: usize) -> String {
@@ -99,10 +92,10 @@ impl Dialect for Postgres {
     }
 
     fn tuples<'v>(&self, columns: Vec<(Type, Vec<&'v Value>)>) -> Statement<'v> {
-        let arrays: Vec<_> = columns.iter().map(|(kind, _)| format!("?::{}[]", element(*kind))).collect();
+        let arrays: Vec<_> = columns.iter().map(|(kind, _)| format!("?::{}[]", plain(*kind))).collect();
         let names: Vec<_> = (1..=columns.len()).map(|at| format!("column{at}")).collect();
-        let many = |(kind, values): (Type, Vec<&'v Value>)| {
-            Parameter::Many(kind, values.into_iter().map(Cow::Borrowed).collect())
+        let many = |(_, values): (Type, Vec<&'v Value>)| {
+            Parameter::Many(values.into_iter().map(Cow::Borrowed).collect())
         };
         Statement {
             sql: format!("SELECT * FROM UNNEST({}) AS batch ({})", arrays.join(", "), names.join(", ")),
@@ -142,8 +135,8 @@ impl Dialect for Postgres {
     }
 }
 
-/// What an array of a column's values holds.
-fn element(kind: Type) -> &'static str {
+/// A type by its name alone, as arrays and casts have it.
+fn plain(kind: Type) -> &'static str {
     match kind {
         Type::Bool => "boolean",
         Type::Integer => "bigint",

@@ -1,6 +1,7 @@
 //! What only a server has: roles that see one tenant, types that refuse, others who cut connections, and readers beside
 //! every switch.
 
+use super::Database;
 use crate::history;
 use crate::model::{AnyModel, Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
@@ -9,6 +10,7 @@ use crate::query::{Query, by_keys};
 use crate::reads::ReadStore;
 use crate::rehearsal::{On, Place, Stage, model};
 use crate::row::{Row, table};
+use crate::sql::{self, Build};
 use crate::{Projector, digest, frozen, frozen_among, roll_back, verify};
 use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
@@ -133,6 +135,22 @@ async fn every_table_of_the_schema_that_holds_what_is_a_tenants_is_behind_a_poli
     let open = owner.query(open, &[]).await.unwrap();
     let open: Vec<String> = open.iter().map(|row| row.get(0)).collect();
     assert_eq!(open, ["about", "builds", "claims", "live", "rejected", "unfinished"]);
+}
+
+#[test]
+fn no_name_of_an_index_is_longer_than_the_server_takes() {
+    for model in REGISTRY {
+        let build = Build {
+            model: model.name(),
+            fingerprint: model.fingerprint(),
+            number: 9_999,
+            position: Position::START,
+        };
+        for index in sql::indexes(Database::DIALECT, *model, &build) {
+            let name = index.split('"').nth(1).unwrap();
+            assert!(name.starts_with(&build.table()) && name.len() < 64, "{name}");
+        }
+    }
 }
 
 #[tokio::test]

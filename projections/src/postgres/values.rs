@@ -60,7 +60,7 @@ impl ToSql for Bound<'_> {
     fn to_sql(&self, kind: &Stored, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self.0 {
             Parameter::One(value) => Cell(value).to_sql(kind, out),
-            Parameter::Many(_, values) => {
+            Parameter::Many(values) => {
                 values.iter().map(|value| Cell(value)).collect::<Vec<_>>().to_sql(kind, out)
             }
         }

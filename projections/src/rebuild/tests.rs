@@ -70,7 +70,7 @@ async fn a_rebuild_meets_a_live_table_that_moves_on_and_compares_the_two_at_the_
         let count = stage.history.events().len();
         let half = count / 2;
         stage.history.write(&*stage.store, 0, half).await;
-        let projector = stage.projector().await.with_pages_of(50);
+        let projector = stage.projector_of(std::slice::from_ref(model)).await.with_pages_of(50);
         projector.catch_up().await.unwrap();
         let grown = AtomicBool::new(false);
         // When the rebuild has all but come to where the live table was, the log and that table grow.

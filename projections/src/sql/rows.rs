@@ -100,6 +100,9 @@ pub(crate) fn upsert_each(
     rows: &[(&StoredKey, &StoredRow)],
     refused: &mut dyn FnMut(usize, String),
 ) -> Result<(), ReadError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     match session.attempt(&mut || upsert(session, build, model, rows)) {
         Err(ReadError::Refused(why)) if rows.len() == 1 => refused(0, why),
         Err(ReadError::Refused(_)) => {

@@ -98,7 +98,7 @@ pub(crate) fn size(session: &dyn Session, table: &Table) -> Result<(u64, u64), R
 pub(crate) fn drop_table(session: &dyn Session, table: &Table) -> Result<(), ReadError> {
     let Table { model, fingerprint, build, state, .. } = table;
     if *state == TableState::Live {
-        session.batch(&format!("DROP VIEW IF EXISTS \"{model}_{fingerprint}\""))?;
+        session.batch(&session.dialect().drop("VIEW", &format!("{model}_{fingerprint}")))?;
     }
     drop_named(session, &table.name(), model, fingerprint, *build)
 }
@@ -115,7 +115,7 @@ fn drop_named(
     fingerprint: &str,
     build: i64,
 ) -> Result<(), ReadError> {
-    session.batch(&session.dialect().drop(table))?;
+    session.batch(&session.dialect().drop("TABLE", table))?;
     session.execute("DELETE FROM frozen WHERE build = ?", parameters![table])?;
     for book in ["live", "unfinished", "rejected", "builds"] {
         session.execute(

@@ -48,8 +48,8 @@ impl Dialect for Sqlite {
         None
     }
 
-    fn drop(&self, table: &str) -> String {
-        format!("DROP TABLE IF EXISTS \"{table}\"")
+    fn drop(&self, kind: &str, name: &str) -> String {
+        format!("DROP {kind} IF EXISTS \"{name}\"")
     }
 
     fn bytes(&self) -> &'static str {
@@ -65,7 +65,7 @@ impl Dialect for Sqlite {
     ) -> (String, Vec<Parameter<'v>>) {
         if kind == Type::Text {
             let list = format!("{column} IN (SELECT value FROM json_each(?))");
-            return (list, vec![Parameter::Many(kind, values)]);
+            return (list, vec![Parameter::Many(values)]);
         }
         let list = format!("{column} IN {}", placeholders(values.len()));
         (list, values.into_iter().map(Parameter::One).collect())

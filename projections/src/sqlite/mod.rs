@@ -84,7 +84,7 @@ impl ToSql for Parameter<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let value = match self {
             Parameter::One(value) => value,
-            Parameter::Many(_, values) => {
+            Parameter::Many(values) => {
                 // Only texts come many at a time; no row is equal to one that is not there.
                 let there = values.iter().filter(|value| ***value != Value::Null);
                 let texts: Vec<_> = there.map(ToString::to_string).collect();

@@ -108,7 +108,7 @@ async fn a_table_that_moves_on_meanwhile_is_compared_as_it_was_at_one_moment(on:
         let stage = Stage::empty(on).await;
         let count = stage.history.events().len();
         stage.history.write(&*stage.store, 0, count / 2).await;
-        let projector = stage.projector().await;
+        let projector = stage.projector_of(std::slice::from_ref(model)).await;
         let seen = projector.catch_up().await.unwrap();
         let moved = AtomicBool::new(false);
         let log = Meddled::after(1, &stage.store, async |page| {
