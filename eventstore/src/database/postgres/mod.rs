@@ -1,6 +1,7 @@
 //! Using a PostgreSQL server: connections that act under a role of ours, pools of them, schemas of a known version,
 //! and what the server's errors mean to us.
 
+mod databases;
 #[cfg(any(test, feature = "contract"))]
 pub mod private_server;
 mod roles;
@@ -108,6 +109,14 @@ impl Server {
     /// The same, with other limits.
     pub fn with_limits(&self, limits: Limits) -> Self {
         Server { limits, ..self.clone() }
+    }
+
+    /// The same, whose sessions begin with this setting, such as `synchronous_commit=on`, whatever the server's own is.
+    pub fn with_setting(&self, setting: &str) -> Self {
+        let mut server = self.clone();
+        let others = self.config.get_options().unwrap_or_default();
+        server.config.options(format!("{others} -c {setting}"));
+        server
     }
 
     /// A connection that acts under `role`, or as the user of the URL where there is none. It lives as long as the client.
