@@ -2,9 +2,11 @@
 //! no backup of it, so that destroying a key forgets a person.
 
 mod key;
+mod postgres;
 mod sqlite;
 
 pub use key::Key;
+pub use postgres::KeyDatabase;
 pub use sqlite::KeyFile;
 pub(crate) use sqlite::{SCHEMA, replace_signed, signed};
 
@@ -44,6 +46,9 @@ pub trait KeyStore: Send + Sync {
     /// Whether these are the keys of the log of this name. The first log asked about is taken for theirs, unless there
     /// are no keys at all: those of a log with events must be somewhere else. May be repeated.
     async fn belong_to(&self, log: Uuid) -> Result<bool, KeyError>;
+
+    /// The name of the log that has been taken for theirs: it has events, wherever it is.
+    async fn log(&self) -> Result<Option<Uuid>, KeyError>;
 
     /// One of the installation's own keys, made when it is first asked for and durable before this returns.
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError>;
@@ -114,4 +119,4 @@ pub enum KeyError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

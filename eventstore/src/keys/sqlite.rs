@@ -46,15 +46,6 @@ impl KeyFile {
         Ok(KeyFile { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// The name of the log that has been taken for theirs: it has events, wherever it is.
-    pub async fn log(&self) -> Result<Option<Uuid>, KeyError> {
-        let log = |connection: &mut Connection| {
-            let name = connection.query_row("SELECT log FROM about", [], |row| row.get::<_, Option<_>>(0))?;
-            Ok(name.map(Uuid::from_bytes))
-        };
-        Ok(self.run(log).await?)
-    }
-
     async fn transaction<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -225,6 +216,14 @@ impl KeyStore for KeyFile {
             transaction.query_row("SELECT log FROM about", [], |row| row.get::<_, Option<[u8; 16]>>(0))
         };
         Ok(self.transaction(bind).await? == Some(*log.as_bytes()))
+    }
+
+    async fn log(&self) -> Result<Option<Uuid>, KeyError> {
+        let log = |connection: &mut Connection| {
+            let name = connection.query_row("SELECT log FROM about", [], |row| row.get::<_, Option<_>>(0))?;
+            Ok(name.map(Uuid::from_bytes))
+        };
+        Ok(self.run(log).await?)
     }
 
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError> {

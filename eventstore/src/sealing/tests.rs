@@ -1,30 +1,46 @@
 //! What is sealed opens only where it belongs, and never again once the person is forgotten.
 
 use super::*;
-use crate::keys::{FOUND_PERSONS_MAX, KeyFile, KeyStore};
+use crate::keys::tests::{Shelf, on_each_shelf};
+use crate::keys::{FOUND_PERSONS_MAX, KeyStore};
 use cityos_domain::ids::derive;
 use std::os::unix::fs::PermissionsExt;
-use tempfile::TempDir;
+use std::path::PathBuf;
+
+on_each_shelf! {
+    a_sealed_value_opens_with_the_key_that_was_kept
+    another_tenant_person_or_field_does_not_open_it
+    a_forgotten_person_stays_forgotten
+    many_are_opened_at_once_and_each_gets_its_own_answer
+    a_look_up_finds_all_or_says_that_they_are_too_many
+    a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone
+    many_processes_that_need_a_key_first_agree_on_it
+}
 
 const NAME: &str = "Amal Haddad";
 
 struct Desk {
-    folder: TempDir,
-    keys: KeyFile,
+    shelf: Shelf,
+    keys: Arc<dyn KeyStore>,
     sealer: Sealer,
     tenant: TenantId,
     person: PersonId,
 }
 
-fn desk() -> Desk {
-    let folder = tempfile::tempdir().unwrap();
-    let keys = KeyFile::open(&folder.path().join("keys.db")).unwrap();
-    let sealer = Sealer::new(Arc::new(keys.clone()));
-    let (tenant, person) = (TenantId(derive(&["tenant"])), PersonId(derive(&["person"])));
-    Desk { folder, keys, sealer, tenant, person }
-}
-
 impl Desk {
+    async fn at(shelf: Shelf) -> Self {
+        let keys = shelf.open().await;
+        let sealer = Sealer::new(keys.clone());
+        let (tenant, person) = (TenantId(derive(&["tenant"])), PersonId(derive(&["person"])));
+        Desk { shelf, keys, sealer, tenant, person }
+    }
+
+    /// What lies in the folder of a key file.
+    fn files(&self) -> Vec<PathBuf> {
+        let Shelf::File(folder) = &self.shelf else { panic!("these keys are in no file") };
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect()
+    }
+
     async fn open(&self, tenant: TenantId, field: &str, sealed: &Sealed<String>) -> Result<String, KeyError> {
         open_one(&self.sealer, tenant, field, sealed).await
     }
@@ -43,19 +59,17 @@ async fn sealed_name(desk: &Desk) -> Sealed<String> {
     desk.sealer.seal(desk.tenant, desk.person, "name", &NAME.to_owned()).await.unwrap()
 }
 
-#[tokio::test]
-async fn a_sealed_value_opens_with_the_key_that_was_kept() {
-    let desk = desk();
+async fn a_sealed_value_opens_with_the_key_that_was_kept(shelf: Shelf) {
+    let desk = Desk::at(shelf).await;
     let sealed = sealed_name(&desk).await;
     assert!(!sealed.ciphertext.contains(NAME));
     assert_ne!(sealed.ciphertext, sealed_name(&desk).await.ciphertext, "equal values do not show");
-    let reopened = Sealer::new(Arc::new(KeyFile::open(&desk.folder.path().join("keys.db")).unwrap()));
+    let reopened = Sealer::new(desk.shelf.open().await);
     assert_eq!(open_one(&reopened, desk.tenant, "name", &sealed).await.unwrap(), NAME);
 }
 
-#[tokio::test]
-async fn another_tenant_person_or_field_does_not_open_it() {
-    let desk = desk();
+async fn another_tenant_person_or_field_does_not_open_it(shelf: Shelf) {
+    let desk = Desk::at(shelf).await;
     let sealed = sealed_name(&desk).await;
     let (stranger, elsewhere) = (PersonId(derive(&["stranger"])), TenantId(derive(&["elsewhere"])));
     // Even one who has a key where the value is taken to.
@@ -78,11 +92,9 @@ async fn another_tenant_person_or_field_does_not_open_it() {
     }
 }
 
-#[tokio::test]
-async fn a_forgotten_person_stays_forgotten() {
-    let desk = desk();
+async fn a_forgotten_person_stays_forgotten(shelf: Shelf) {
+    let desk = Desk::at(shelf).await;
     let sealed = sealed_name(&desk).await;
-    let key = desk.keys.person_key(desk.tenant, desk.person).await.unwrap();
     desk.sealer.remember(desk.tenant, desk.person, "email", "amal@example.org").await.unwrap();
 
     desk.keys.forget(desk.tenant, desk.person).await.unwrap();
@@ -94,15 +106,23 @@ async fn a_forgotten_person_stays_forgotten() {
     assert_eq!(desk.sealer.find(desk.tenant, "email", "amal@example.org").await.unwrap(), []);
     let found_again = desk.sealer.remember(desk.tenant, desk.person, "email", "amal@example.org").await;
     assert!(matches!(found_again, Err(KeyError::Forgotten)));
-    for file in std::fs::read_dir(desk.folder.path()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(32).any(|window| window == key.bytes()), "the key is still on the disk");
-    }
 }
 
 #[tokio::test]
-async fn many_are_opened_at_once_and_each_gets_its_own_answer() {
-    let desk = desk();
+async fn of_a_key_that_was_forgotten_nothing_is_left_in_the_files() {
+    let desk = Desk::at(Shelf::file()).await;
+    let key = desk.keys.person_key(desk.tenant, desk.person).await.unwrap();
+    let is_there = || {
+        let mut files = desk.files().into_iter().map(|file| std::fs::read(file).unwrap());
+        files.any(|bytes| bytes.windows(32).any(|window| window == key.bytes()))
+    };
+    assert!(is_there());
+    desk.keys.forget(desk.tenant, desk.person).await.unwrap();
+    assert!(!is_there());
+}
+
+async fn many_are_opened_at_once_and_each_gets_its_own_answer(shelf: Shelf) {
+    let desk = Desk::at(shelf).await;
     let mut sealed = Vec::new();
     for name in ["amal", "basil", "cedar", "dina"] {
         let person = PersonId(derive(&[name]));
@@ -122,9 +142,8 @@ async fn many_are_opened_at_once_and_each_gets_its_own_answer() {
     );
 }
 
-#[tokio::test]
-async fn a_look_up_finds_all_or_says_that_they_are_too_many() {
-    let desk = desk();
+async fn a_look_up_finds_all_or_says_that_they_are_too_many(shelf: Shelf) {
+    let desk = Desk::at(shelf).await;
     let hash = [7; 32];
     let person = |n: u32| PersonId(derive(&["guest", &n.to_string()]));
     for n in 0..FOUND_PERSONS_MAX {
@@ -135,9 +154,8 @@ async fn a_look_up_finds_all_or_says_that_they_are_too_many() {
     assert!(matches!(desk.keys.find_persons(desk.tenant, hash).await, Err(KeyError::TooMany)));
 }
 
-#[tokio::test]
-async fn a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone() {
-    let desk = desk();
+async fn a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone(shelf: Shelf) {
+    let desk = Desk::at(shelf).await;
     let namesake = PersonId(derive(&["namesake"]));
     for person in [desk.person, namesake, desk.person] {
         desk.sealer.remember(desk.tenant, person, "email", "amal@example.org").await.unwrap();
@@ -152,12 +170,11 @@ async fn a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone() {
     assert_eq!(desk.sealer.find(desk.tenant, "phone", "amal@example.org").await.unwrap(), []);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_processes_that_need_a_key_first_agree_on_it() {
-    let desk = desk();
+async fn many_processes_that_need_a_key_first_agree_on_it(shelf: Shelf) {
+    let desk = Desk::at(shelf).await;
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..16 {
-        let keys = KeyFile::open(&desk.folder.path().join("keys.db")).unwrap();
+        let keys = desk.shelf.open().await;
         let (tenant, person) = (desk.tenant, desk.person);
         asking.spawn(async move {
             (keys.person_key(tenant, person).await.unwrap(), keys.secret(Secret::InputHash).await.unwrap())
@@ -170,10 +187,9 @@ async fn two_processes_that_need_a_key_first_agree_on_it() {
 
 #[tokio::test]
 async fn nobody_but_the_owner_may_read_the_key_files() {
-    let desk = desk();
+    let desk = Desk::at(Shelf::file()).await;
     sealed_name(&desk).await;
-    for file in std::fs::read_dir(desk.folder.path()).unwrap() {
-        let file = file.unwrap();
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+    for file in desk.files() {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
     }
 }

@@ -172,6 +172,10 @@ impl KeyStore for Counting {
         self.keys.belong_to(log).await
     }
 
+    async fn log(&self) -> Result<Option<Uuid>, KeyError> {
+        self.keys.log().await
+    }
+
     async fn secret(&self, secret: Secret) -> Result<Key, KeyError> {
         self.keys.secret(secret).await
     }

@@ -1,6 +1,7 @@
 //! Using a PostgreSQL server: connections that act under a role of ours, pools of them, schemas of a known version,
 //! and what the server's errors mean to us.
 
+mod databases;
 #[cfg(any(test, feature = "contract"))]
 pub mod private_server;
 mod roles;

@@ -54,12 +54,24 @@ impl Server {
             client.batch_execute(&format!("SET ROLE {owner}")).await.map_err(failure)?;
             return migrate(&mut client, schema).await;
         }
-        let found = version(&client, schema).await?;
-        if found < schema.known() {
-            return Err(StoreError::Older { found, known: schema.known() });
-        }
-        refuse_newer(found, schema)
+        check(&client, schema).await
     }
+
+    /// Says whether the schema is there, and refuses one of another version than this program knows. Changes nothing.
+    pub async fn check(&self, schema: &Schema) -> Result<bool, StoreError> {
+        match check(&self.connect(None).await?, schema).await {
+            Err(StoreError::Older { found: 0, .. }) => Ok(false),
+            checked => checked.map(|()| true),
+        }
+    }
+}
+
+async fn check(client: &Client, schema: &Schema) -> Result<(), StoreError> {
+    let found = version(client, schema).await?;
+    if found < schema.known() {
+        return Err(StoreError::Older { found, known: schema.known() });
+    }
+    refuse_newer(found, schema)
 }
 
 async fn migrate(client: &mut Client, schema: &Schema) -> Result<(), StoreError> {
