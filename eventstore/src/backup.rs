@@ -225,7 +225,7 @@ fn copy(job: &Job<'_>) -> Result<(), BackupError> {
 }
 
 /// Puts what is in one file in the place of all that is in another, at once.
-pub(crate) fn copy_pages(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
+fn copy_pages(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
     let backup = Backup::new(from, to).map_err(failure)?;
     // All pages in one step: it reads one state of the file, and writers go on beside it.
     let done = matches!(backup.step(-1).map_err(failure)?, StepResult::Done);

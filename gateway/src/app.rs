@@ -9,7 +9,7 @@ use cityos_connectors::sandbox::{Sandbox, SandboxError};
 use cityos_domain::log::Position;
 use cityos_eventstore::backup::{EVIDENCE_FILE, KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::Clock;
-use cityos_eventstore::evidence::Follower;
+use cityos_eventstore::evidence::{Follower, Place};
 use cityos_eventstore::executor::Executor;
 use cityos_eventstore::keys::{Key, KeyError, KeyFile, KeyStore, Secret};
 use cityos_eventstore::sealing::Sealer;
@@ -206,7 +206,7 @@ impl App {
         };
         let evidence = {
             let follower = Follower {
-                path: self.settings().data_dir.join(EVIDENCE_FILE),
+                place: Place::File(self.settings().data_dir.join(EVIDENCE_FILE)),
                 log: self.services.executor.store().clone(),
                 keys: self.keys.clone(),
                 clock: self.services.executor.clock().clone(),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::SystemClock;
 use crate::contract::{append, assert_streams_count_up, stream, tenant, whole_log};
-use crate::evidence::{Doubt, Evidence, Verified, Verifying, public_key};
+use crate::evidence::{Doubt, Evidence, Place, Verified, Verifying, public_key};
 use crate::keys::{KeyFile, KeyStore, Secret};
 use crate::sqlite::SqliteStore;
 use crate::store::{EventStore, name_of};
@@ -116,7 +116,7 @@ async fn verified(data: &Path) -> Verified {
     let name = keys.log().await.unwrap().unwrap();
     let verifying = Verifying {
         log: &log,
-        evidence: &data.join(EVIDENCE_FILE),
+        evidence: &Place::File(data.join(EVIDENCE_FILE)),
         key: &public_key(&keys.secret(Secret::Evidence).await.unwrap(), name),
         remembered: keys.signed().await.unwrap(),
         kept: None,
@@ -137,8 +137,8 @@ async fn copies_that_were_altered_before_they_were_restored_are_not_what_the_key
     for size in [10, 20] {
         let shelf = stream(tenant("a"), &size.to_string());
         log.append(append(&size.to_string(), &[(shelf, 0)], &[(shelf, "one"); 10])).await.unwrap();
-        let path = data.path().join(EVIDENCE_FILE);
-        let evidence = Evidence::open(&path, log.clone(), keys.clone()).await.unwrap();
+        let place = Place::File(data.path().join(EVIDENCE_FILE));
+        let evidence = Evidence::open(&place, log.clone(), keys.clone()).await.unwrap();
         evidence.cover().await.unwrap();
         assert_eq!(evidence.sign().await.unwrap().checkpoint.size, size);
     }

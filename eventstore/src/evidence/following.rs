@@ -1,7 +1,7 @@
 //! The task that keeps the evidence of a log that grows: it covers new events a moment after they are written, and signs
 //! now and then, and at the end.
 
-use super::{Evidence, EvidenceError};
+use super::{Evidence, EvidenceError, Place};
 use crate::clock::Clock;
 use crate::keys::KeyStore;
 use crate::store::EventStore;
@@ -9,7 +9,6 @@ use chrono::TimeDelta;
 use cityos_domain::log::Position;
 use std::convert::Infallible;
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +23,8 @@ const AFTER_FAILURE: TimeDelta = TimeDelta::minutes(1);
 
 /// Keeps the evidence of a log.
 pub struct Follower {
-    /// Its file.
-    pub path: PathBuf,
+    /// Where it lies.
+    pub place: Place,
     /// The log.
     pub log: Arc<dyn EventStore>,
     /// What signs.
@@ -83,6 +82,6 @@ impl Follower {
     }
 
     async fn open(&self) -> Result<Evidence, EvidenceError> {
-        Evidence::open(&self.path, self.log.clone(), self.keys.clone()).await
+        Evidence::open(&self.place, self.log.clone(), self.keys.clone()).await
     }
 }

@@ -2,17 +2,18 @@
 //! from what was signed before.
 
 use super::checkpoint::{Checkpoint, origin_of};
-use super::file::{self, Kept};
+use super::kept::Kept;
 use super::leaf::Leaf;
 use super::note::Signer;
+use super::place::Place;
+use super::records::{self, KeptNote, Records, Transaction};
+use super::sqlite::FileRecords;
 use super::{EvidenceError, tree};
-use crate::database::sqlite::blocking;
 use crate::keys::{KeyStore, Secret, Signed};
 use crate::store::{EventStore, name_of};
 use cityos_domain::log::Position;
-use rusqlite::{Connection, Transaction};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// How many events are covered in one transaction.
 const EVENTS_AT_ONCE: u32 = 8_192;
@@ -20,7 +21,7 @@ const EVENTS_AT_ONCE: u32 = 8_192;
 /// The evidence of a log, open for writing. Others may have it open too.
 #[derive(Clone)]
 pub struct Evidence {
-    connection: Arc<Mutex<Connection>>,
+    pub(super) records: Arc<dyn Records>,
     log: Arc<dyn EventStore>,
     keys: Arc<dyn KeyStore>,
 }
@@ -42,41 +43,27 @@ impl Signature {
 }
 
 impl Evidence {
-    /// Opens the file at `path`, and makes it where there never was one.
+    /// Opens the evidence at its place, and makes it where there never was any.
     pub async fn open(
-        path: &Path,
+        place: &Place,
         log: Arc<dyn EventStore>,
         keys: Arc<dyn KeyStore>,
     ) -> Result<Self, EvidenceError> {
-        // A new file would stand in the place of the one that is missing.
+        // What is new would stand in the place of what is missing.
         if let Some(signed) = keys.signed().await?
-            && !path.exists()
+            && !place.is_there().await?
         {
             return Err(EvidenceError::Missing(signed.size));
         }
-        Self::at(path, log, keys).await
+        Ok(Evidence { records: place.open().await?, log, keys })
     }
 
-    /// Evidence in a file without a name, among SQLite's temporary ones: it is gone when it is closed.
+    /// Evidence in a file without a name: it is gone when it is closed.
     pub(super) async fn nameless(
         log: Arc<dyn EventStore>,
         keys: Arc<dyn KeyStore>,
     ) -> Result<Self, EvidenceError> {
-        Self::at(Path::new(""), log, keys).await
-    }
-
-    async fn at(
-        path: &Path,
-        log: Arc<dyn EventStore>,
-        keys: Arc<dyn KeyStore>,
-    ) -> Result<Self, EvidenceError> {
-        let path = path.to_owned();
-        let opening = move || {
-            let opened = file::open(&path);
-            Ok(opened.map_err(|source| EvidenceError::Unusable { path, source }))
-        };
-        let connection = blocking(opening).await??;
-        Ok(Evidence { connection: Arc::new(Mutex::new(connection)), log, keys })
+        Ok(Evidence { records: Arc::new(FileRecords::open(Path::new("")).await?), log, keys })
     }
 
     /// Appends to the tree what the log has more by now, and says how far it then goes. Others may do the same at once.
@@ -103,16 +90,17 @@ impl Evidence {
                 (Some(last), _) => return Err(EvidenceError::LogDiffers { position: last.position }),
             };
             let Some(end) = more.last() else { return Ok(Position(last.map_or(0, |leaf| leaf.position))) };
-            let (end, more) = (Position(end.position), more.to_vec());
-            let extended = self.run(move |connection| file::extend(connection, last.as_ref(), &more)).await?;
-            if extended && end >= head {
-                return Ok(end);
+            let extended = records::extend(&*self.records, last.as_ref(), more).await?;
+            if extended && end.position >= head.0 {
+                return Ok(Position(end.position));
             }
         }
     }
 
     async fn last_leaf(&self) -> Result<Option<Leaf>, EvidenceError> {
-        let last = self.run(|connection| Ok(file::last_tile(connection)?)).await?;
+        let mut reading = self.records.read().await?;
+        let last = reading.last_tile().await?;
+        reading.commit().await?;
         Ok(last.and_then(|tile| tile.leaves.last().copied()))
     }
 
@@ -127,39 +115,30 @@ impl Evidence {
     pub(super) async fn sign_behind(&self, remembered: Option<Signed>) -> Result<Signature, EvidenceError> {
         let name = name_of(&*self.log).await?.ok_or(EvidenceError::Empty)?;
         let signer = Signer::new(origin_of(name), &self.keys.secret(Secret::Evidence).await?);
-        self.run(move |connection| {
-            file::immediately(connection, |transaction| sign(transaction, &signer, remembered))
-        })
-        .await
-    }
-
-    /// Does `work` with the file, on a thread that may block.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, EvidenceError> + Send + 'static,
-    ) -> Result<T, EvidenceError> {
-        let shared = self.connection.clone();
-        let work = move || work(&mut shared.lock().expect("nothing panics while it holds the connection"));
-        blocking(move || Ok(work())).await?
+        let mut writing = self.records.write().await?;
+        let signature = sign(&mut *writing, &signer, remembered).await?;
+        writing.commit().await?;
+        Ok(signature)
     }
 }
 
-fn sign(
-    transaction: &Transaction<'_>,
+async fn sign(
+    writing: &mut dyn Transaction,
     signer: &Signer,
     remembered: Option<Signed>,
 ) -> Result<Signature, EvidenceError> {
-    let tree = Kept::read(transaction)?;
+    let last = writing.last_note().await?;
+    let mut tree = Kept::read(writing).await?;
     let (mut number, mut signed, mut done) = (1, 0, None);
-    if let Some(last) = file::last_note(transaction)? {
+    if let Some(last) = last {
         let checkpoint = Checkpoint::open(&last.note, &signer.public())
             .map_err(|error| EvidenceError::Altered(format!("checkpoint {}: {error}", last.number)))?;
-        // Whoever altered the file may have given it any number.
+        // Whoever altered what is kept may have given it any number.
         let next = last.number.checked_add(1).filter(|next| i64::try_from(*next).is_ok());
         number =
             next.ok_or_else(|| EvidenceError::Altered(format!("there is no checkpoint {}", last.number)))?;
         signed = checkpoint.size;
-        if signed > tree.size() || tree::root(&tree, 0..signed)? != checkpoint.root {
+        if signed > tree.size() || tree.ask(|tree| tree::root(tree, 0..signed)).await? != checkpoint.root {
             let what = format!("the tree over its first {signed} events has another root");
             return Err(EvidenceError::Altered(what));
         }
@@ -176,10 +155,10 @@ fn sign(
     if size == 0 {
         return Err(EvidenceError::Empty);
     }
-    let root = tree::root(&tree, 0..size)?;
+    let root = tree.ask(|tree| tree::root(tree, 0..size)).await?;
     let checkpoint = Checkpoint { origin: signer.public().name().to_owned(), size, root };
     let note = checkpoint.sign(signer);
-    file::keep_note(transaction, number, &note)?;
+    writing.keep_note(KeptNote { number, note: note.clone() }).await?;
     Ok(Signature { checkpoint, note })
 }
 

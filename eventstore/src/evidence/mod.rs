@@ -3,12 +3,16 @@
 
 mod beginning;
 mod checkpoint;
-mod file;
 mod following;
 mod keeping;
+mod kept;
 mod leaf;
 mod note;
+mod place;
+mod postgres;
 mod proof;
+mod records;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -16,21 +20,20 @@ mod verify;
 
 pub use beginning::{Begun, begin_anew};
 pub use checkpoint::{Checkpoint, origin_of};
-pub(crate) use file::SCHEMA;
 pub use following::Follower;
 pub use keeping::{Evidence, Signature};
 pub use leaf::Leaf;
 pub use note::{NoKey, NoteError, PublicKey};
+pub use place::Place;
 pub use proof::{Inclusion, Proofs};
+pub(crate) use sqlite::SCHEMA;
 pub use tree::{Hash, is_consistent};
 pub use verify::{Difference, Doubt, How, Uncovered, Verified, Verifying};
 
 use crate::backup::BackupError;
-use crate::database::sqlite::failure;
 use crate::keys::{Key, KeyError};
 use crate::store::StoreError;
 use note::Signer;
-use std::path::PathBuf;
 use uuid::Uuid;
 
 /// What verifies the checkpoints of a log that are signed with this seed.
@@ -56,11 +59,11 @@ pub enum EvidenceError {
         /// Where.
         position: u64,
     },
-    /// The file is none, or cannot be used.
-    #[error("the evidence in {path} cannot be used")]
+    /// What is in its place is none, or cannot be used.
+    #[error("the evidence in {place} cannot be used")]
     Unusable {
-        /// Which.
-        path: PathBuf,
+        /// Where.
+        place: String,
         /// Why.
         #[source]
         source: StoreError,
@@ -74,13 +77,4 @@ pub enum EvidenceError {
     /// Log or evidence could not be used.
     #[error("using log and evidence")]
     Store(#[from] StoreError),
-}
-
-impl From<rusqlite::Error> for EvidenceError {
-    fn from(error: rusqlite::Error) -> Self {
-        if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
-            return EvidenceError::Altered("it lacks leaves".into());
-        }
-        EvidenceError::Store(failure(error))
-    }
 }

@@ -3,8 +3,8 @@
 
 use super::EvidenceError;
 use super::checkpoint::Checkpoint;
-use super::file::Kept;
 use super::keeping::{Evidence, Signature};
+use super::kept::Kept;
 use super::leaf::Leaf;
 use super::tree::{self, Hash};
 use crate::stored::StoredEvent;
@@ -51,33 +51,32 @@ impl Evidence {
     ) -> Result<Proofs, EvidenceError> {
         self.cover().await?;
         let signature = self.sign().await?;
-        self.run(move |connection| {
-            let transaction = connection.transaction()?;
-            let tree = Kept::read(&transaction)?;
-            let checkpoint = &signature.checkpoint;
-            let prove = |event: StoredEvent| {
-                let position = event.position.0;
-                let leaf = tree.find(position)?.ok_or(EvidenceError::LogDiffers { position })?;
-                let inclusion =
-                    Inclusion { path: tree::inclusion(&tree, leaf, checkpoint.size)?, leaf, event };
-                match inclusion.holds_in(checkpoint) {
-                    true => Ok(inclusion),
-                    false => Err(EvidenceError::LogDiffers { position }),
-                }
-            };
-            let inclusions = events.into_iter().map(prove).collect::<Result<_, _>>()?;
-            let consistency = match since {
-                Some(since) => consistency(&tree, &since, checkpoint)?,
-                None => Vec::new(),
-            };
-            Ok(Proofs { inclusions, consistency, signature })
-        })
-        .await
+        let checkpoint = &signature.checkpoint;
+        let mut reading = self.records.read().await?;
+        let mut tree = Kept::read(&mut *reading).await?;
+        let mut inclusions = Vec::with_capacity(events.len());
+        for event in events {
+            let position = event.position.0;
+            let differs = EvidenceError::LogDiffers { position };
+            let Some(leaf) = tree.ask(|tree| tree.find(position)).await? else { return Err(differs) };
+            let path = tree.ask(|tree| tree::inclusion(tree, leaf, checkpoint.size)).await?;
+            let inclusion = Inclusion { event, leaf, path };
+            if !inclusion.holds_in(checkpoint) {
+                return Err(differs);
+            }
+            inclusions.push(inclusion);
+        }
+        let consistency = match since {
+            Some(since) => consistency(&mut tree, &since, checkpoint).await?,
+            None => Vec::new(),
+        };
+        reading.commit().await?;
+        Ok(Proofs { inclusions, consistency, signature })
     }
 }
 
-fn consistency(
-    tree: &Kept<'_>,
+async fn consistency(
+    tree: &mut Kept<'_>,
     since: &Checkpoint,
     checkpoint: &Checkpoint,
 ) -> Result<Vec<Hash>, EvidenceError> {
@@ -87,7 +86,7 @@ fn consistency(
     if since.size > checkpoint.size {
         return Err(other());
     }
-    let path = tree::consistency(tree, since.size, checkpoint.size)?;
+    let path = tree.ask(|tree| tree::consistency(tree, since.size, checkpoint.size)).await?;
     match tree::is_consistent(since.size, since.root, checkpoint.size, checkpoint.root, &path) {
         true => Ok(path),
         false => Err(other()),

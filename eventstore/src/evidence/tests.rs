@@ -1,17 +1,21 @@
-//! What the tests of evidence share: a log with keys and evidence in a folder, and ways to tamper with each.
+//! What the tests of evidence share: a log with keys and evidence in a folder or on a server, and ways to tamper with each.
 
+use super::records::{KeptNote, NOTES_AT_ONCE, TILE_LEAVES};
 use super::*;
 use crate::clock::SystemClock;
 use crate::contract::{append, stream, tenant};
-use crate::keys::{KeyFile, KeyStore, Secret};
+use crate::database::postgres::Server;
+use crate::database::postgres::private_server::PrivateServer;
+use crate::keys::{KeyDatabase, KeyFile, KeyStore, Secret};
 use crate::sqlite::SqliteStore;
 use crate::store::{EventStore, name_of};
+use cityos_domain::log::Position;
 use rusqlite::Connection;
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use tempfile::TempDir;
 
@@ -34,30 +38,107 @@ pub async fn polled<T>(times: u32, mut work: Pin<&mut impl Future<Output = T>>) 
 
 static COMMANDS: AtomicU64 = AtomicU64::new(0);
 
+/// Makes two tests of each function that takes where evidence and keys lie.
+macro_rules! on_each_database {
+    ($($part:ident)*) => {
+        mod sqlite_evidence {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $part() {
+                super::$part($crate::evidence::tests::On::Sqlite).await;
+            }
+        )*}
+        mod postgres_evidence {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $part() {
+                super::$part($crate::evidence::tests::On::Postgres).await;
+            }
+        )*}
+    };
+}
+pub(crate) use on_each_database;
+
+/// Where the evidence of a test lies, and the keys that sign it. Its log is in a file.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// What lets statements of SQLite's be said to a server.
+const AS_IN_SQLITE: &str = "
+    CREATE SCHEMA as_in_sqlite;
+    CREATE DOMAIN as_in_sqlite.blob AS bytea;
+    CREATE FUNCTION as_in_sqlite.unhex(text) RETURNS bytea LANGUAGE sql AS 'SELECT decode($1, ''hex'')';
+    CREATE FUNCTION as_in_sqlite.zeroblob(integer) RETURNS bytea LANGUAGE sql
+        AS 'SELECT decode(repeat(''00'', $1), ''hex'')'";
+
+/// A database that no other city has now.
+pub struct Ground(Server);
+
+static FREE: Mutex<Vec<Server>> = Mutex::new(Vec::new());
+
+impl Ground {
+    async fn clear() -> Self {
+        let free = FREE.lock().unwrap().pop();
+        let (server, clear) = match free {
+            Some(server) => (server, "DROP SCHEMA IF EXISTS keys, evidence CASCADE"),
+            None => (PrivateServer::shared().new_city(), AS_IN_SQLITE),
+        };
+        server.connect(None).await.unwrap().batch_execute(clear).await.unwrap();
+        Ground(server)
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        FREE.lock().unwrap().push(self.0.clone());
+    }
+}
+
 /// A log, its keys and its evidence.
 pub struct City {
-    folder: TempDir,
+    pub folder: TempDir,
+    pub _ground: Option<Ground>,
     pub log: Arc<SqliteStore>,
-    pub keys: Arc<KeyFile>,
+    pub keys: Arc<dyn KeyStore>,
+    pub place: Place,
 }
 
 impl City {
     /// With nothing in it.
-    pub fn new() -> Self {
+    pub async fn new(on: On) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteStore::open(&folder.path().join("log.db"), Arc::new(SystemClock)).unwrap();
-        let keys = KeyFile::open(&folder.path().join("keys.db")).unwrap();
-        City { folder, log: Arc::new(log), keys: Arc::new(keys) }
+        let (ground, keys, place): (_, Arc<dyn KeyStore>, _) = match on {
+            On::Sqlite => {
+                let keys = KeyFile::open(&folder.path().join("keys.db")).unwrap();
+                (None, Arc::new(keys), Place::File(folder.path().join("evidence.db")))
+            }
+            On::Postgres => {
+                // Where only evidence and its keys are looked at, they may lie side by side.
+                let ground = Ground::clear().await;
+                let place = Place::Server(Box::new(ground.0.clone()));
+                let keys = KeyDatabase::open(&ground.0).await.unwrap();
+                (Some(ground), Arc::new(keys), place)
+            }
+        };
+        City { folder, _ground: ground, log: Arc::new(log), keys, place }
     }
 
     /// With a log that was signed whenever it came to one of these sizes, in tens of events.
-    pub async fn signed_at(sizes: &[u64]) -> Self {
-        let city = City::new();
+    pub async fn signed_at(on: On, sizes: &[u64]) -> Self {
+        let city = City::new(on).await;
         for size in sizes {
             city.grow_to(*size).await;
             city.sign().await;
         }
         city
+    }
+
+    /// The server that the evidence lies on.
+    pub fn server(&self) -> &Server {
+        let Place::Server(server) = &self.place else { panic!("it lies in {}", self.place) };
+        server
     }
 
     /// Appends events, in commands of two tenants in turn, until there are so many.
@@ -86,7 +167,7 @@ impl City {
     }
 
     pub async fn open(&self) -> Result<Evidence, EvidenceError> {
-        Evidence::open(&self.path("evidence.db"), self.log.clone(), self.keys.clone()).await
+        Evidence::open(&self.place, self.log.clone(), self.keys.clone()).await
     }
 
     /// Covers and signs.
@@ -105,7 +186,7 @@ impl City {
     pub async fn verify(&self, key: &PublicKey, kept: Option<&Checkpoint>) -> Verified {
         let verifying = Verifying {
             log: &*self.log,
-            evidence: &self.path("evidence.db"),
+            evidence: &self.place,
             key,
             remembered: self.keys.signed().await.unwrap(),
             kept: kept.cloned(),
@@ -113,27 +194,65 @@ impl City {
         verifying.verify().await.unwrap()
     }
 
+    /// Begins the evidence anew, and puts what there was aside under this name.
+    pub async fn begin_anew(&self, old: &str) -> Result<Begun, EvidenceError> {
+        begin_anew(&self.place, self.log.clone(), self.keys.clone(), &self.path(old)).await
+    }
+
+    /// Every checkpoint in the evidence.
+    pub async fn notes(&self) -> Vec<KeptNote> {
+        self.place.look().await.unwrap().unwrap().notes(i64::MIN, NOTES_AT_ONCE).await.unwrap()
+    }
+
     /// Does this to the log, as someone who can write its file.
     pub fn tamper(&self, sql: &str) {
         Connection::open(self.path("log.db")).unwrap().execute_batch(sql).unwrap();
     }
 
-    /// Does this to the evidence.
-    pub fn tamper_with_evidence(&self, sql: &str) {
-        Connection::open(self.path("evidence.db")).unwrap().execute_batch(sql).unwrap();
+    /// Whether it is somebody's turn to write the evidence.
+    pub async fn is_being_written(&self) -> bool {
+        match &self.place {
+            Place::File(path) => {
+                let file = Connection::open(path).unwrap();
+                file.busy_timeout(std::time::Duration::ZERO).unwrap();
+                file.execute_batch("BEGIN IMMEDIATE").is_err()
+            }
+            Place::Server(server) => {
+                let held = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' \
+                            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+                server.connect(None).await.unwrap().query_one(held, &[]).await.unwrap().get(0)
+            }
+        }
+    }
+
+    /// Does this to the evidence, as someone who may do everything there.
+    pub async fn tamper_with_evidence(&self, sql: &str) {
+        match &self.place {
+            Place::File(path) => Connection::open(path).unwrap().execute_batch(sql).unwrap(),
+            Place::Server(server) => {
+                let sql = format!("SET search_path = evidence, as_in_sqlite, pg_catalog; {sql}");
+                server.connect(None).await.unwrap().batch_execute(&sql).await.unwrap();
+            }
+        }
+    }
+
+    /// Takes the evidence away.
+    pub async fn lose_evidence(&self) {
+        match &self.place {
+            Place::File(path) => std::fs::remove_file(path).unwrap(),
+            Place::Server(_) => self.tamper_with_evidence("DROP SCHEMA evidence CASCADE").await,
+        }
     }
 
     /// Gives the leaf of the event at this position the hash that it would have as it is in the log now.
     pub async fn falsify_leaf(&self, position: u64) {
-        let event =
-            self.log.read_stored(cityos_domain::log::Position(position - 1), 1).await.unwrap().remove(0);
-        let (tile, place) = ((position - 1) / file::TILE_LEAVES, (position - 1) % file::TILE_LEAVES);
-        let evidence = Connection::open(self.path("evidence.db")).unwrap();
-        let mut kept = file::tile(&evidence, tile).unwrap().unwrap();
-        kept.leaves[place as usize] = Leaf::of(&event);
-        let leaves: Vec<_> = kept.leaves.iter().flat_map(|leaf| leaf.to_bytes()).collect();
-        let root = kept.root.map(|_| kept.tree().root().0);
-        let update = "UPDATE tiles SET leaves = ?2, root = ?3 WHERE number = ?1";
-        evidence.execute(update, rusqlite::params![tile as i64, leaves, root]).unwrap();
+        let event = self.log.read_stored(Position(position - 1), 1).await.unwrap().remove(0);
+        let (number, place) = ((position - 1) / TILE_LEAVES, (position - 1) % TILE_LEAVES);
+        let mut writing = self.place.open().await.unwrap().write().await.unwrap();
+        let mut tile = writing.tiles(number, 1).await.unwrap().remove(0);
+        tile.leaves[place as usize] = Leaf::of(&event);
+        tile.root = tile.root.map(|_| tile.tree().root());
+        writing.keep_tiles(vec![tile]).await.unwrap();
+        writing.commit().await.unwrap();
     }
 }

@@ -6,27 +6,25 @@ mod promises;
 
 use super::EvidenceError;
 use super::checkpoint::Checkpoint;
-use super::file::{self, Kept};
 use super::note::PublicKey;
-use crate::database::sqlite::{self, failure};
+use super::place::{self, Place};
+use super::records::Transaction;
 use crate::keys::Signed;
 use crate::store::{EventStore, StoreError};
 use comparing::Comparison;
 use promises::{Promises, Tree};
-use rusqlite::Connection;
 use serde::Serialize;
-use std::path::Path;
 use uuid::Uuid;
 
-/// The most doubts that are told: a file where everything is altered has enough of them.
+/// The most doubts that are told: evidence where everything is altered has enough of them.
 const DOUBTS_MAX: usize = 20;
 
 /// What is verified, and against what.
 pub struct Verifying<'a> {
     /// The log.
     pub log: &'a dyn EventStore,
-    /// The file of its evidence.
-    pub evidence: &'a Path,
+    /// Where its evidence lies.
+    pub evidence: &'a Place,
     /// What the checkpoints must be signed with.
     pub key: &'a PublicKey,
     /// What the key store remembers of what was signed, where it is known; read before the evidence.
@@ -119,7 +117,7 @@ pub enum Doubt {
     /// It is there, and no evidence.
     #[error("the evidence in {path} cannot be read: {reason}")]
     Unreadable {
-        /// Its file.
+        /// Where it lies.
         path: String,
         /// Why not.
         reason: String,
@@ -208,22 +206,17 @@ impl Verifying<'_> {
     /// Reads all of it. Fails only where the log cannot be read at all, or the evidence not just now.
     pub async fn verify(self) -> Result<Verified, EvidenceError> {
         // What is in the evidence is in the log: so the log's end is looked at later.
-        let snapshot = self.snapshot();
-        let read = match &snapshot {
-            Ok(Some(evidence)) => self.read(evidence).map_err(failure),
-            Ok(None) => Ok(self.without_evidence()),
-            Err(error) => Err(error.clone()),
-        };
-        let Basis { promises, held, tree, mut doubts } = match read {
-            Ok(basis) => basis,
+        let (Basis { promises, tree, mut doubts }, held) = match self.look().await {
+            Ok(found) => found,
             Err(error) => {
-                let reason = file::unusable(&error).ok_or(error)?;
-                let path = self.evidence.display().to_string();
-                Basis { doubts: vec![Doubt::Unreadable { path, reason }], ..self.without_evidence() }
+                let reason = place::why_none(&error).ok_or(error)?;
+                let path = self.evidence.to_string();
+                let doubts = vec![Doubt::Unreadable { path, reason }];
+                (Basis { doubts, ..self.without_evidence() }, None)
             }
         };
         let head = self.log.head().await?;
-        let mut comparison = Comparison::new(&promises, held.as_ref(), tree);
+        let mut comparison = Comparison::new(&promises, held, tree);
         comparison.read(self.log, head).await?;
         let difference = comparison.difference(self.log).await?;
         doubts.extend(comparison.doubts);
@@ -245,38 +238,29 @@ impl Verifying<'_> {
 }
 
 /// What the log is held to.
-struct Basis<'a> {
+struct Basis {
     promises: Promises,
-    /// The leaves in the evidence.
-    held: Option<Kept<'a>>,
     tree: Tree,
     doubts: Vec<Doubt>,
 }
 
+/// The evidence, as it stands in one transaction.
+type Held = Option<Box<dyn Transaction>>;
+
 impl Verifying<'_> {
-    /// The evidence as it is at one moment, whoever goes on writing.
-    fn snapshot(&self) -> Result<Option<Connection>, StoreError> {
-        if !self.evidence.exists() {
-            return Ok(None);
-        }
-        let connection = sqlite::open_to_look(self.evidence, &file::SCHEMA)?;
-        connection.execute_batch("BEGIN").map_err(failure)?;
-        Ok(Some(connection))
-    }
-
     /// All of the evidence is read here: what can be read once can be read again.
-    fn read<'a>(&self, evidence: &'a Connection) -> rusqlite::Result<Basis<'a>> {
-        let (promises, mut doubts) = Promises::read(evidence, self)?;
-        let held = Some(Kept::read(evidence)?);
-        let tree = promises.check_tree(evidence, &mut doubts)?;
-        Ok(Basis { promises, held, tree, doubts })
+    async fn look(&self) -> Result<(Basis, Held), StoreError> {
+        let Some(mut held) = self.evidence.look().await? else { return Ok((self.without_evidence(), None)) };
+        let (promises, mut doubts) = Promises::read(&mut *held, self).await?;
+        let tree = promises.check_tree(&mut *held, &mut doubts).await?;
+        Ok((Basis { promises, tree, doubts }, Some(held)))
     }
 
-    fn without_evidence(&self) -> Basis<'static> {
+    fn without_evidence(&self) -> Basis {
         let (promises, doubts) = Promises::without_evidence(self);
-        Basis { promises, held: None, tree: Tree { size: 0, sound_to: 0 }, doubts }
+        Basis { promises, tree: Tree { size: 0, sound_to: 0 }, doubts }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -144,10 +144,11 @@ impl Server {
         connected.map_err(|late| StoreError::Unreachable(Cause::new(late)))?.map_err(failure)
     }
 
-    /// A pool of connections that act under `role`. Opens none before it is asked for one.
-    pub fn pool(&self, role: Role) -> Result<Pool, StoreError> {
+    /// A pool of connections that act under `role`, or as the user of the URL where there is none. Opens none before it is
+    /// asked for one.
+    pub fn pool(&self, role: impl Into<Option<Role>>) -> Result<Pool, StoreError> {
         let mut config = self.config.clone();
-        config.options(self.options(Some(role)));
+        config.options(self.options(role.into()));
         // A connection that broke is closed: that is seen without asking the server.
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         Pool::builder(Manager::from_config(config, self.tls.clone(), manager))
@@ -213,14 +214,14 @@ pub async fn pooled(pool: &Pool) -> Result<Pooled, StoreError> {
 
 /// What an error of the server, or of the way to it, means to whoever asked.
 pub fn failure(error: tokio_postgres::Error) -> StoreError {
-    let Some(code) = error.code() else {
+    let Some(said) = error.as_db_error().cloned() else {
         // Everything else that can go wrong between us and the server comes without a code, and so does what we did
         // wrong ourselves: a parameter of the wrong type, a column that is not there.
         let lost = error.is_closed() || causes(&error).any(|cause| cause.is::<std::io::Error>());
         let cause = Cause::new(error);
         return if lost { StoreError::Unreachable(cause) } else { StoreError::Database(cause) };
     };
-    match code {
+    match said.code() {
         &SqlState::DISK_FULL => StoreError::Full,
         &SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::ReadOnly,
         &SqlState::LOCK_NOT_AVAILABLE
@@ -233,7 +234,7 @@ pub fn failure(error: tokio_postgres::Error) -> StoreError {
         | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
         | &SqlState::TOO_MANY_CONNECTIONS => StoreError::Unreachable(Cause::new(error)),
         code if code.code().starts_with("08") => StoreError::Unreachable(Cause::new(error)),
-        _ => StoreError::Database(Cause::new(error)),
+        _ => StoreError::Database(Cause::new(said)),
     }
 }
 

@@ -2,33 +2,28 @@
 
 use super::*;
 use crate::contract::{append, stream, tenant};
-use crate::evidence::begin_anew;
-use crate::evidence::tests::{City, polled};
-use std::fs;
+use crate::evidence::tests::{City, On, on_each_database, polled};
 
-async fn notes(evidence: &Evidence) -> Vec<String> {
-    let read = |connection: &mut Connection| {
-        let mut notes = Vec::new();
-        file::each_note(connection, |kept| {
-            notes.push(kept.note);
-            Ok::<_, EvidenceError>(())
-        })?;
-        Ok(notes)
-    };
-    evidence.run(read).await.unwrap()
+on_each_database! {
+    a_log_without_events_is_not_signed
+    a_log_of_large_events_is_covered_to_its_end
+    evidence_that_grew_in_pieces_signs_what_evidence_made_at_once_does
+    two_who_keep_the_same_evidence_at_once_do_not_disturb_each_other
+    evidence_that_another_has_just_made_is_not_missing
+    evidence_that_is_gone_is_not_made_again_by_itself
+    nothing_is_signed_over_evidence_that_was_altered
+    nothing_is_covered_behind_an_end_of_the_log_that_is_not_the_one_covered
 }
 
-#[tokio::test]
-async fn a_log_without_events_is_not_signed() {
-    let city = City::new();
+async fn a_log_without_events_is_not_signed(on: On) {
+    let city = City::new(on).await;
     let evidence = city.open().await.unwrap();
     assert_eq!(evidence.cover().await.unwrap(), Position::START);
     assert!(matches!(evidence.sign().await, Err(EvidenceError::Empty)));
 }
 
-#[tokio::test]
-async fn a_log_of_large_events_is_covered_to_its_end() {
-    let city = City::new();
+async fn a_log_of_large_events_is_covered_to_its_end(on: On) {
+    let city = City::new(on).await;
     let (shelf, large) = (stream(tenant("a"), "shelf"), "x".repeat(1_000_000));
     for index in 0..10 {
         let write = append(&index.to_string(), &[(shelf, index)], &[(shelf, &large)]);
@@ -37,33 +32,23 @@ async fn a_log_of_large_events_is_covered_to_its_end() {
     assert_eq!(city.open().await.unwrap().cover().await.unwrap(), Position(10));
 }
 
-#[tokio::test]
-async fn evidence_that_grew_in_pieces_signs_what_evidence_made_at_once_does() {
-    let (grown, whole) = (City::new(), City::new());
+async fn evidence_that_grew_in_pieces_signs_what_evidence_made_at_once_does(on: On) {
+    let grown = City::new(on).await;
     for size in [10, 250, 260, 510, 520, 1_000] {
         grown.grow_to(size).await;
         let signature = grown.sign().await;
         assert_eq!(signature.checkpoint.size, size);
         assert_eq!(grown.sign().await, signature, "there is nothing new to sign");
     }
-    // The same log, in the same folder of another city.
-    for file in ["log.db", "keys.db"] {
-        let all = Connection::open(grown.path(file)).unwrap();
-        fs::remove_file(whole.path(file)).unwrap();
-        all.execute("VACUUM INTO ?1", [whole.path(file).to_str().unwrap()]).unwrap();
-    }
-    let log = crate::sqlite::SqliteStore::open(&whole.path("log.db"), Arc::new(crate::clock::SystemClock));
-    let keys = Arc::new(crate::keys::KeyFile::open(&whole.path("keys.db")).unwrap());
-    let old = whole.path("old");
-    let begun = begin_anew(&whole.path("evidence.db"), Arc::new(log.unwrap()), keys, &old).await.unwrap();
+    let whole = City { log: grown.log.clone(), keys: grown.keys.clone(), ..City::new(on).await };
+    let begun = whole.begin_anew("old").await.unwrap();
     assert_eq!(begun.signature, grown.sign().await);
     assert_eq!(begun.goes_on, Some(true));
-    assert!(!old.exists(), "there was nothing to be put aside");
+    assert!(!whole.path("old").exists(), "there was nothing to be put aside");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_who_keep_the_same_evidence_at_once_do_not_disturb_each_other() {
-    let city = Arc::new(City::new());
+async fn two_who_keep_the_same_evidence_at_once_do_not_disturb_each_other(on: On) {
+    let city = Arc::new(City::new(on).await);
     city.grow_to(10).await;
     let keeping = (0..2).map(|_| {
         let city = city.clone();
@@ -84,42 +69,46 @@ async fn two_who_keep_the_same_evidence_at_once_do_not_disturb_each_other() {
     let verified = city.verify(&city.key().await, None).await;
     assert!(verified.is_intact(), "{verified:?}");
     assert_eq!((verified.events, verified.size), (600, 600));
-    assert_eq!(verified.checkpoints, notes(&city.open().await.unwrap()).await.len() as u64);
+    assert_eq!(verified.checkpoints, city.notes().await.len() as u64);
 }
 
-/// However far the slower of the two has come when the other is through.
-#[tokio::test]
-async fn evidence_that_another_has_just_made_is_not_missing() {
-    for polls in 0..8 {
-        let city = City::new();
+/// However far the slower of the two has come when the other is through, until it is its turn to write.
+async fn evidence_that_another_has_just_made_is_not_missing(on: On) {
+    for polls in 0.. {
+        let city = City::new(on).await;
         city.grow_to(10).await;
         let slow = city.open().await.unwrap();
         let mut covering = std::pin::pin!(slow.cover());
         let done = polled(polls, covering.as_mut()).await;
-        city.sign().await;
+        let was_in_time = done.is_none() && !city.is_being_written().await;
+        if was_in_time {
+            city.sign().await;
+        }
         let covered = match done {
             Some(covered) => covered,
             None => covering.await,
         };
         assert!(matches!(covered, Ok(Position(10))), "after {polls} polls: {covered:?}");
+        if !was_in_time {
+            assert!(polls > 3, "the other was through in time");
+            return;
+        }
     }
 }
 
-#[tokio::test]
-async fn evidence_that_is_gone_is_not_made_again_by_itself() {
-    let city = City::signed_at(&[30, 60]).await;
+async fn evidence_that_is_gone_is_not_made_again_by_itself(on: On) {
+    let city = City::signed_at(on, &[30, 60]).await;
     for gone in ["DELETE FROM tiles", "DELETE FROM tiles; DELETE FROM checkpoints"] {
-        city.tamper_with_evidence(gone);
+        city.tamper_with_evidence(gone).await;
         let refused = city.open().await.unwrap().cover().await;
         assert!(matches!(refused, Err(EvidenceError::Missing(60))), "{gone}: {refused:?}");
     }
-    fs::remove_file(city.path("evidence.db")).unwrap();
+    city.lose_evidence().await;
     assert!(matches!(city.open().await, Err(EvidenceError::Missing(60))));
-    assert!(!city.path("evidence.db").exists(), "nothing is put in its place");
+    assert!(!city.place.is_there().await.unwrap(), "nothing is put in its place");
 }
 
-#[tokio::test]
-async fn nothing_is_signed_over_evidence_that_was_altered() {
+async fn nothing_is_signed_over_evidence_that_was_altered(on: On) {
     let damages = [
         "DELETE FROM checkpoints WHERE number = 2",
         "DELETE FROM checkpoints",
@@ -132,8 +121,8 @@ async fn nothing_is_signed_over_evidence_that_was_altered() {
         "UPDATE checkpoints SET number = 9223372036854775807 WHERE number = 2",
     ];
     for damage in damages {
-        let city = City::signed_at(&[30, 60]).await;
-        city.tamper_with_evidence(damage);
+        let city = City::signed_at(on, &[30, 60]).await;
+        city.tamper_with_evidence(damage).await;
         city.grow_to(80).await;
         let evidence = city.open().await.unwrap();
         // Cut off, it is covered again from the log: only what was signed is missed.
@@ -146,14 +135,13 @@ async fn nothing_is_signed_over_evidence_that_was_altered() {
     }
 }
 
-#[tokio::test]
-async fn nothing_is_covered_behind_an_end_of_the_log_that_is_not_the_one_covered() {
+async fn nothing_is_covered_behind_an_end_of_the_log_that_is_not_the_one_covered(on: On) {
     for (damage, grown) in [
         ("DELETE FROM events WHERE position > 50", 50),
         ("DELETE FROM events WHERE position > 50", 90),
         ("UPDATE events SET body = body || ' ' WHERE position = 60", 60),
     ] {
-        let city = City::signed_at(&[60]).await;
+        let city = City::signed_at(on, &[60]).await;
         city.tamper(damage);
         // The writer knows by itself that somebody else has written.
         city.grow_to(grown).await;

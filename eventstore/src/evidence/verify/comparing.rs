@@ -3,22 +3,26 @@
 
 use super::promises::{Promise, Promises, Tree};
 use super::{Difference, Doubt, EvidenceError, How, Uncovered};
-use crate::evidence::file::Kept;
 use crate::evidence::leaf::Leaf;
+use crate::evidence::records::{self, Transaction};
 use crate::evidence::tree::Frontier;
 use crate::store::{EventStore, RowHead, StoreError};
 use crate::stored::StoredEvent;
 use cityos_domain::log::Position;
 use std::cmp::Ordering;
+use std::ops::Range;
 use uuid::Uuid;
 
 /// Events read at a time.
 const PAGE_EVENTS: u32 = 5_000;
 
+/// Leaves read at a time.
+const PAGE_LEAVES: u64 = 5_120;
+
 /// How far the comparison has come.
 pub struct Comparison<'a> {
     promises: &'a [Promise],
-    held: Option<&'a Kept<'a>>,
+    held: Option<Box<dyn Transaction>>,
     tree: Tree,
     /// Where the last checkpoint ends, as a number of events.
     covered: u64,
@@ -55,7 +59,7 @@ enum Instead {
 }
 
 impl<'a> Comparison<'a> {
-    pub fn new(promises: &'a Promises, held: Option<&'a Kept<'a>>, tree: Tree) -> Self {
+    pub fn new(promises: &'a Promises, held: Option<Box<dyn Transaction>>, tree: Tree) -> Self {
         Comparison {
             promises: &promises.all,
             held,
@@ -84,9 +88,11 @@ impl<'a> Comparison<'a> {
         let instead = loop {
             match pages.next().await? {
                 Page::Events(events) => {
+                    let end = self.tree.sound_to.min(self.events + events.len() as u64);
+                    let mut held = self.held(self.events..end).await?.into_iter();
                     for event in events.iter().take_while(|event| event.position <= head) {
                         let leaf = Leaf::with(&event.borrowed(), &mut bytes);
-                        if !self.goes_on(after, leaf)? {
+                        if !self.goes_on(after, leaf, held.next()) {
                             return Ok(());
                         }
                         after = event.position;
@@ -111,21 +117,20 @@ impl<'a> Comparison<'a> {
         self.promises.last().map_or(0, |last| last.size)
     }
 
-    /// Takes the next event; says whether the one after it matters.
-    fn goes_on(&mut self, after: Position, here: Leaf) -> Result<bool, EvidenceError> {
+    /// Takes the next event, beside what the evidence surely `held`; says whether the one after it matters.
+    fn goes_on(&mut self, after: Position, here: Leaf, held: Option<Leaf>) -> bool {
         let leaf = self.events;
-        let held = if leaf < self.tree.sound_to { self.held_at(leaf)? } else { None };
         if let Some(held) = held.filter(|held| *held != here) {
             if held.hash != here.hash {
                 self.parting = Some(Parting { leaf, after, instead: Instead::Other { here, held } });
-                return Ok(false);
+                return false;
             }
             if self.doubts.len() < super::DOUBTS_MAX {
                 self.doubts.push(Doubt::LabelAltered { position: here.position });
             }
         }
         if self.tree.sound_to < self.signed() && !self.keeps_promises(here) {
-            return Ok(false);
+            return false;
         }
         if leaf >= self.covered {
             let uncovered =
@@ -134,7 +139,7 @@ impl<'a> Comparison<'a> {
             uncovered.to = here.position;
         }
         self.events += 1;
-        Ok(true)
+        true
     }
 
     /// Whether the log's own tree, with this event, keeps what was promised of it.
@@ -154,13 +159,13 @@ impl<'a> Comparison<'a> {
     }
 
     /// What became of the event at which log and evidence part.
-    pub async fn difference(&self, log: &dyn EventStore) -> Result<Option<Difference>, EvidenceError> {
-        let Some(parting) = &self.parting else { return Ok(None) };
-        let held = self.held_at(parting.leaf)?.map(|held| RowHead::from(&held));
+    pub async fn difference(&mut self, log: &dyn EventStore) -> Result<Option<Difference>, EvidenceError> {
+        let Some(parting) = self.parting.take() else { return Ok(None) };
+        let held = self.held_at(parting.leaf).await?.map(|held| RowHead::from(&held));
         let (how, here) = match &parting.instead {
             Instead::Planted(here) => (How::Inserted, Some(*here)),
             Instead::Other { here, held } => {
-                (self.classify(log, parting, here, held).await?, Some(here.into()))
+                (self.classify(log, &parting, here, held).await?, Some(here.into()))
             }
             Instead::Unreadable(here) => (unreadable(*here, held), *here),
             Instead::Nothing => (How::Removed, None),
@@ -177,7 +182,7 @@ impl<'a> Comparison<'a> {
 
     /// What the log has `here` where the evidence holds another is told by where else they are, from here on.
     async fn classify(
-        &self,
+        &mut self,
         log: &dyn EventStore,
         parting: &Parting,
         here: &Leaf,
@@ -193,13 +198,12 @@ impl<'a> Comparison<'a> {
         while let Page::Events(events) = pages.next().await? {
             events.iter().for_each(|event| count(event.event_id.0, 1));
         }
-        for leaf in parting.leaf..self.tree.size {
-            if let Some(leaf) = self.held_at(leaf)? {
-                count(leaf.event, -1);
-            }
+        for first in (parting.leaf..self.tree.size).step_by(PAGE_LEAVES as usize) {
+            let end = self.tree.size.min(first + PAGE_LEAVES);
+            self.held(first..end).await?.iter().for_each(|leaf| count(leaf.event, -1));
         }
         // What lies behind all that is covered is new: nobody put it in.
-        let end = self.held_at(self.tree.size - 1)?;
+        let end = self.held_at(self.tree.size - 1).await?;
         let new = end.is_some_and(|end| here.position > end.position);
         Ok(match (more_here > 0 && !new, more_held < 0) {
             (true, false) => How::Inserted,
@@ -209,8 +213,16 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    fn held_at(&self, leaf: u64) -> rusqlite::Result<Option<Leaf>> {
-        self.held.map_or(Ok(None), |held| held.leaf(leaf))
+    async fn held_at(&mut self, leaf: u64) -> Result<Option<Leaf>, StoreError> {
+        Ok(self.held(leaf..leaf + 1).await?.pop())
+    }
+
+    /// These leaves, as far as the evidence has them.
+    async fn held(&mut self, leaves: Range<u64>) -> Result<Vec<Leaf>, StoreError> {
+        match &mut self.held {
+            Some(held) => records::leaves(&mut **held, leaves).await,
+            None => Ok(Vec::new()),
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::{Doubt, Verifying};
 use crate::evidence::checkpoint::Checkpoint;
-use crate::evidence::file::{self, TILE_LEAVES};
+use crate::evidence::records::{NOTES_AT_ONCE, Tiles, Transaction};
 use crate::evidence::tree::{Frontier, Hash};
-use rusqlite::Connection;
+use crate::store::StoreError;
 
 /// That the tree of the first `size` events has this root.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,26 +49,33 @@ impl Promises {
     }
 
     /// Reads the checkpoints, and doubts those that are no good.
-    pub fn read(connection: &Connection, verifying: &Verifying<'_>) -> rusqlite::Result<(Self, Vec<Doubt>)> {
+    pub async fn read(
+        held: &mut dyn Transaction,
+        verifying: &Verifying<'_>,
+    ) -> Result<(Self, Vec<Doubt>), StoreError> {
         let (mut all, mut doubts): (Vec<Promise>, Vec<Doubt>) = (Vec::new(), Vec::new());
         let mut number = 1;
-        file::each_note(connection, |kept| {
-            if kept.number != number {
-                doubts.push(Doubt::CheckpointMissing { number });
-            }
-            number = kept.number.saturating_add(1);
-            match Checkpoint::open(&kept.note, verifying.key) {
-                Err(error) => {
-                    let reason = error.to_string();
-                    doubts.push(Doubt::CheckpointAltered { number: kept.number, reason });
+        let mut from = Some(i64::MIN);
+        while let Some(next) = from {
+            let notes = held.notes(next, NOTES_AT_ONCE).await?;
+            from = notes.last().and_then(|last| (last.number as i64).checked_add(1));
+            for kept in notes {
+                if kept.number != number {
+                    doubts.push(Doubt::CheckpointMissing { number });
                 }
-                Ok(Checkpoint { size, .. }) if all.last().is_some_and(|last| size <= last.size) => {
-                    doubts.push(Doubt::CheckpointOutOfOrder { number: kept.number });
+                number = kept.number.saturating_add(1);
+                match Checkpoint::open(&kept.note, verifying.key) {
+                    Err(error) => {
+                        let reason = error.to_string();
+                        doubts.push(Doubt::CheckpointAltered { number: kept.number, reason });
+                    }
+                    Ok(Checkpoint { size, .. }) if all.last().is_some_and(|last| size <= last.size) => {
+                        doubts.push(Doubt::CheckpointOutOfOrder { number: kept.number });
+                    }
+                    Ok(Checkpoint { size, root, .. }) => all.push(Promise { size, root, by: By::Checkpoint }),
                 }
-                Ok(Checkpoint { size, root, .. }) => all.push(Promise { size, root, by: By::Checkpoint }),
             }
-            Ok::<_, rusqlite::Error>(())
-        })?;
+        }
         let (checkpoints, last) = (all.len() as u64, all.last().map_or(0, |last| last.size));
         if let Some(signed) = verifying.remembered.filter(|signed| signed.size > last) {
             doubts.push(match number {
@@ -87,12 +94,16 @@ impl Promises {
     }
 
     /// Whether the leaves in the evidence keep the promises.
-    pub fn check_tree(&self, connection: &Connection, doubts: &mut Vec<Doubt>) -> rusqlite::Result<Tree> {
+    pub async fn check_tree(
+        &self,
+        held: &mut dyn Transaction,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<Tree, StoreError> {
         let mut tree = Frontier::default();
         let mut open = self.all.iter().peekable();
         let (mut kept, mut broken) = (0, false);
-        for number in 0.. {
-            let Some(tile) = file::tile(connection, number)? else { break };
+        let mut tiles = Tiles::of(held);
+        while let Some(tile) = tiles.next().await? {
             let mut below = Frontier::default();
             for leaf in &tile.leaves {
                 below.push(leaf.hash);
@@ -110,18 +121,17 @@ impl Promises {
                     }
                 }
             }
-            let full = below.size() == TILE_LEAVES;
-            if tile.root != full.then(|| below.root()) {
+            if tile.root != tile.is_full().then(|| below.root()) {
                 doubts.push(Doubt::NodeAltered { from: tree.size(), to: tile.end().saturating_sub(1) });
             }
             tree.append(&below);
-            if !full {
+            if !tile.is_full() {
                 break;
             }
         }
         let size = tree.size();
         let longest = self.all.last().map_or(0, |promise| promise.size);
-        let held = file::last_tile(connection)?.map_or(0, |tile| tile.end());
+        let held = held.last_tile().await?.map_or(0, |tile| tile.end());
         if longest > size || held > size {
             doubts.push(Doubt::Short { held: size, size: longest.max(held) });
         }

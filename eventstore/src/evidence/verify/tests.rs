@@ -1,13 +1,28 @@
 //! Whatever is done to log or evidence is found, and named for what it is and where.
 
 use super::*;
-use crate::evidence::tests::City;
-use crate::keys::{KeyStore, Secret};
-use rusqlite::params;
+use crate::evidence::records::KeptNote;
+use crate::evidence::tests::{City, On, on_each_database};
+use crate::keys::Secret;
+use rusqlite::Connection;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-const SIZES: [u64; 3] = [100, 300, 600];
+on_each_database! {
+    the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_what_was_done
+    a_log_as_it_was_is_verified_to_its_end_and_what_is_not_signed_is_told
+    a_log_that_nothing_was_signed_of_is_not_called_intact
+    an_event_that_is_covered_and_not_yet_signed_is_missed_too
+    a_row_that_cannot_be_read_is_laid_to_no_event_that_the_evidence_does_not_know
+    evidence_that_was_altered_is_told_from_a_log_that_was
+    a_checkpoint_of_another_key_is_no_checkpoint
+    a_log_and_evidence_that_were_altered_alike_are_not_as_they_were_signed
+    altered_evidence_hides_no_event_that_was_tampered_with
+    evidence_that_was_made_anew_over_a_tampered_log_is_shown_by_a_checkpoint_kept_elsewhere
+}
+
+pub const SIZES: [u64; 3] = [100, 300, 600];
 
 /// How long verifying so small a log may take.
 const AT_MOST: Duration = Duration::from_secs(60);
@@ -33,9 +48,8 @@ fn swapped(one: u64, other: u64) -> String {
     )
 }
 
-#[tokio::test]
-async fn a_log_as_it_was_is_verified_to_its_end_and_what_is_not_signed_is_told() {
-    let city = City::signed_at(&SIZES).await;
+async fn a_log_as_it_was_is_verified_to_its_end_and_what_is_not_signed_is_told(on: On) {
+    let city = City::signed_at(on, &SIZES).await;
     let key = city.key().await;
     let verified = city.verify(&key, None).await;
     assert!(verified.is_intact(), "{verified:?}");
@@ -54,9 +68,8 @@ async fn a_log_as_it_was_is_verified_to_its_end_and_what_is_not_signed_is_told()
     }
 }
 
-#[tokio::test]
-async fn a_log_that_nothing_was_signed_of_is_not_called_intact() {
-    let city = City::new();
+async fn a_log_that_nothing_was_signed_of_is_not_called_intact(on: On) {
+    let city = City::new(on).await;
     let nobody = crate::evidence::public_key(&city.keys.secret(Secret::Evidence).await.unwrap(), Uuid::nil());
     assert!(city.verify(&nobody, None).await.is_intact(), "there is nothing");
     city.grow_to(10).await;
@@ -66,8 +79,7 @@ async fn a_log_that_nothing_was_signed_of_is_not_called_intact() {
     assert_eq!(city.verify(&key, None).await.doubts, [Doubt::NothingSigned]);
 }
 
-#[tokio::test]
-async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_what_was_done() {
+async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_what_was_done(on: On) {
     let alter = |set: &str| format!("UPDATE events SET {set} WHERE position = 57");
     let cases = [
         (alter("body = replace(body, 'number 57', 'number 58')"), How::Altered, 57),
@@ -141,7 +153,7 @@ async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_wha
         ("UPDATE events SET position = 700 WHERE position = 57".into(), How::Reordered, 57),
         ("UPDATE events SET position = 700 WHERE position = 600".into(), How::Reordered, 600),
     ];
-    let city = City::signed_at(&SIZES).await;
+    let city = City::signed_at(on, &SIZES).await;
     let key = city.key().await;
     // More in the log than is covered must not confuse.
     city.grow_to(650).await;
@@ -157,7 +169,7 @@ async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_wha
         let log = crate::sqlite::SqliteStore::open(&copy, std::sync::Arc::new(crate::clock::SystemClock));
         let verifying = Verifying {
             log: &log.unwrap(),
-            evidence: &city.path("evidence.db"),
+            evidence: &city.place,
             key: &key,
             remembered: city.keys.signed().await.unwrap(),
             kept: None,
@@ -175,9 +187,8 @@ async fn the_first_event_that_was_tampered_with_is_named_with_its_tenant_and_wha
     }
 }
 
-#[tokio::test]
-async fn an_event_that_is_covered_and_not_yet_signed_is_missed_too() {
-    let city = City::signed_at(&SIZES).await;
+async fn an_event_that_is_covered_and_not_yet_signed_is_missed_too(on: On) {
+    let city = City::signed_at(on, &SIZES).await;
     city.grow_to(620).await;
     city.open().await.unwrap().cover().await.unwrap();
     city.tamper("UPDATE events SET body = body || ' ' WHERE position = 615");
@@ -187,9 +198,8 @@ async fn an_event_that_is_covered_and_not_yet_signed_is_missed_too() {
     assert_eq!((verified.difference, verified.doubts), (Some(altered), vec![]));
 }
 
-#[tokio::test]
-async fn a_row_that_cannot_be_read_is_laid_to_no_event_that_the_evidence_does_not_know() {
-    let city = City::signed_at(&SIZES).await;
+async fn a_row_that_cannot_be_read_is_laid_to_no_event_that_the_evidence_does_not_know(on: On) {
+    let city = City::signed_at(on, &SIZES).await;
     city.grow_to(620).await;
     city.tamper("UPDATE events SET body = CAST(x'ff' AS TEXT) WHERE position = 615");
     let verified = city.verify(&city.key().await, None).await;
@@ -201,13 +211,12 @@ async fn a_row_that_cannot_be_read_is_laid_to_no_event_that_the_evidence_does_no
     assert_eq!(verified.difference, Some(Difference { partition: None, ..unreadable }));
 }
 
-#[tokio::test]
-async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
+async fn evidence_that_was_altered_is_told_from_a_log_that_was(on: On) {
     let altered_note = |number| Doubt::CheckpointAltered { number, reason: String::new() };
     let leaf = |at: u64, byte: u64| {
         let from = at * 72 + byte;
         format!(
-            "UPDATE tiles SET leaves = CAST(substr(leaves, 1, {from}) || x'abcd' || substr(leaves, {from} + 3) AS BLOB) \
+            "UPDATE tiles SET leaves = CAST(substr(leaves, 1, {from}) || unhex('abcd') || substr(leaves, {from} + 3) AS BLOB) \
              WHERE number = 1"
         )
     };
@@ -229,7 +238,7 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
         ("DELETE FROM tiles WHERE number = 2".into(), vec![Doubt::Short { held: 512, size: 600 }]),
         ("DELETE FROM tiles WHERE number = 1".into(), vec![Doubt::Short { held: 256, size: 600 }]),
         (
-            "UPDATE tiles SET leaves = x'' WHERE number = 0".into(),
+            "UPDATE tiles SET leaves = zeroblob(0) WHERE number = 0".into(),
             vec![Doubt::NodeAltered { from: 0, to: 0 }, Doubt::Short { held: 0, size: 600 }],
         ),
         (
@@ -269,8 +278,8 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
         ),
     ];
     for (damage, doubts) in cases {
-        let city = City::signed_at(&SIZES).await;
-        city.tamper_with_evidence(&damage);
+        let city = City::signed_at(on, &SIZES).await;
+        city.tamper_with_evidence(&damage).await;
         let mut verified = city.verify(&city.key().await, None).await;
         for doubt in &mut verified.doubts {
             if let Doubt::CheckpointAltered { reason, .. } = doubt {
@@ -282,9 +291,8 @@ async fn evidence_that_was_altered_is_told_from_a_log_that_was() {
     }
 }
 
-#[tokio::test]
-async fn a_checkpoint_of_another_key_is_no_checkpoint() {
-    let (city, other) = (City::signed_at(&SIZES).await, City::signed_at(&SIZES).await);
+async fn a_checkpoint_of_another_key_is_no_checkpoint(on: On) {
+    let (city, other) = (City::signed_at(on, &SIZES).await, City::signed_at(on, &SIZES).await);
     let verified = city.verify(&other.key().await, None).await;
     assert!(matches!(
         verified.doubts[..],
@@ -298,8 +306,10 @@ async fn a_checkpoint_of_another_key_is_no_checkpoint() {
     // The same origin, and a signature by someone else.
     let forged = public_key_of(&other, &city).await;
     let note = city.sign().await.checkpoint.sign(&forged);
-    let update = "UPDATE checkpoints SET note = ?1 WHERE number = 3";
-    Connection::open(city.path("evidence.db")).unwrap().execute(update, params![note]).unwrap();
+    city.tamper_with_evidence("DELETE FROM checkpoints WHERE number = 3").await;
+    let mut writing = city.place.open().await.unwrap().write().await.unwrap();
+    writing.keep_note(KeptNote { number: 3, note }).await.unwrap();
+    writing.commit().await.unwrap();
     let verified = city.verify(&city.key().await, None).await;
     let [Doubt::CheckpointAltered { number: 3, reason }, Doubt::LastMissing { size: 600 }] =
         &verified.doubts[..]
@@ -316,9 +326,8 @@ async fn public_key_of(signing: &City, named: &City) -> crate::evidence::note::S
     crate::evidence::note::Signer::new(named.key().await.name().to_owned(), &seed)
 }
 
-#[tokio::test]
-async fn a_log_and_evidence_that_were_altered_alike_are_not_as_they_were_signed() {
-    let city = City::signed_at(&SIZES).await;
+async fn a_log_and_evidence_that_were_altered_alike_are_not_as_they_were_signed(on: On) {
+    let city = City::signed_at(on, &SIZES).await;
     city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
     city.falsify_leaf(257).await;
     let verified = city.verify(&city.key().await, None).await;
@@ -329,40 +338,40 @@ async fn a_log_and_evidence_that_were_altered_alike_are_not_as_they_were_signed(
     assert_eq!(verified.difference, None, "nobody can tell which event it was");
 }
 
-#[tokio::test]
-async fn altered_evidence_hides_no_event_that_was_tampered_with() {
+async fn altered_evidence_hides_no_event_that_was_tampered_with(on: On) {
     for evidence in [
         "DELETE FROM tiles WHERE number = 2",
         "UPDATE tiles SET leaves = zeroblob(72 * 88) WHERE number = 2",
         "DELETE FROM checkpoints WHERE number = 3",
     ] {
-        let city = City::signed_at(&SIZES).await;
+        let city = City::signed_at(on, &SIZES).await;
         city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
-        city.tamper_with_evidence(evidence);
+        city.tamper_with_evidence(evidence).await;
         let verified = city.verify(&city.key().await, None).await;
         let found = verified.difference.expect("it is found");
         assert_eq!((found.how, found.position, found.signed), (How::Altered, 257, true), "{evidence}");
         assert!(!verified.doubts.is_empty(), "{evidence}");
     }
-    let city = City::signed_at(&SIZES).await;
+    let city = City::signed_at(on, &SIZES).await;
     city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
-    city.tamper_with_evidence("UPDATE tiles SET leaves = zeroblob(72 * 256) WHERE number = 0");
+    city.tamper_with_evidence("UPDATE tiles SET leaves = zeroblob(72 * 256) WHERE number = 0").await;
     let verified = city.verify(&city.key().await, None).await;
     assert!(verified.doubts.contains(&Doubt::EventsAltered { from: 101, to: 300 }), "{verified:?}");
 
     // All leaves in one tile: where an event's own is looked for there is none.
-    let city = City::signed_at(&SIZES).await;
+    let city = City::signed_at(on, &SIZES).await;
     city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
     city.tamper_with_evidence(
         "UPDATE tiles SET root = NULL, leaves = CAST(leaves || (SELECT leaves FROM tiles WHERE number = 1) || \
          (SELECT leaves FROM tiles WHERE number = 2) AS BLOB) WHERE number = 0; DELETE FROM tiles WHERE number > 0",
-    );
+    )
+    .await;
     let verified = city.verify(&city.key().await, None).await;
     assert!(verified.doubts.contains(&Doubt::EventsAltered { from: 101, to: 300 }), "{verified:?}");
 
-    let city = City::signed_at(&SIZES).await;
+    let city = City::signed_at(on, &SIZES).await;
     let kept = city.sign().await.checkpoint;
-    fs::remove_file(city.path("evidence.db")).unwrap();
+    city.lose_evidence().await;
     let key = city.key().await;
     assert_eq!(city.verify(&key, None).await.doubts, [Doubt::Missing { size: 600 }]);
     assert_eq!(city.verify(&key, None).await.difference, None, "the key store knows what it signed");
@@ -371,15 +380,12 @@ async fn altered_evidence_hides_no_event_that_was_tampered_with() {
     assert_eq!(city.verify(&key, Some(&kept)).await.difference, Some(removed));
 }
 
-#[tokio::test]
-async fn evidence_that_was_made_anew_over_a_tampered_log_is_shown_by_a_checkpoint_kept_elsewhere() {
-    let city = City::signed_at(&SIZES).await;
+async fn evidence_that_was_made_anew_over_a_tampered_log_is_shown_by_a_checkpoint_kept_elsewhere(on: On) {
+    let city = City::signed_at(on, &SIZES).await;
     let (key, kept) = (city.key().await, city.sign().await.checkpoint);
     assert!(city.verify(&key, Some(&kept)).await.is_intact());
     city.tamper("UPDATE events SET body = body || ' ' WHERE position = 257");
-    let (log, keys) = (city.log.clone(), city.keys.clone());
-    let path = city.path("evidence.db");
-    crate::evidence::begin_anew(&path, log, keys, &city.path("old.db")).await.unwrap();
+    city.begin_anew("old").await.unwrap();
     assert!(city.verify(&key, None).await.is_intact(), "nothing here remembers");
     let verified = city.verify(&key, Some(&kept)).await;
     assert_eq!(verified.doubts, [Doubt::OtherThanKept { size: 600 }]);
@@ -391,30 +397,36 @@ async fn evidence_that_was_made_anew_over_a_tampered_log_is_shown_by_a_checkpoin
     assert_eq!(verified.difference.map(|found| (found.how, found.position)), Some((How::Removed, 601)));
 }
 
-type Tampering = fn(&City);
+type Tampering = fn(&Path);
+
+fn drop_table(file: &Path, table: &str) {
+    Connection::open(file).unwrap().execute_batch(&format!("DROP TABLE {table}")).unwrap();
+}
 
 #[tokio::test]
 async fn evidence_that_cannot_be_read_is_a_doubt_and_what_the_keys_remember_is_still_held_against_the_log() {
     let cases: [(&str, Tampering); 4] = [
-        ("it holds something else", |city| fs::write(city.path("evidence.db"), "").unwrap()),
-        ("not a database", |city| fs::write(city.path("evidence.db"), "rubbish ".repeat(1_000)).unwrap()),
-        ("no such table: tiles", |city| city.tamper_with_evidence("DROP TABLE tiles")),
-        ("no such table: checkpoints", |city| city.tamper_with_evidence("DROP TABLE checkpoints")),
+        ("it holds something else", |path| fs::write(path, "").unwrap()),
+        ("not a database", |path| fs::write(path, "rubbish ".repeat(1_000)).unwrap()),
+        ("no such table: tiles", |path| drop_table(path, "tiles")),
+        ("no such table: checkpoints", |path| drop_table(path, "checkpoints")),
     ];
     for (why, damage) in cases {
-        let city = City::signed_at(&SIZES).await;
-        damage(&city);
-        let key = city.key().await;
-        let verified = city.verify(&key, None).await;
-        let told: Vec<_> = verified.doubts.iter().map(|doubt| doubt.to_string()).collect();
-        assert!(
-            told.len() == 1 && told[0].contains("evidence.db") && told[0].contains(why),
-            "{why}: {told:?}"
-        );
-        assert_eq!((verified.difference, verified.events), (None, 600), "{why}: the log is as it was");
-
-        city.tamper("UPDATE events SET at = at + 1 WHERE position = 257");
-        let doubts = city.verify(&key, None).await.doubts;
-        assert_eq!(doubts[1..], [Doubt::EventsAltered { from: 1, to: 600 }], "{why}");
+        let city = City::signed_at(On::Sqlite, &SIZES).await;
+        damage(&city.path("evidence.db"));
+        is_doubted_and_the_log_is_held_to_what_is_remembered(&city, "evidence.db", why).await;
     }
+}
+
+/// Of the evidence in such a place, for such a reason.
+pub async fn is_doubted_and_the_log_is_held_to_what_is_remembered(city: &City, place: &str, why: &str) {
+    let key = city.key().await;
+    let verified = city.verify(&key, None).await;
+    let told: Vec<_> = verified.doubts.iter().map(|doubt| doubt.to_string()).collect();
+    assert!(told.len() == 1 && told[0].contains(place) && told[0].contains(why), "{why}: {told:?}");
+    assert_eq!((verified.difference, verified.events), (None, 600), "{why}: the log is as it was");
+
+    city.tamper("UPDATE events SET at = at + 1 WHERE position = 257");
+    let doubts = city.verify(&key, None).await.doubts;
+    assert_eq!(doubts[1..], [Doubt::EventsAltered { from: 1, to: 600 }], "{why}");
 }

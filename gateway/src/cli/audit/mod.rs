@@ -14,13 +14,13 @@ use crate::settings::Settings;
 use anyhow::Context;
 use cityos_eventstore::backup::EVIDENCE_FILE;
 use cityos_eventstore::clock::SystemClock;
-use cityos_eventstore::evidence::{Checkpoint, Evidence, PublicKey, public_key};
+use cityos_eventstore::evidence::{Checkpoint, Evidence, Place, PublicKey, public_key};
 use cityos_eventstore::keys::Secret;
 use cityos_eventstore::store::name_of;
 use clap::{Args, Subcommand};
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -70,13 +70,13 @@ async fn stores(settings: &Settings) -> anyhow::Result<Stores> {
 }
 
 /// Where the evidence lies.
-fn evidence_file(settings: &Settings) -> PathBuf {
-    settings.data_dir.join(EVIDENCE_FILE)
+fn evidence_place(settings: &Settings) -> Place {
+    Place::File(settings.data_dir.join(EVIDENCE_FILE))
 }
 
 /// The evidence, to go on with.
 async fn evidence(settings: &Settings, stores: &Stores) -> anyhow::Result<Evidence> {
-    Ok(Evidence::open(&evidence_file(settings), stores.log.clone(), stores.keys.clone()).await?)
+    Ok(Evidence::open(&evidence_place(settings), stores.log.clone(), stores.keys.clone()).await?)
 }
 
 /// What the city's checkpoints are verified with.

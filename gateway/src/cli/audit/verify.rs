@@ -1,6 +1,6 @@
 //! `cityos audit verify`: the whole log against its signed checkpoints.
 
-use super::{SOMETHING_WRONG, evidence_file, kept_checkpoint};
+use super::{SOMETHING_WRONG, evidence_place, kept_checkpoint};
 use crate::cli::log::Log;
 use crate::cli::say;
 use crate::settings::Settings;
@@ -48,7 +48,7 @@ impl Verify {
                 Err(reason) => (None, Some(Doubt::KeptAltered { reason })),
             },
         };
-        let evidence = evidence_file(&settings);
+        let evidence = evidence_place(&settings);
         let verifying = Verifying { log: log.store(), evidence: &evidence, key: &key, remembered, kept };
         let mut verified = verifying.verify().await?;
         verified.doubts.extend(altered);

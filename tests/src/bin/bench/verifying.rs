@@ -3,7 +3,7 @@
 use super::replay::{EVENTS, log_in, median, replay};
 use super::{Measured, memory};
 use anyhow::Context;
-use cityos_eventstore::evidence::{Evidence, Verifying, public_key};
+use cityos_eventstore::evidence::{Evidence, Place, Verifying, public_key};
 use cityos_eventstore::keys::{KeyFile, KeyStore, Secret};
 use cityos_eventstore::store::name_of;
 use std::path::Path;
@@ -16,9 +16,9 @@ const ROUNDS: u32 = 3;
 pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
     let (_, log) = log_in(folder).await?;
     let keys = Arc::new(KeyFile::open(&folder.join("keys.db"))?);
-    let path = folder.join("evidence.db");
+    let place = Place::File(folder.join("evidence.db"));
     let begun = Instant::now();
-    let evidence = Evidence::open(&path, log.clone(), keys.clone()).await?;
+    let evidence = Evidence::open(&place, log.clone(), keys.clone()).await?;
     evidence.cover().await?;
     evidence.sign().await?;
     let covering = EVENTS as f64 / begun.elapsed().as_secs_f64();
@@ -30,7 +30,7 @@ pub async fn measure(folder: &Path) -> anyhow::Result<Measured> {
         memory::begin()?;
         let begun = Instant::now();
         let remembered = keys.signed().await?;
-        let verifying = Verifying { log: &*log, evidence: &path, key: &key, remembered, kept: None };
+        let verifying = Verifying { log: &*log, evidence: &place, key: &key, remembered, kept: None };
         let found = verifying.verify().await?;
         verified.push(EVENTS as f64 / begun.elapsed().as_secs_f64());
         peak_mib = peak_mib.max(memory::peak_mib()?);
