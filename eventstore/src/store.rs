@@ -203,6 +203,9 @@ pub enum StoreError {
     /// The database server cannot be reached, or does not take us in now. May be repeated.
     #[error("the database server cannot be reached")]
     Unreachable(#[source] Cause),
+    /// The server does not have the database.
+    #[error("the server has no such database")]
+    NoDatabase(#[source] Cause),
     /// There is no room left on the disk.
     #[error("there is no room left on the disk")]
     Full,

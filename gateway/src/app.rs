@@ -1,23 +1,22 @@
-//! The composition root: opens what lies in the data directory, and puts executor, read models, sagas and API
+//! The composition root: opens what the city is kept in, and puts executor, read models, sagas and API
 //! together. The server, the command line and the tests start here.
 
 use crate::graphql::{self, Schema, services::Services};
 use crate::identity::DevelopmentTokens;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Sandbox, SandboxError};
 use cityos_domain::log::Position;
-use cityos_eventstore::backup::{EVIDENCE_FILE, KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::Clock;
-use cityos_eventstore::evidence::{Follower, Place};
+use cityos_eventstore::evidence::Follower;
 use cityos_eventstore::executor::Executor;
-use cityos_eventstore::keys::{Key, KeyError, KeyFile, KeyStore, Secret};
+use cityos_eventstore::keys::{Key, KeyError, KeyStore, Secret};
 use cityos_eventstore::sealing::Sealer;
-use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{EventStore, StoreError, name_of};
 use cityos_eventstore::tokens::PositionTokens;
 use cityos_projections::models::REGISTRY;
-use cityos_projections::{ProjectError, Projector, ReadError, ReadStore};
+use cityos_projections::{ProjectError, Projector, ReadError};
 use cityos_sagas::ports::Ports;
 use cityos_sagas::registry::registry;
 use cityos_sagas::{Engine, EngineError, settle};
@@ -27,9 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-/// The read models' file in the data directory. It may be deleted while nothing runs: it is made anew.
-pub const READS_FILE: &str = "read.db";
 
 /// The file of the sandbox providers' own books.
 pub const SANDBOX_FILE: &str = "sandbox.db";
@@ -79,6 +75,8 @@ pub enum OpenError {
 
 /// Log and keys: what every command needs, and what backups hold.
 pub struct Stores {
+    /// Where they are kept.
+    pub storage: Storage,
     /// The log.
     pub log: Arc<dyn EventStore>,
     /// The key store.
@@ -90,25 +88,29 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Opens them in the data directory, and makes what is not there.
+    /// Opens them where the settings say, and makes what is not there.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let path = settings.data_dir.clone();
         std::fs::create_dir_all(&path)
             .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
-        let [log_file, keys_file] = [LOG_FILE, KEYS_FILE].map(|file| path.join(file));
-        let open_keys = || KeyFile::open(&keys_file).map_err(|error| OpenError::Keys(error.into()));
-        // A refusal makes no file: it would stand in the way of the right one. Whose the keys are is asked first: a
+        let storage = Storage::of(settings).map_err(OpenError::Log)?;
+        let no_keys = |error: StoreError| OpenError::Keys(error.into());
+        let there = storage.has_keys().await.map_err(no_keys)?;
+        // A refusal makes nothing: it would stand in the way of the right one. Whose the keys are is asked first: a
         // log that takes them for its own meanwhile has events when it is looked at.
-        let bound = keys_file.exists() && open_keys()?.log().await.map_err(OpenError::Keys)?.is_some();
-        if bound && !log_file.exists() {
+        let bound = match there {
+            true => storage.keys().await.map_err(no_keys)?.log().await.map_err(OpenError::Keys)?.is_some(),
+            false => false,
+        };
+        if bound && !storage.has_log().await.map_err(OpenError::Log)? {
             return Err(OpenError::OtherKeys);
         }
-        let log = SqliteStore::open(&log_file, clock).map_err(OpenError::Log)?;
-        let name = name_of(&log).await.map_err(OpenError::Log)?;
-        if name.is_some() && !keys_file.exists() {
+        let log = storage.log(clock).await.map_err(OpenError::Log)?;
+        let name = name_of(&*log).await.map_err(OpenError::Log)?;
+        if name.is_some() && !there {
             return Err(OpenError::OtherKeys);
         }
-        let keys = open_keys()?;
+        let keys = storage.keys().await.map_err(no_keys)?;
         let belong = match name {
             Some(name) => keys.belong_to(name).await.map_err(OpenError::Keys)?,
             None => !bound,
@@ -116,9 +118,8 @@ impl Stores {
         if !belong {
             return Err(OpenError::OtherKeys);
         }
-        let keys: Arc<dyn KeyStore> = Arc::new(keys);
         let input_key = keys.secret(Secret::InputHash).await.map_err(OpenError::Keys)?;
-        Ok(Stores { log: Arc::new(log), sealer: Sealer::new(keys.clone()), keys, input_key })
+        Ok(Stores { storage, log, sealer: Sealer::new(keys.clone()), keys, input_key })
     }
 }
 
@@ -127,10 +128,11 @@ pub struct App {
     schema: Schema,
     services: Arc<Services>,
     keys: Arc<dyn KeyStore>,
+    storage: Storage,
 }
 
 impl App {
-    /// Opens the data directory, with the sandbox for an outside world.
+    /// Opens the city where the settings say it is kept, with the sandbox for an outside world.
     pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let stores = Stores::open(&settings, clock.clone()).await?;
         let sandbox = Sandbox::open(&settings.data_dir.join(SANDBOX_FILE), clock.clone());
@@ -144,8 +146,8 @@ impl App {
         clock: Arc<dyn Clock>,
         ports: Ports,
     ) -> Result<Self, OpenError> {
-        let Stores { log, keys, sealer, input_key } = stores;
-        let reads = ReadStore::open(&settings.data_dir.join(READS_FILE)).map_err(OpenError::Reads)?;
+        let Stores { storage, log, keys, sealer, input_key } = stores;
+        let reads = storage.reads().await.map_err(OpenError::Reads)?;
         let projector =
             Projector::new(log.clone(), reads.clone(), REGISTRY).await.map_err(OpenError::Project)?;
         let registry = Arc::new(registry());
@@ -159,7 +161,7 @@ impl App {
         };
         let services =
             Services { executor, reads, projector, engine, sealer, positions, input_key, tokens, settings };
-        Ok(App { schema: graphql::schema(), services: Arc::new(services), keys })
+        Ok(App { schema: graphql::schema(), services: Arc::new(services), keys, storage })
     }
 
     /// The API's schema.
@@ -206,7 +208,7 @@ impl App {
         };
         let evidence = {
             let follower = Follower {
-                place: Place::File(self.settings().data_dir.join(EVIDENCE_FILE)),
+                place: self.storage.evidence(),
                 log: self.services.executor.store().clone(),
                 keys: self.keys.clone(),
                 clock: self.services.executor.clock().clone(),

@@ -14,3 +14,4 @@ pub mod ownership;
 pub mod sample;
 pub mod server;
 pub mod settings;
+pub mod storage;

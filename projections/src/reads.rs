@@ -103,6 +103,11 @@ impl ReadStore {
         Ok(ReadStore(Arc::new(Shared { kept, read_statements, write_statements })))
     }
 
+    /// Opens the read models of a server's database if there are any.
+    pub async fn on_existing(server: &Server) -> Result<Option<Self>, ReadError> {
+        if Database::is_there(server).await? { ReadStore::on(server).await.map(Some) } else { Ok(None) }
+    }
+
     /// Opens the read models of a server's database, or makes their schema. Several processes may have it open.
     pub async fn on(server: &Server) -> Result<Self, ReadError> {
         let (read_statements, write_statements) = Default::default();

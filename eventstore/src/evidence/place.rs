@@ -119,6 +119,7 @@ pub(super) fn why_none(error: &StoreError) -> Option<String> {
         StoreError::Foreign | StoreError::Newer { .. } | StoreError::Older { .. } => Some(error.to_string()),
         StoreError::Busy
         | StoreError::Unreachable(_)
+        | StoreError::NoDatabase(_)
         | StoreError::Full
         | StoreError::ReadOnly
         | StoreError::Closed

@@ -30,7 +30,7 @@ impl ServerRecords {
     pub async fn open(server: &Server) -> Result<Self, StoreError> {
         server.prepare(&SCHEMA).await?;
         // The key store remembers what was signed: it must not be the only one after a crash.
-        Ok(ServerRecords { pool: server.with_setting("synchronous_commit=on").pool(Role::App)? })
+        Ok(ServerRecords { pool: server.with_setting("synchronous_commit", "on").pool(Role::App)? })
     }
 
     /// Opens evidence that is there, with no more than the login's own rights.

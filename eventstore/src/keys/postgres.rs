@@ -37,6 +37,11 @@ impl KeyDatabase {
         Ok(KeyDatabase { pool: server.with_setting("synchronous_commit", "on").pool(Role::App)? })
     }
 
+    /// Whether there is a key store in this database.
+    pub async fn is_there(server: &Server) -> Result<bool, StoreError> {
+        server.check(&SCHEMA).await
+    }
+
     /// Opens a key store that is there, also on a server that takes no writes, and only to read what it has: whatever would
     /// write fails.
     pub async fn open_to_look(server: &Server) -> Result<Self, StoreError> {

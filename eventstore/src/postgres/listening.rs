@@ -17,7 +17,7 @@ pub struct Listening(JoinHandle<()>);
 
 impl Listening {
     /// Tells `head` where the log ends whenever somebody says so.
-    pub fn start(server: Server, role: Role, head: watch::Sender<Position>) -> Self {
+    pub fn start(server: Server, role: Option<Role>, head: watch::Sender<Position>) -> Self {
         Listening(tokio::spawn(async move {
             loop {
                 if let Err(error) = listen(&server, role, &head).await {
@@ -39,8 +39,12 @@ impl Drop for Listening {
 }
 
 /// Returns when the connection is over.
-async fn listen(server: &Server, role: Role, head: &watch::Sender<Position>) -> Result<(), StoreError> {
-    let (client, mut connection) = server.open(Some(role)).await?;
+async fn listen(
+    server: &Server,
+    role: Option<Role>,
+    head: &watch::Sender<Position>,
+) -> Result<(), StoreError> {
+    let (client, mut connection) = server.open(role).await?;
     let statement = format!("LISTEN {CHANNEL}");
     let ask = async {
         client.batch_execute(&statement).await.map_err(failure)?;

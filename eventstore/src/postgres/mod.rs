@@ -42,12 +42,19 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the log in this database. Where the login may, it makes the tables and brings them to the version of this program.
+    /// Whether there is a log in this database.
+    pub async fn is_there(server: &Server) -> Result<bool, StoreError> {
+        server.check(&SCHEMA).await
+    }
+
+    /// Opens the log in this database. Where the login may, it makes database and tables, and brings them to the version of this
+    /// program.
     pub async fn open(server: &Server, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        server.prepare_database().await?;
         server.prepare(&SCHEMA).await?;
         let (head, watching) = watch::channel(Position::START);
         let queue = Queue::start(Writer::new(server.clone(), clock)?, head.clone());
-        let listening = Arc::new(Listening::start(server.clone(), Role::App, head));
+        let listening = Arc::new(Listening::start(server.clone(), Some(Role::App), head));
         let queue = Some(Arc::new(queue));
         Ok(PostgresStore { queue, pool: server.pool(Role::App)?, head: watching, _listening: listening })
     }
@@ -55,14 +62,11 @@ impl PostgresStore {
     /// Opens the log in this database for a login that may only read it. Whatever would write is refused with
     /// [`StoreError::ReadOnly`].
     pub async fn open_read_only(server: &Server) -> Result<Self, StoreError> {
+        let server = server.with_setting("default_transaction_read_only", "on");
         let (head, watching) = watch::channel(Position::START);
-        let listening = Arc::new(Listening::start(server.clone(), Role::Analyst, head));
-        let store = PostgresStore {
-            queue: None,
-            pool: server.pool(Role::Analyst)?,
-            head: watching,
-            _listening: listening,
-        };
+        let listening = Arc::new(Listening::start(server.clone(), None, head));
+        let store =
+            PostgresStore { queue: None, pool: server.pool(None)?, head: watching, _listening: listening };
         store.head().await?;
         Ok(store)
     }

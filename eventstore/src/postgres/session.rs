@@ -247,6 +247,7 @@ impl CommitError {
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
             | StoreError::Closed
+            | StoreError::NoDatabase(_)
             | StoreError::Database(_) => CommitError::Refused(error),
         }
     }

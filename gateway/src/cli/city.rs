@@ -3,12 +3,12 @@
 use crate::app::App;
 use crate::graphql::ids::{Id, Named};
 use crate::settings::Settings;
+use crate::storage::Storage;
 use anyhow::{Context, bail};
 use cityos_domain::foundation::reservation::{self, Reservation, Scope};
 use cityos_domain::ids::TenantId;
 use cityos_domain::log::{Actor, Partition};
 use cityos_domain::text::{NAME_CHARS_MAX, line};
-use cityos_eventstore::backup::{KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::executor::Executor;
 use clap::Args;
@@ -16,17 +16,21 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Refuses a data directory without a city: a command that looks at one does not make one.
-pub fn exists(settings: &Settings) -> anyhow::Result<()> {
-    let directory = &settings.data_dir;
-    if ![LOG_FILE, KEYS_FILE].iter().any(|file| directory.join(file).exists()) {
-        bail!("there is no city in {}: name its data directory", directory.display());
+pub async fn exists(settings: &Settings) -> anyhow::Result<Storage> {
+    let storage = Storage::of(settings)?;
+    if !storage.has_log().await? && !storage.has_keys().await? {
+        let named = match &storage {
+            Storage::Files(directory) => format!("{}: name its data directory", directory.display()),
+            Storage::Server { .. } => format!("{storage}: name its database"),
+        };
+        bail!("there is no city in {named}");
     }
-    Ok(())
+    Ok(storage)
 }
 
 /// The city of the data directory, beside a server or without one, its read models moved to the end of the log.
 pub async fn open(settings: Settings) -> anyhow::Result<App> {
-    exists(&settings)?;
+    exists(&settings).await?;
     let app = App::open(settings, Arc::new(SystemClock)).await?;
     app.services().projector.catch_up().await?;
     Ok(app)

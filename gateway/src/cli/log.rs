@@ -2,15 +2,14 @@
 
 use super::city;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use anyhow::{Context, ensure};
 use cityos_domain::event::Kind;
 use cityos_domain::foundation::tenancy::Tenancy;
 use cityos_domain::ids::TenantId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
-use cityos_eventstore::backup::LOG_FILE;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::executor::Executor;
-use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{EventStore, StoreError};
 use cityos_eventstore::stored::StoredEvent;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
@@ -32,22 +31,21 @@ const STREAM_EVENTS: u32 = 1_000;
 /// The log, only to be looked at.
 pub struct Log {
     store: Arc<dyn EventStore>,
+    storage: Storage,
     /// Where it ended when it was opened: what is written later is not looked at.
     head: Position,
     names: Names,
 }
 
 impl Log {
-    /// The log in the data directory; neither keys nor read models are needed.
+    /// The log to look at; neither keys nor read models are needed.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        city::exists(settings)?;
-        let path = settings.data_dir.join(LOG_FILE);
-        let store = SqliteStore::open_read_only(&path)
-            .with_context(|| format!("opening the log {}", path.display()))?;
-        let store: Arc<dyn EventStore> = Arc::new(store);
+        let storage = city::exists(settings).await?;
+        let store = storage.log_to_look_at().await;
+        let store = store.with_context(|| format!("opening the log in {storage}"))?;
         let executor = Executor::new(store.clone(), Arc::new(SystemClock), Arc::new(()));
         let head = store.head().await.context("reading the log")?;
-        Ok(Log { store, names: Names { executor, known: Arc::default() }, head })
+        Ok(Log { store, storage, names: Names { executor, known: Arc::default() }, head })
     }
 
     /// The partition of a tenant's slug or id, or the `platform`'s.
@@ -56,6 +54,11 @@ impl Log {
             return Ok(Partition::Platform);
         }
         Ok(Partition::Tenant(city::tenant(&self.names.executor, name).await.context("--tenant")?))
+    }
+
+    /// Where it is kept.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// The log itself.

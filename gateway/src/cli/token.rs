@@ -42,7 +42,7 @@ impl Token {
         if !settings.development_tokens {
             bail!("development tokens are switched off: see the setting `development_tokens`");
         }
-        city::exists(&settings)?;
+        city::exists(&settings).await?;
         let subject = self.subject.map(|name| line("--subject", &name, NAME_CHARS_MAX)).transpose()?;
         let clock = Arc::new(SystemClock);
         let stores = Stores::open(&settings, clock.clone()).await?;

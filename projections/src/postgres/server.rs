@@ -41,6 +41,11 @@ impl Database {
     /// How things are spelled there.
     pub(crate) const DIALECT: &dyn Dialect = &Postgres;
 
+    /// Whether the schema is there.
+    pub(crate) async fn is_there(server: &Server) -> Result<bool, StoreError> {
+        server.check(&SCHEMA).await
+    }
+
     /// Makes the schema where it is missing.
     pub(crate) async fn open(
         server: &Server,

@@ -1,6 +1,6 @@
 //! Nested answers are fetched in batches: how many statements the driver runs does not grow with the rows.
 
-use cityos_gateway::app::READS_FILE;
+use cityos_gateway::storage::READS_FILE;
 use cityos_tests::city::City;
 use cityos_tests::market::Market;
 use cityos_tests::schema::{english, list, text};

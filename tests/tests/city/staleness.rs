@@ -2,8 +2,8 @@
 //! else goes on.
 
 use cityos_domain::ids::{OrderId, TenantId};
-use cityos_gateway::app::READS_FILE;
 use cityos_gateway::graphql::ids::{Id, Named};
+use cityos_gateway::storage::READS_FILE;
 use cityos_projections::models::REGISTRY;
 use cityos_projections::{AnyModel, retry_frozen, verify};
 use cityos_tests::city::{City, named};

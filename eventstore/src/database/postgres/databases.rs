@@ -10,15 +10,13 @@ const ALWAYS_THERE: &str = "postgres";
 impl Server {
     /// Makes sure that the database is there, and makes it where the login may. Several processes may be at it at once.
     pub async fn prepare_database(&self) -> Result<(), StoreError> {
-        let Err(refused) = self.connect(None).await else { return Ok(()) };
-        let StoreError::Database(_) = refused else { return Err(refused) };
-        // It may be there and not take us in, and so may the other one.
+        let refused = match self.connect(None).await {
+            Err(refused @ StoreError::NoDatabase(_)) => refused,
+            connected => return connected.map(|_| ()),
+        };
+        // That one may not take us in.
         let Ok(beside) = self.in_database(ALWAYS_THERE).connect(None).await else { return Err(refused) };
         let name = self.database();
-        let there = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
-        if beside.query_one(there, &[&name]).await.map_err(failure)?.get(0) {
-            return Err(refused);
-        }
         let make: String = beside
             .query_one("SELECT format('CREATE DATABASE %I TEMPLATE template0', $1::text)", &[&name])
             .await

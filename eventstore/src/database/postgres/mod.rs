@@ -223,6 +223,7 @@ pub fn failure(error: tokio_postgres::Error) -> StoreError {
     };
     match said.code() {
         &SqlState::DISK_FULL => StoreError::Full,
+        &SqlState::INVALID_CATALOG_NAME => StoreError::NoDatabase(Cause::new(error)),
         &SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::ReadOnly,
         &SqlState::LOCK_NOT_AVAILABLE
         | &SqlState::QUERY_CANCELED

@@ -59,7 +59,11 @@ impl Server {
 
     /// Says whether the schema is there, and refuses one of another version than this program knows. Changes nothing.
     pub async fn check(&self, schema: &Schema) -> Result<bool, StoreError> {
-        match check(&self.connect(None).await?, schema).await {
+        let client = match self.connect(None).await {
+            Err(StoreError::NoDatabase(_)) => return Ok(false),
+            client => client?,
+        };
+        match check(&client, schema).await {
             Err(StoreError::Older { found: 0, .. }) => Ok(false),
             checked => checked.map(|()| true),
         }

@@ -1,6 +1,6 @@
 //! `cityos audit begin-anew`: evidence made again of the log as it is, knowingly.
 
-use super::{evidence_place, stores};
+use super::stores;
 use crate::cli::say;
 use crate::settings::Settings;
 use cityos_eventstore::evidence::{Begun, begin_anew};
@@ -25,7 +25,7 @@ pub struct BeginAnew {
 impl BeginAnew {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
         let stores = stores(&settings).await?;
-        let begun = begin_anew(&evidence_place(&settings), stores.log, stores.keys, &self.old).await?;
+        let begun = begin_anew(&stores.storage.evidence(), stores.log, stores.keys, &self.old).await?;
         let Begun { signature, before, goes_on } = begun;
         let (size, before) = (signature.checkpoint.size, before.map(|before| before.size));
         if self.json {

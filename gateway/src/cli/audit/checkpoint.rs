@@ -23,7 +23,7 @@ pub struct Sign {
 impl Sign {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
         let stores = stores(&settings).await?;
-        let evidence = evidence(&settings, &stores).await?;
+        let evidence = evidence(&stores).await?;
         evidence.cover().await?;
         let signed = evidence.sign().await?;
         let (size, root) = (signed.checkpoint.size, signed.checkpoint.root);

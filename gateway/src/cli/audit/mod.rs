@@ -12,9 +12,8 @@ use crate::app::Stores;
 use crate::cli::{SOMETHING_WRONG, city};
 use crate::settings::Settings;
 use anyhow::Context;
-use cityos_eventstore::backup::EVIDENCE_FILE;
 use cityos_eventstore::clock::SystemClock;
-use cityos_eventstore::evidence::{Checkpoint, Evidence, Place, PublicKey, public_key};
+use cityos_eventstore::evidence::{Checkpoint, Evidence, PublicKey, public_key};
 use cityos_eventstore::keys::Secret;
 use cityos_eventstore::store::name_of;
 use clap::{Args, Subcommand};
@@ -65,18 +64,13 @@ impl Audit {
 
 /// Log and keys of a city that is there.
 async fn stores(settings: &Settings) -> anyhow::Result<Stores> {
-    city::exists(settings)?;
+    city::exists(settings).await?;
     Ok(Stores::open(settings, Arc::new(SystemClock)).await?)
 }
 
-/// Where the evidence lies.
-fn evidence_place(settings: &Settings) -> Place {
-    Place::File(settings.data_dir.join(EVIDENCE_FILE))
-}
-
 /// The evidence, to go on with.
-async fn evidence(settings: &Settings, stores: &Stores) -> anyhow::Result<Evidence> {
-    Ok(Evidence::open(&evidence_place(settings), stores.log.clone(), stores.keys.clone()).await?)
+async fn evidence(stores: &Stores) -> anyhow::Result<Evidence> {
+    Ok(Evidence::open(&stores.storage.evidence(), stores.log.clone(), stores.keys.clone()).await?)
 }
 
 /// What the city's checkpoints are verified with.

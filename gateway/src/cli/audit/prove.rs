@@ -47,7 +47,7 @@ impl Prove {
         };
         let tenant = partition.tenant().context("the platform has no orders")?;
         let key = key_of(&stores).await?;
-        let evidence = evidence(&settings, &stores).await?;
+        let evidence = evidence(&stores).await?;
         let proof = OrderProof::make(&*stores.log, &evidence, &key, (tenant, order), since).await?;
         let text = proof.text();
         // What an auditor would refuse does not leave the house.

@@ -1,17 +1,16 @@
 //! `cityos audit verify`: the whole log against its signed checkpoints.
 
-use super::{SOMETHING_WRONG, evidence_place, kept_checkpoint};
+use super::{SOMETHING_WRONG, kept_checkpoint};
 use crate::cli::log::Log;
 use crate::cli::say;
 use crate::settings::Settings;
 use anyhow::{Context, bail};
 use cityos_domain::log::Partition;
-use cityos_eventstore::backup::KEYS_FILE;
 use cityos_eventstore::evidence::{Doubt, How, PublicKey, Verified, Verifying, public_key};
-use cityos_eventstore::keys::{KeyFile, KeyStore, Secret, Signed};
+use cityos_eventstore::keys::{KeyStore, Secret, Signed};
 use cityos_eventstore::store::{EventStore, name_of};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Checks the whole log against its signed checkpoints, also while the server runs; changes nothing in it. Names the first
@@ -34,12 +33,16 @@ impl Verify {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
         // Opened by itself: keys and read models would have the log they know, not one that was tampered with.
         let log = Log::open(&settings).await?;
-        let keys = settings.data_dir.join(KEYS_FILE);
-        let (key, remembered) = match (self.public_key, keys.exists()) {
-            (Some(key), false) => (key, None),
-            (Some(key), true) => (key, key_file(&keys)?.signed().await?),
-            (None, true) => of_key_store(&key_file(&keys)?, log.store()).await?,
-            (None, false) => bail!("there is no key store: name the public key"),
+        let storage = log.storage();
+        let keys = match storage.has_keys().await? {
+            true => Some(storage.keys_to_look_at().await.context("opening the key store")?),
+            false => None,
+        };
+        let (key, remembered) = match (self.public_key, keys) {
+            (Some(key), None) => (key, None),
+            (Some(key), Some(keys)) => (key, keys.signed().await?),
+            (None, Some(keys)) => of_key_store(&*keys, log.store()).await?,
+            (None, None) => bail!("there is no key store: name the public key"),
         };
         let (kept, altered) = match &self.checkpoint {
             None => (None, None),
@@ -48,7 +51,7 @@ impl Verify {
                 Err(reason) => (None, Some(Doubt::KeptAltered { reason })),
             },
         };
-        let evidence = evidence_place(&settings);
+        let evidence = storage.evidence();
         let verifying = Verifying { log: log.store(), evidence: &evidence, key: &key, remembered, kept };
         let mut verified = verifying.verify().await?;
         verified.doubts.extend(altered);
@@ -62,13 +65,11 @@ impl Verify {
     }
 }
 
-/// The key store, also on a medium that takes no writes.
-fn key_file(path: &Path) -> anyhow::Result<KeyFile> {
-    KeyFile::open(path).or_else(|_| KeyFile::open_to_look(path)).context("opening the key store")
-}
-
 /// The key of the key store, in the name of the log that it belongs to, whatever the log's first event is now.
-async fn of_key_store(keys: &KeyFile, log: &dyn EventStore) -> anyhow::Result<(PublicKey, Option<Signed>)> {
+async fn of_key_store(
+    keys: &dyn KeyStore,
+    log: &dyn EventStore,
+) -> anyhow::Result<(PublicKey, Option<Signed>)> {
     let name = match keys.log().await? {
         Some(name) => name,
         None => name_of(log).await?.unwrap_or_default(),

@@ -29,7 +29,7 @@ pub struct Drop {
 
 impl Drop {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
-        let reads = city.reads()?;
+        let reads = city.reads().await?;
         let mut code = ExitCode::SUCCESS;
         let there = tables(&reads).await?;
         let chosen = self.chosen(&there)?;

@@ -27,7 +27,7 @@ struct Line {
 
 impl List {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
-        let tables = match city.reads_if_any()? {
+        let tables = match city.reads_if_any().await? {
             Some(reads) => sized_tables(&reads).await?,
             None => Vec::new(),
         };

@@ -11,8 +11,9 @@ mod telling;
 mod verify;
 
 use super::{SOMETHING_WRONG, city, complain};
-use crate::app::{READS_FILE, Stores};
+use crate::app::Stores;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use anyhow::{Context, bail};
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::store::EventStore;
@@ -114,32 +115,32 @@ fn model(name: &str) -> Option<&'static dyn AnyModel> {
 /// What the tools work on. Opening it moves no read model on.
 struct City {
     log: Arc<dyn EventStore>,
-    settings: Settings,
+    storage: Storage,
 }
 
 impl City {
     async fn open(settings: Settings) -> anyhow::Result<Self> {
-        city::exists(&settings)?;
-        let stores = Stores::open(&settings, Arc::new(SystemClock)).await?;
-        Ok(City { log: stores.log, settings })
+        city::exists(&settings).await?;
+        let Stores { log, storage, .. } = Stores::open(&settings, Arc::new(SystemClock)).await?;
+        Ok(City { log, storage })
     }
 
     /// The read models' database, if there is one.
-    fn reads_if_any(&self) -> anyhow::Result<Option<ReadStore>> {
-        Ok(ReadStore::open_existing(&self.settings.data_dir.join(READS_FILE))?)
+    async fn reads_if_any(&self) -> anyhow::Result<Option<ReadStore>> {
+        Ok(self.storage.reads_if_any().await?)
     }
 
     /// The read models' database, which must be there.
-    fn reads(&self) -> anyhow::Result<ReadStore> {
-        let Some(reads) = self.reads_if_any()? else {
+    async fn reads(&self) -> anyhow::Result<ReadStore> {
+        let Some(reads) = self.reads_if_any().await? else {
             bail!("there are no read models yet: a server that starts, or a rebuild, makes them")
         };
         Ok(reads)
     }
 
     /// The read models' database, made if there is none.
-    fn reads_or_new(&self) -> anyhow::Result<ReadStore> {
-        Ok(ReadStore::open(&self.settings.data_dir.join(READS_FILE))?)
+    async fn reads_or_new(&self) -> anyhow::Result<ReadStore> {
+        Ok(self.storage.reads().await?)
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Rebuild {
 
 impl Rebuild {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
-        let (models, reads, json) = (self.which.models()?, city.reads_or_new()?, self.which.json);
+        let (models, reads, json) = (self.which.models()?, city.reads_or_new().await?, self.which.json);
         Ok(each(models, async |model| {
             let mut teller = Teller::of(model, json)?;
             let progress = |progress| teller.tell(progress);

@@ -17,7 +17,7 @@ pub struct Retry {
 
 impl Retry {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
-        let reads = city.reads()?;
+        let reads = city.reads().await?;
         let models = self.which.models()?;
         Ok(each(models, async |model| {
             let retried = retry_frozen(&*city.log, &reads, model).await?;

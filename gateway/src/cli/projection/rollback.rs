@@ -17,7 +17,7 @@ pub struct Rollback {
 
 impl Rollback {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
-        let (models, reads) = (self.which.models()?, city.reads()?);
+        let (models, reads) = (self.which.models()?, city.reads().await?);
         Ok(each(models, async |model| {
             let back = roll_back(&*city.log, &reads, model).await?;
             let name = model.name();

@@ -48,7 +48,7 @@ impl Status {
 
 async fn watched(city: &City, models: &[&'static dyn AnyModel]) -> anyhow::Result<Vec<Watched>> {
     let look = async || {
-        let reads = city.reads_if_any()?;
+        let reads = city.reads_if_any().await?;
         anyhow::Ok(status(&*city.log, reads.as_ref(), models).await?)
     };
     let (mut now, begun) = (look().await?, Instant::now());

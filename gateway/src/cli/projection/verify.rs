@@ -19,7 +19,7 @@ pub struct Verify {
 
 impl Verify {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
-        let (models, reads, json) = (self.which.models()?, city.reads()?, self.which.json);
+        let (models, reads, json) = (self.which.models()?, city.reads().await?, self.which.json);
         Ok(each(models, async |model| {
             let mut teller = Teller::of(model, json)?;
             let verified = verify(&*city.log, &reads, model, |progress| teller.tell(progress)).await;
