@@ -4,11 +4,16 @@ CARGO ?= cargo
 DATA ?= ./data
 SEEDS ?= 2000..4000
 
-.PHONY: run test test-fast simulate bench schemas
+.PHONY: run run-postgres test test-fast simulate bench schemas
 
 run: ## Build, load the sample city into $(DATA) and serve it on 127.0.0.1:8080.
 	$(CARGO) build --release --locked --package cityos-gateway
 	$(CARGO) run --release --locked --quiet --package cityos-gateway -- --data-dir $(DATA) serve --sample
+
+run-postgres: ## The same on a PostgreSQL server of its own in $(DATA)/postgres.
+	$(CARGO) build --release --locked --package cityos-gateway
+	deploy/with-postgres $(DATA)/postgres \
+		$(CARGO) run --release --locked --quiet --package cityos-gateway -- --data-dir $(DATA)/postgres/city serve --sample
 
 test: ## Every test. Needs the programs of PostgreSQL, and starts servers of its own.
 	$(CARGO) test --workspace --locked

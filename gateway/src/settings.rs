@@ -18,8 +18,8 @@ pub const FILE_DEFAULT: &str = "cityos.toml";
 
 /// Kubernetes sets such variables for a service called `cityos`, and the tests and the benchmark have some of their
 /// own: these are no settings, and no misspelled ones either.
-const ENV_FOREIGN: [&str; 6] =
-    ["SERVICE_", "PORT", "UPDATE_SCHEMAS", "BENCH_", "POSTGRES_PROGRAMS", "PROGRAMS"];
+const ENV_FOREIGN: [&str; 7] =
+    ["SERVICE_", "PORT", "UPDATE_SCHEMAS", "BENCH_", "POSTGRES_PROGRAMS", "PROGRAMS", "TESTS_ON"];
 
 /// The setting that is a name whatever it looks like: a directory may be called `2024`.
 const NAME: &str = "data_dir";

@@ -11,7 +11,7 @@ use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{Cause, EventStore, StoreError};
 use cityos_projections::{ReadError, ReadStore};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +68,15 @@ impl Storage {
         Ok(Storage::Server { city: Box::new(city), keys: Box::new(keys) })
     }
 
+    /// The data directory, for whoever works on files. A city on a server has none: its databases are copied with the
+    /// server's own tools.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Storage::Files(directory) => Some(directory),
+            Storage::Server { .. } => None,
+        }
+    }
+
     /// Whether there is a log.
     pub async fn has_log(&self) -> Result<bool, StoreError> {
         match self {
@@ -115,7 +124,10 @@ impl Storage {
                 let file = directory.join(KEYS_FILE);
                 Arc::new(KeyFile::open(&file).or_else(|_| KeyFile::open_to_look(&file))?)
             }
-            Storage::Server { keys, .. } => Arc::new(KeyDatabase::open_to_look(keys).await?),
+            Storage::Server { keys, .. } => Arc::new(match KeyDatabase::open(keys).await {
+                Ok(store) => store,
+                Err(_) => KeyDatabase::open_to_look(keys).await?,
+            }),
         })
     }
 

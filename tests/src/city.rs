@@ -8,11 +8,12 @@ use cityos_connectors::sandbox::Sandbox;
 use cityos_domain::ids::{CustomerId, TenantId, VendorId};
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_eventstore::clock::{Clock, ManualClock};
+use cityos_eventstore::database::postgres::private_server::PrivateServer;
 use cityos_gateway::app::{App, SANDBOX_FILE, Stores};
 use cityos_gateway::context::{Caller, Role};
 use cityos_gateway::graphql::ids::{Id, Named};
 use cityos_gateway::server::Server;
-use cityos_gateway::settings::Settings;
+use cityos_gateway::settings::{DatabaseUrl, Settings};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,19 @@ const READ_LIMIT: u32 = 1_000;
 
 /// When every city of the tests begins.
 const BEGINNING: &str = "2026-03-02T08:00:00Z";
+
+/// The environment variable that says where the cities of the tests are kept: in files, or in databases of a server where it is
+/// `postgres`.
+const KEPT_ON: &str = "CITYOS_TESTS_ON";
+
+/// A database of its own for a city, where cities are kept on a server.
+fn database() -> DatabaseUrl {
+    match std::env::var(KEPT_ON).as_deref() {
+        Ok("postgres") => PrivateServer::shared().new_database().into(),
+        Ok(other) => panic!("{KEPT_ON} is `{other}`: it may be `postgres`"),
+        Err(_) => DatabaseUrl::default(),
+    }
+}
 
 /// A city that is served.
 pub struct City {
@@ -55,6 +69,7 @@ impl City {
     pub async fn with(change: impl FnOnce(&mut Settings)) -> City {
         let directory = tempfile::tempdir().expect("there is room for a directory");
         let mut settings = Settings {
+            database: database(),
             data_dir: directory.path().join("data"),
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             // Tests move time by months.

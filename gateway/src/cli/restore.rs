@@ -1,5 +1,6 @@
 //! `cityos restore`: a backup becomes a data directory. Read models are made anew at the next start.
 
+use super::backup::files;
 use super::say;
 use crate::settings::Settings;
 use anyhow::Context;
@@ -23,11 +24,12 @@ pub struct Restore {
 impl Restore {
     pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
         let copies = Copies { log: self.log, keys: self.keys };
-        let data = settings.data_dir.clone();
+        let directory = files(&settings)?;
+        let data = directory.clone();
         let evidence = copies.evidence();
         let with_evidence =
             tokio::task::spawn_blocking(move || restore(&copies, &data)).await.context("restoring")??;
-        let data = settings.data_dir.display();
+        let data = directory.display();
         say(&format!("{data} is as it was. `cityos serve` makes its read models anew.\n"))?;
         if !with_evidence {
             let evidence = evidence.display();

@@ -9,12 +9,23 @@ mod orders;
 mod printing;
 mod rebuild;
 mod replay;
+mod server;
 mod verifying;
 
 use std::path::PathBuf;
 
 /// What can be named.
-const ROWS: [&str; 6] = ["append", "replay", "rebuild", "printing", "verifying", "import"];
+const ROWS: [&str; 9] = [
+    "append",
+    "replay",
+    "rebuild",
+    "printing",
+    "verifying",
+    "server-append",
+    "server-replay",
+    "server-load",
+    "import",
+];
 
 /// One row of the table.
 struct Measured {
@@ -52,6 +63,19 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("verifying") {
         rows.push(verifying::measure(folder.path()).await?);
+    }
+    if ["server-append", "server-replay", "server-load"].into_iter().any(wanted) {
+        let bench = server::Bench::start();
+        if wanted("server-append") {
+            rows.push(server::appending::measure(&bench, 1).await?);
+            rows.push(server::appending::measure(&bench, 10).await?);
+        }
+        if wanted("server-replay") {
+            rows.push(server::replaying::measure(&server::replaying::log_on(&bench).await?).await?);
+        }
+        if wanted("server-load") {
+            rows.push(server::loading::measure(&bench).await?);
+        }
     }
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");
     for row in &rows {

@@ -58,7 +58,9 @@ pub async fn measure(bench: &Bench, events: u64) -> anyhow::Result<Measured> {
         limit: told(&mut limit),
         ratio: ours.per_second / limit.per_second,
         target: 0.8,
-        note: format!("group commit on one connection, {commands} commands over {STREAMS} streams, median of {ROUNDS} rounds"),
+        note: format!(
+            "group commit on one connection, {commands} commands over {STREAMS} streams, median of {ROUNDS} rounds"
+        ),
     })
 }
 
@@ -86,8 +88,10 @@ async fn store(city: &Server, commands: u64, events: u64) -> anyhow::Result<Roun
                     let slots = STREAMS / WRITERS;
                     let first = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % slots;
                     let slots: Vec<_> = (0..events).map(|index| (first + index) % slots).collect();
-                    let streams: Vec<_> =
-                        slots.iter().map(|slot| (slot * WRITERS + writer, versions[*slot as usize])).collect();
+                    let streams: Vec<_> = slots
+                        .iter()
+                        .map(|slot| (slot * WRITERS + writer, versions[*slot as usize]))
+                        .collect();
                     let append = append(n, &streams);
                     let begun = Instant::now();
                     store.append(append).await?;

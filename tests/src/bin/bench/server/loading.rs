@@ -70,7 +70,9 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Measured> {
         limit: told(&mut raw),
         ratio: ours.per_second / raw.per_second,
         target: 0.8,
-        note: format!("prepared statement + serde_json, pool of 32, {LOADS} loads, median of {ROUNDS} rounds"),
+        note: format!(
+            "prepared statement + serde_json, pool of 32, {LOADS} loads, median of {ROUNDS} rounds"
+        ),
     })
 }
 

@@ -21,7 +21,8 @@ impl Bench {
 
     fn database(&self) -> Server {
         // Nobody is hurried: what is slow is to be seen.
-        let limits = Limits { connections_max: 32, statement_at_most: Duration::from_secs(600), ..Limits::default() };
+        let limits =
+            Limits { connections_max: 32, statement_at_most: Duration::from_secs(600), ..Limits::default() };
         Server::new(&self.server.new_database(), None, limits).expect("the URL is one")
     }
 }
