@@ -2,6 +2,7 @@
 //! every switch.
 
 use super::Database;
+use crate::claim::Holder;
 use crate::history;
 use crate::model::{AnyModel, Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
@@ -12,6 +13,7 @@ use crate::rehearsal::{On, Place, Stage, model};
 use crate::row::{Row, table};
 use crate::sql::{self, Build};
 use crate::{Projector, digest, frozen, frozen_among, roll_back, verify};
+use chrono::DateTime;
 use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
 use cityos_domain::log::{Envelope, Partition, Position};
@@ -96,6 +98,22 @@ async fn analysts_read_all_tenants_and_change_nothing() {
         let refused = analyst.batch_execute(&format!("DELETE FROM \"{view}\"")).await.unwrap_err();
         assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
     }
+}
+
+#[tokio::test]
+async fn a_claim_ends_with_its_session_and_its_holder_is_told_until_then() {
+    let stage = projected().await;
+    let model = REGISTRY[0];
+    let holder = Holder { pid: 42, doing: "rebuilt".into(), since: DateTime::UNIX_EPOCH };
+    let claim = stage.reads.claim(model.name(), &holder).await.unwrap();
+    let refused = roll_back(&*stage.store, &stage.reads, model).await.unwrap_err().to_string();
+    assert_eq!(refused, "places is being rebuilt by process 42 since 1970-01-01T00:00:00Z");
+    let administrator = server(&stage).connect(None).await.unwrap();
+    // As if the process were gone: what it has said of itself stays, but nobody believes it.
+    let end = "SELECT pg_terminate_backend(backend::int, 10000) FROM reads.claims";
+    assert!(administrator.query_one(end, &[]).await.unwrap().get::<_, bool>(0));
+    stage.rebuild(model).await;
+    drop(claim);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,8 +14,8 @@ pub(crate) use scratch::{Scratch, write_changes};
 pub(crate) use select::{Order, count, page, sums};
 pub(crate) use switching::{build_before, drop_build, drop_table, next_build, reject, size, switch, tables};
 pub(crate) use tables::{
-    Build, Place, advance, belong_to, build, hold, indexes, live_build, live_build_if_any, may_belong_to,
-    places, prepare,
+    Build, PLACES, Place, advance, belong_to, build, hold, indexes, live_build, live_build_if_any,
+    may_belong_to, places, places_of, prepare, read_place,
 };
 
 use crate::row::{ColumnSpec, Role, Type};
