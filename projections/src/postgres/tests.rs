@@ -8,7 +8,7 @@ use crate::model::{AnyModel, Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
 use crate::models::vendors::{Vendor, Vendors};
 use crate::query::{Query, by_keys};
-use crate::reads::ReadStore;
+use crate::reads::{ReadError, ReadStore};
 use crate::rehearsal::{On, Place, Stage, model};
 use crate::row::{Row, table};
 use crate::sql::{self, Build};
@@ -18,7 +18,8 @@ use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_eventstore::database::postgres::private_server::PrivateServer;
-use cityos_eventstore::database::postgres::{Role, Server};
+use cityos_eventstore::database::postgres::{Limits, Role, Server};
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -98,6 +99,62 @@ async fn analysts_read_all_tenants_and_change_nothing() {
         let refused = analyst.batch_execute(&format!("DELETE FROM \"{view}\"")).await.unwrap_err();
         assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
     }
+}
+
+/// Writes about a model until it is told to stop.
+fn writing(
+    reads: ReadStore,
+    model: &'static str,
+) -> (oneshot::Receiver<()>, oneshot::Sender<()>, JoinHandle<()>) {
+    let ((begin, begun), (stop, stopped)) = (oneshot::channel(), oneshot::channel::<()>());
+    let writing = tokio::spawn(async move {
+        let written: Result<(), ReadError> = reads
+            .write(&[model], move |_| {
+                begin.send(()).unwrap();
+                stopped.blocking_recv().unwrap();
+                Ok(())
+            })
+            .await;
+        written.unwrap();
+    });
+    (begun, stop, writing)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_write_about_different_models_at_once_and_about_one_in_turn() {
+    let stage = projected().await;
+    let (begun, stop, writing_here) = writing(stage.reads.clone(), "places");
+    begun.await.unwrap();
+    let (begun, stop_other, other) = writing(stage.reopened().await, "vendors");
+    begun.await.unwrap();
+    let (mut begun, stop_next, next) = writing(stage.reopened().await, "places");
+    let administrator = server(&stage).connect(None).await.unwrap();
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+    while !administrator.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) {}
+    assert!(begun.try_recv().is_err(), "it waits for its turn");
+    stop.send(()).unwrap();
+    begun.await.unwrap();
+    for stop in [stop_next, stop_other] {
+        stop.send(()).unwrap();
+    }
+    for writing in [writing_here, other, next] {
+        writing.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_a_pool_is_enough() {
+    let Place::Server(server) = Stage::empty(On::Postgres).await.place else { panic!("it is on a server") };
+    let narrow = server.with_limits(Limits { connections_max: 1, ..server.limits().clone() });
+    let stage = Stage::at(Place::Server(Box::new(narrow))).await;
+    stage.history.write(&*stage.store, 0, stage.history.events().len()).await;
+    stage.projector().await.catch_up().await.unwrap();
+    let model = model("vendors");
+    assert!(stage.rebuild(model).await.compared.unwrap().is_identical());
+    assert!(verify(&*stage.store, &stage.reads, model, |_| {}).await.unwrap().is_sound());
+    roll_back(&*stage.store, &stage.reads, model).await.unwrap();
+    let asked = (0..20).map(|_| Query::<Vendors>::new(tenants()[0]).count(&stage.reads));
+    assert!(join_all(asked).await.into_iter().all(|count| count.unwrap() > 0));
 }
 
 #[tokio::test]

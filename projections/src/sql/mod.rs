@@ -8,7 +8,9 @@ mod select;
 mod switching;
 mod tables;
 
-pub(crate) use frozen::{freeze, frozen, frozen_among, frozen_count, frozen_first, frozen_live, thaw};
+pub(crate) use frozen::{
+    freeze, frozen, frozen_among, frozen_count, frozen_first, frozen_live, frozen_of, thaw,
+};
 pub(crate) use rows::{by_keys, delete, load, scan, scan_both, upsert_each};
 pub(crate) use scratch::{Scratch, write_changes};
 pub(crate) use select::{Order, count, page, sums};
