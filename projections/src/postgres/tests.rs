@@ -12,7 +12,7 @@ use crate::reads::{ReadError, ReadStore};
 use crate::rehearsal::{On, Place, Stage, model};
 use crate::row::{Row, table};
 use crate::sql::{self, Build};
-use crate::{Projector, digest, frozen, frozen_among, roll_back, verify};
+use crate::{Frozen, Projector, digest, frozen, frozen_among, roll_back, verify};
 use chrono::DateTime;
 use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
@@ -251,18 +251,23 @@ table! {
         indexed {
             /// What it is called.
             name: String,
+            /// What else it is called.
+            names: Vec<String>,
         }
         plain {}
     }
 }
 
-/// Vendors of one tenant have names that hold U+0000.
-struct Names;
+/// Vendors of one tenant have names that hold U+0000: as a text, or in a document.
+struct Zeroed<const DOCUMENT: bool>;
 
-const NAMES: &[&dyn AnyModel] = &[&Erased::<Names>::new()];
+type Names = Zeroed<false>;
+type Lists = Zeroed<true>;
 
-impl ReadModel for Names {
-    const NAME: &'static str = "vendor_names";
+const NAMES: &[&dyn AnyModel] = &[&Erased::<Names>::new(), &Erased::<Lists>::new()];
+
+impl<const DOCUMENT: bool> ReadModel for Zeroed<DOCUMENT> {
+    const NAME: &'static str = if DOCUMENT { "vendor_lists" } else { "vendor_names" };
     const VERSION: u32 = 1;
     type Row = Named;
 
@@ -273,7 +278,8 @@ impl ReadModel for Names {
 
     fn evolve(_: Option<Named>, id: &VendorId, event: &Envelope) -> Result<Option<Named>, Unfit> {
         let zero = if event.stream.partition == tenants()[0] { "\0" } else { "" };
-        Ok(Some(Named { id: *id, name: format!("na{zero}me") }))
+        let (name, other) = if DOCUMENT { ("", zero) } else { (zero, "") };
+        Ok(Some(Named { id: *id, name: format!("na{name}me"), names: vec![format!("ot{other}her")] }))
     }
 }
 
@@ -282,7 +288,10 @@ async fn a_text_that_a_server_cannot_hold_freezes_its_row_and_no_other() {
     let [bad, good] = tenants();
     let on_server = Stage::set(On::Postgres).await;
     on_server.projector_of(NAMES).await.with_pages_of(50).catch_up().await.unwrap();
+    let in_lists = frozen(&on_server.reads, NAMES[1]).await.unwrap();
     let frozen = frozen(&on_server.reads, NAMES[0]).await.unwrap();
+    let keys = |rows: &[Frozen]| rows.iter().map(|row| row.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&in_lists), keys(&frozen));
     assert!(!frozen.is_empty() && frozen.iter().all(|row| row.error.contains("refused")), "{frozen:?}");
     let rows = Query::<Names>::everywhere()
         .sort(Named::id().ascending())
@@ -295,6 +304,10 @@ async fn a_text_that_a_server_cannot_hold_freezes_its_row_and_no_other() {
     assert_eq!(stale.len(), frozen.len(), "each tenant's are told to it");
     let stale = frozen_among::<Names>(&on_server.reads, keys().map(|id| (good, id))).await.unwrap();
     assert!(stale.is_empty());
+
+    let others = Named::names().is_in([vec!["other".to_owned()], Vec::new()]);
+    let others = Query::<Lists>::new(good).filter(others).count(&on_server.reads).await.unwrap();
+    assert_eq!(others as usize, rows.len(), "a document is found by what it holds");
 
     // Who asks for such a text finds nothing, as everywhere where there is none.
     let such = || Named::name().is("na\0me".into());
