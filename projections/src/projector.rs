@@ -6,6 +6,7 @@ use crate::apply::apply;
 use crate::model::AnyModel;
 use crate::poison::Frozen;
 use crate::reads::{ReadError, ReadStore};
+use crate::session::Statement;
 use crate::sql::{self, Place};
 use cityos_domain::log::Position;
 use cityos_eventstore::store::{EventStore, Page, StoreError, name_of};
@@ -207,9 +208,9 @@ impl Projector {
 
     /// Finds out where the models stand, and whether that was news.
     async fn look(&self) -> Result<bool, ReadError> {
-        let models = self.models;
-        let found = self.reads.read(move |session| sql::places(session, models)).await?;
-        Ok(self.learn(&found))
+        let places = Statement { sql: sql::PLACES.into(), parameters: Vec::new() };
+        let found = self.reads.ask(None, places, sql::read_place).await?;
+        Ok(self.learn(&sql::places_of(self.models, found)?))
     }
 
     /// Places may be learned late and out of order, but no build ever goes back. Another build of a model may be

@@ -2,7 +2,7 @@
 
 use crate::model::AnyModel;
 use crate::poison::Frozen;
-use crate::reads::{ReadError, ReadStore};
+use crate::reads::ReadStore;
 use crate::repair::{RepairError, belong_together};
 use crate::sql;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -64,7 +64,7 @@ pub async fn status(
                     let Some(live) = sql::live_build_if_any(session, *model)? else {
                         return Ok((Position::START, 0, Vec::new()));
                     };
-                    let frozen = sql::frozen_first(session, &live, None, FROZEN_TOLD_MAX)?;
+                    let frozen = sql::frozen_first(session, &live, FROZEN_TOLD_MAX)?;
                     Ok((live.position, sql::frozen_count(session, &live)?, frozen))
                 };
                 models.iter().map(of).collect()
@@ -98,19 +98,11 @@ pub async fn frozen_rows_of(
     models: &'static [&'static dyn AnyModel],
     partition: Partition,
 ) -> Result<Vec<(&'static dyn AnyModel, FrozenSince)>, RepairError> {
-    let found = reads
-        .read(move |session| {
-            let of = |model: &&'static dyn AnyModel| {
-                let live = sql::live_build(session, *model)?;
-                let rows = sql::frozen_first(session, &live, Some(partition), FROZEN_TOLD_MAX)?;
-                Ok((*model, rows))
-            };
-            models.iter().map(of).collect::<Result<Vec<_>, ReadError>>()
-        })
-        .await?;
     let mut frozen = Vec::new();
-    for (model, rows) in found {
-        frozen.extend(since(store, rows).await?.into_iter().map(|row| (model, row)));
+    for model in models {
+        let (question, read) = sql::frozen_of(*model, partition, FROZEN_TOLD_MAX);
+        let rows = reads.ask(Some(partition), question, read).await?;
+        frozen.extend(since(store, rows).await?.into_iter().map(|row| (*model, row)));
     }
     Ok(frozen)
 }

@@ -2,21 +2,24 @@
 //! every switch.
 
 use super::Database;
+use crate::claim::Holder;
 use crate::history;
 use crate::model::{AnyModel, Erased, Keys, ReadModel, Unfit};
 use crate::models::REGISTRY;
 use crate::models::vendors::{Vendor, Vendors};
 use crate::query::{Query, by_keys};
-use crate::reads::ReadStore;
+use crate::reads::{ReadError, ReadStore};
 use crate::rehearsal::{On, Place, Stage, model};
 use crate::row::{Row, table};
 use crate::sql::{self, Build};
-use crate::{Projector, digest, frozen, frozen_among, roll_back, verify};
+use crate::{Frozen, Projector, digest, frozen, frozen_among, roll_back, verify};
+use chrono::DateTime;
 use cityos_domain::event::Event;
 use cityos_domain::ids::VendorId;
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_eventstore::database::postgres::private_server::PrivateServer;
-use cityos_eventstore::database::postgres::{Role, Server};
+use cityos_eventstore::database::postgres::{Limits, Role, Server};
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -98,6 +101,78 @@ async fn analysts_read_all_tenants_and_change_nothing() {
     }
 }
 
+/// Writes about a model until it is told to stop.
+fn writing(
+    reads: ReadStore,
+    model: &'static str,
+) -> (oneshot::Receiver<()>, oneshot::Sender<()>, JoinHandle<()>) {
+    let ((begin, begun), (stop, stopped)) = (oneshot::channel(), oneshot::channel::<()>());
+    let writing = tokio::spawn(async move {
+        let written: Result<(), ReadError> = reads
+            .write(&[model], move |_| {
+                begin.send(()).unwrap();
+                stopped.blocking_recv().unwrap();
+                Ok(())
+            })
+            .await;
+        written.unwrap();
+    });
+    (begun, stop, writing)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_write_about_different_models_at_once_and_about_one_in_turn() {
+    let stage = projected().await;
+    let (begun, stop, writing_here) = writing(stage.reads.clone(), "places");
+    begun.await.unwrap();
+    let (begun, stop_other, other) = writing(stage.reopened().await, "vendors");
+    begun.await.unwrap();
+    let (mut begun, stop_next, next) = writing(stage.reopened().await, "places");
+    let administrator = server(&stage).connect(None).await.unwrap();
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+    while !administrator.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) {}
+    assert!(begun.try_recv().is_err(), "it waits for its turn");
+    stop.send(()).unwrap();
+    begun.await.unwrap();
+    for stop in [stop_next, stop_other] {
+        stop.send(()).unwrap();
+    }
+    for writing in [writing_here, other, next] {
+        writing.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_a_pool_is_enough() {
+    let Place::Server(server) = Stage::empty(On::Postgres).await.place else { panic!("it is on a server") };
+    let narrow = server.with_limits(Limits { connections_max: 1, ..server.limits().clone() });
+    let stage = Stage::at(Place::Server(Box::new(narrow))).await;
+    stage.history.write(&*stage.store, 0, stage.history.events().len()).await;
+    stage.projector().await.catch_up().await.unwrap();
+    let model = model("vendors");
+    assert!(stage.rebuild(model).await.compared.unwrap().is_identical());
+    assert!(verify(&*stage.store, &stage.reads, model, |_| {}).await.unwrap().is_sound());
+    roll_back(&*stage.store, &stage.reads, model).await.unwrap();
+    let asked = (0..20).map(|_| Query::<Vendors>::new(tenants()[0]).count(&stage.reads));
+    assert!(join_all(asked).await.into_iter().all(|count| count.unwrap() > 0));
+}
+
+#[tokio::test]
+async fn a_claim_ends_with_its_session_and_its_holder_is_told_until_then() {
+    let stage = projected().await;
+    let model = REGISTRY[0];
+    let holder = Holder { pid: 42, doing: "rebuilt".into(), since: DateTime::UNIX_EPOCH };
+    let claim = stage.reads.claim(model.name(), &holder).await.unwrap();
+    let refused = roll_back(&*stage.store, &stage.reads, model).await.unwrap_err().to_string();
+    assert_eq!(refused, "places is being rebuilt by process 42 since 1970-01-01T00:00:00Z");
+    let administrator = server(&stage).connect(None).await.unwrap();
+    // As if the process were gone: what it has said of itself stays, but nobody believes it.
+    let end = "SELECT pg_terminate_backend(backend::int, 10000) FROM reads.claims";
+    assert!(administrator.query_one(end, &[]).await.unwrap().get::<_, bool>(0));
+    stage.rebuild(model).await;
+    drop(claim);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_looks_at_a_table_at_length_holds_a_switch_up_and_is_not_disturbed() {
     let stage = Arc::new(projected().await);
@@ -176,18 +251,23 @@ table! {
         indexed {
             /// What it is called.
             name: String,
+            /// What else it is called.
+            names: Vec<String>,
         }
         plain {}
     }
 }
 
-/// Vendors of one tenant have names that hold U+0000.
-struct Names;
+/// Vendors of one tenant have names that hold U+0000: as a text, or in a document.
+struct Zeroed<const DOCUMENT: bool>;
 
-const NAMES: &[&dyn AnyModel] = &[&Erased::<Names>::new()];
+type Names = Zeroed<false>;
+type Lists = Zeroed<true>;
 
-impl ReadModel for Names {
-    const NAME: &'static str = "vendor_names";
+const NAMES: &[&dyn AnyModel] = &[&Erased::<Names>::new(), &Erased::<Lists>::new()];
+
+impl<const DOCUMENT: bool> ReadModel for Zeroed<DOCUMENT> {
+    const NAME: &'static str = if DOCUMENT { "vendor_lists" } else { "vendor_names" };
     const VERSION: u32 = 1;
     type Row = Named;
 
@@ -198,7 +278,8 @@ impl ReadModel for Names {
 
     fn evolve(_: Option<Named>, id: &VendorId, event: &Envelope) -> Result<Option<Named>, Unfit> {
         let zero = if event.stream.partition == tenants()[0] { "\0" } else { "" };
-        Ok(Some(Named { id: *id, name: format!("na{zero}me") }))
+        let (name, other) = if DOCUMENT { ("", zero) } else { (zero, "") };
+        Ok(Some(Named { id: *id, name: format!("na{name}me"), names: vec![format!("ot{other}her")] }))
     }
 }
 
@@ -207,7 +288,10 @@ async fn a_text_that_a_server_cannot_hold_freezes_its_row_and_no_other() {
     let [bad, good] = tenants();
     let on_server = Stage::set(On::Postgres).await;
     on_server.projector_of(NAMES).await.with_pages_of(50).catch_up().await.unwrap();
+    let in_lists = frozen(&on_server.reads, NAMES[1]).await.unwrap();
     let frozen = frozen(&on_server.reads, NAMES[0]).await.unwrap();
+    let keys = |rows: &[Frozen]| rows.iter().map(|row| row.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&in_lists), keys(&frozen));
     assert!(!frozen.is_empty() && frozen.iter().all(|row| row.error.contains("refused")), "{frozen:?}");
     let rows = Query::<Names>::everywhere()
         .sort(Named::id().ascending())
@@ -220,6 +304,10 @@ async fn a_text_that_a_server_cannot_hold_freezes_its_row_and_no_other() {
     assert_eq!(stale.len(), frozen.len(), "each tenant's are told to it");
     let stale = frozen_among::<Names>(&on_server.reads, keys().map(|id| (good, id))).await.unwrap();
     assert!(stale.is_empty());
+
+    let others = Named::names().is_in([vec!["other".to_owned()], Vec::new()]);
+    let others = Query::<Lists>::new(good).filter(others).count(&on_server.reads).await.unwrap();
+    assert_eq!(others as usize, rows.len(), "a document is found by what it holds");
 
     // Who asks for such a text finds nothing, as everywhere where there is none.
     let such = || Named::name().is("na\0me".into());

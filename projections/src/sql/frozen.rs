@@ -5,10 +5,14 @@ use crate::model::{AnyModel, StoredKey};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::row::{Field, Type, Unreadable};
-use crate::session::{Dialect, Found, Read, Session, Statement, parameters};
+use crate::session::{Dialect, Found, Parameter, Read, Session, Statement, parameters};
 use cityos_domain::log::Partition;
 use std::borrow::Cow;
 use std::collections::HashSet;
+
+/// The live build of a model, whose name and fingerprint are the parameters.
+const LIVE: &str =
+    "(SELECT concat_ws('_', model, fingerprint, build) FROM live WHERE model = ? AND fingerprint = ?)";
 
 fn encode(key: &StoredKey) -> String {
     serde_json::to_string(key).expect("keys hold only what JSON can")
@@ -46,32 +50,50 @@ pub(crate) fn thaw(session: &dyn Session, build: &Build, key: &StoredKey) -> Res
 
 /// The frozen keys of a build, each with the event that did not fit.
 pub(crate) fn frozen(session: &dyn Session, build: &Build) -> Result<Vec<Frozen>, ReadError> {
-    frozen_first(session, build, None, usize::MAX)
+    frozen_first(session, build, usize::MAX)
 }
 
-/// The first of them, by key, at most `limit`: of one partition, or of all.
+/// The first of them, by key, at most `limit`.
 pub(crate) fn frozen_first(
     session: &dyn Session,
     build: &Build,
-    partition: Option<Partition>,
     limit: usize,
 ) -> Result<Vec<Frozen>, ReadError> {
+    let Statement { sql, parameters } = first("?", parameters![&build.table()], None, limit);
+    session.all(&sql, &parameters, read_frozen)
+}
+
+/// Asks for those of the live build and of one partition.
+pub(crate) fn frozen_of(
+    model: &dyn AnyModel,
+    partition: Partition,
+    limit: usize,
+) -> (Statement<'static>, Read<Frozen>) {
+    let live = parameters![model.name(), &model.fingerprint()];
+    (first(LIVE, live, Some(partition), limit), read_frozen)
+}
+
+fn first<'p>(
+    build: &str,
+    named: &[Parameter<'p>],
+    partition: Option<Partition>,
+    limit: usize,
+) -> Statement<'p> {
     let prefix = partition.map(|partition| encode(&vec![partition.id().into_value()]));
     let prefix = prefix.as_deref().and_then(|key| key.strip_suffix(']')).unwrap_or_default();
     let end = format!("{prefix}{}", char::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    session.all(
-        "SELECT key, position, event, error FROM frozen WHERE build = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?",
-        parameters![&build.table(), prefix, &end, limit],
-        |row| {
-            Ok(Frozen {
-                key: read_key(row)?,
-                position: row.position(1)?,
-                event: row.get(2)?,
-                error: row.get(3)?,
-            })
-        },
-    )
+    Statement {
+        sql: format!(
+            "SELECT key, position, event, error FROM frozen
+             WHERE build = {build} AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+        ),
+        parameters: [named, parameters![prefix, &end, limit]].concat(),
+    }
+}
+
+fn read_frozen(row: &dyn Found) -> Result<Frozen, ReadError> {
+    Ok(Frozen { key: read_key(row)?, position: row.position(1)?, event: row.get(2)?, error: row.get(3)? })
 }
 
 /// How many keys of a build are frozen.
@@ -109,10 +131,7 @@ pub(crate) fn frozen_live(
 ) -> (Statement<'static>, Read<StoredKey>) {
     let keys = keys.iter().map(|key| Cow::Owned(encode(key).into_value())).collect();
     let (among, keys) = dialect.among("key", Type::Text, keys);
-    let sql = format!(
-        "SELECT key FROM frozen WHERE build = (SELECT concat_ws('_', model, fingerprint, build) FROM live
-             WHERE model = ? AND fingerprint = ?) AND {among}"
-    );
+    let sql = format!("SELECT key FROM frozen WHERE build = {LIVE} AND {among}");
     let mut parameters = parameters![model.name(), &model.fingerprint()].to_vec();
     parameters.extend(keys);
     (Statement { sql, parameters }, read_key)

@@ -8,14 +8,16 @@ mod select;
 mod switching;
 mod tables;
 
-pub(crate) use frozen::{freeze, frozen, frozen_among, frozen_count, frozen_first, frozen_live, thaw};
+pub(crate) use frozen::{
+    freeze, frozen, frozen_among, frozen_count, frozen_first, frozen_live, frozen_of, thaw,
+};
 pub(crate) use rows::{by_keys, delete, load, scan, scan_both, upsert_each};
 pub(crate) use scratch::{Scratch, write_changes};
 pub(crate) use select::{Order, count, page, sums};
 pub(crate) use switching::{build_before, drop_build, drop_table, next_build, reject, size, switch, tables};
 pub(crate) use tables::{
-    Build, Place, advance, belong_to, build, hold, indexes, live_build, live_build_if_any, may_belong_to,
-    places, prepare,
+    Build, PLACES, Place, advance, belong_to, build, hold, indexes, live_build, live_build_if_any,
+    may_belong_to, places, places_of, prepare, read_place,
 };
 
 use crate::row::{ColumnSpec, Role, Type};

@@ -5,7 +5,7 @@ use super::{all_columns, key_columns, quoted};
 use crate::model::AnyModel;
 use crate::reads::ReadError;
 use crate::row::{ColumnSpec, Role};
-use crate::session::{Dialect, Session, parameters};
+use crate::session::{Dialect, Found, Session, parameters};
 use cityos_domain::log::Position;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -114,21 +114,31 @@ pub(crate) fn build(session: &dyn Session, model: &dyn AnyModel, number: i64) ->
     Ok(Build { model: model.name(), fingerprint, number, position })
 }
 
-/// Which builds of `models` are live, and how far they have come, in their order.
-pub(crate) fn places(session: &dyn Session, models: &[&dyn AnyModel]) -> Result<Vec<Place>, ReadError> {
-    let found = session.all(
-        "SELECT model, fingerprint, build, position FROM live JOIN builds USING (model, fingerprint, build)",
-        &[],
-        |row| {
-            let model: (String, String) = (row.get(0)?, row.get(1)?);
-            Ok((model, Place { build: row.get(2)?, position: row.position(3)? }))
-        },
-    )?;
-    let found: HashMap<_, _> = found.into_iter().collect();
+/// Asks which builds are live, and how far they have come.
+pub(crate) const PLACES: &str =
+    "SELECT model, fingerprint, build, position FROM live JOIN builds USING (model, fingerprint, build)";
+
+/// A row of the answer: the model's name and fingerprint, and where it stands.
+pub(crate) fn read_place(row: &dyn Found) -> Result<((String, String), Place), ReadError> {
+    let model = (row.get(0)?, row.get(1)?);
+    Ok((model, Place { build: row.get(2)?, position: row.position(3)? }))
+}
+
+/// Where `models` stand according to the answer, in their order.
+pub(crate) fn places_of(
+    models: &[&dyn AnyModel],
+    answer: Vec<((String, String), Place)>,
+) -> Result<Vec<Place>, ReadError> {
+    let found: HashMap<_, _> = answer.into_iter().collect();
     let of = |model: &&dyn AnyModel| {
         found.get(&(model.name().to_owned(), model.fingerprint())).copied().ok_or(ReadError::NoBuild)
     };
     models.iter().map(of).collect()
+}
+
+/// Where `models` stand, in their order.
+pub(crate) fn places(session: &dyn Session, models: &[&dyn AnyModel]) -> Result<Vec<Place>, ReadError> {
+    places_of(models, session.all(PLACES, &[], read_place)?)
 }
 
 /// Makes the table of a build and its place in the books. Its indexes are made apart: a table is filled faster
