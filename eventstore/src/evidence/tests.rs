@@ -6,6 +6,7 @@ use crate::clock::SystemClock;
 use crate::contract::{append, stream, tenant};
 use crate::database::postgres::Server;
 use crate::database::postgres::private_server::PrivateServer;
+use crate::database::tests::On;
 use crate::keys::{KeyDatabase, KeyFile, KeyStore, Secret};
 use crate::sqlite::SqliteStore;
 use crate::store::{EventStore, name_of};
@@ -37,32 +38,6 @@ pub async fn polled<T>(times: u32, mut work: Pin<&mut impl Future<Output = T>>) 
 }
 
 static COMMANDS: AtomicU64 = AtomicU64::new(0);
-
-/// Makes two tests of each function that takes where evidence and keys lie.
-macro_rules! on_each_database {
-    ($($part:ident)*) => {
-        mod sqlite_evidence {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $part() {
-                super::$part($crate::evidence::tests::On::Sqlite).await;
-            }
-        )*}
-        mod postgres_evidence {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $part() {
-                super::$part($crate::evidence::tests::On::Postgres).await;
-            }
-        )*}
-    };
-}
-pub(crate) use on_each_database;
-
-/// Where the evidence of a test lies, and the keys that sign it. Its log is in a file.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum On {
-    Sqlite,
-    Postgres,
-}
 
 /// What lets statements of SQLite's be said to a server.
 const AS_IN_SQLITE: &str = "

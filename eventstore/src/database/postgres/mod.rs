@@ -242,4 +242,4 @@ fn causes<'e>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

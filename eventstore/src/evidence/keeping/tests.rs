@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::contract::{append, stream, tenant};
-use crate::evidence::tests::{City, On, on_each_database, polled};
+use crate::database::tests::{On, on_each_database};
+use crate::evidence::tests::{City, polled};
 
 on_each_database! {
     a_log_without_events_is_not_signed
