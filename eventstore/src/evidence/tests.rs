@@ -47,6 +47,12 @@ const AS_IN_SQLITE: &str = "
     CREATE FUNCTION as_in_sqlite.zeroblob(integer) RETURNS bytea LANGUAGE sql
         AS 'SELECT decode(repeat(''00'', $1), ''hex'')'";
 
+/// Takes away what another city has left, which may not have ended yet.
+const CLEAR: &str = "
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    DROP SCHEMA IF EXISTS keys, evidence CASCADE";
+
 /// A database that no other city has now.
 pub struct Ground(Server);
 
@@ -56,7 +62,7 @@ impl Ground {
     async fn clear() -> Self {
         let free = FREE.lock().unwrap().pop();
         let (server, clear) = match free {
-            Some(server) => (server, "DROP SCHEMA IF EXISTS keys, evidence CASCADE"),
+            Some(server) => (server, CLEAR),
             None => (PrivateServer::shared().new_city(), AS_IN_SQLITE),
         };
         server.connect(None).await.unwrap().batch_execute(clear).await.unwrap();
@@ -193,8 +199,7 @@ impl City {
                 file.execute_batch("BEGIN IMMEDIATE").is_err()
             }
             Place::Server(server) => {
-                let held = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' \
-                            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+                let held = "SELECT NOT pg_try_advisory_xact_lock(hashtextextended('cityos evidence', 0))";
                 server.connect(None).await.unwrap().query_one(held, &[]).await.unwrap().get(0)
             }
         }

@@ -115,9 +115,10 @@ async fn who_is_cut_off_in_the_middle_of_writing_leaves_nothing_and_stands_in_no
     let mut tile = writing.last_tile().await.unwrap().unwrap();
     tile.leaves.truncate(3);
     writing.keep_tiles(vec![tile]).await.unwrap();
-    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    city.server().connect(None).await.unwrap().query(others, &[]).await.unwrap();
+    let cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND state = 'idle in transaction'";
+    let cut_off = city.server().connect(None).await.unwrap().query(cut_off, &[]).await.unwrap();
+    assert_eq!(cut_off.len(), 1);
     let lost = writing.commit().await;
     assert!(matches!(lost, Err(StoreError::Unreachable(_))), "{lost:?}");
     drop(records.write().await.unwrap());
