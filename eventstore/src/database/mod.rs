@@ -2,3 +2,6 @@
 
 pub mod postgres;
 pub mod sqlite;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -54,6 +54,7 @@ impl<'a> Kept<'a> {
             };
             let lacks_leaves = || EvidenceError::Altered("it lacks leaves".into());
             let tile = needed.ok_or_else(lacks_leaves)?;
+            // Where the one that is needed is not there, the next one comes, and comes again.
             if self.known.tiles.insert(tile.number, tile).is_some() {
                 return Err(lacks_leaves());
             }

@@ -6,6 +6,7 @@ use crate::clock::SystemClock;
 use crate::contract::{append, stream, tenant};
 use crate::database::postgres::Server;
 use crate::database::postgres::private_server::PrivateServer;
+use crate::database::tests::On;
 use crate::keys::{KeyDatabase, KeyFile, KeyStore, Secret};
 use crate::sqlite::SqliteStore;
 use crate::store::{EventStore, name_of};
@@ -38,32 +39,6 @@ pub async fn polled<T>(times: u32, mut work: Pin<&mut impl Future<Output = T>>) 
 
 static COMMANDS: AtomicU64 = AtomicU64::new(0);
 
-/// Makes two tests of each function that takes where evidence and keys lie.
-macro_rules! on_each_database {
-    ($($part:ident)*) => {
-        mod sqlite_evidence {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $part() {
-                super::$part($crate::evidence::tests::On::Sqlite).await;
-            }
-        )*}
-        mod postgres_evidence {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $part() {
-                super::$part($crate::evidence::tests::On::Postgres).await;
-            }
-        )*}
-    };
-}
-pub(crate) use on_each_database;
-
-/// Where the evidence of a test lies, and the keys that sign it. Its log is in a file.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum On {
-    Sqlite,
-    Postgres,
-}
-
 /// What lets statements of SQLite's be said to a server.
 const AS_IN_SQLITE: &str = "
     CREATE SCHEMA as_in_sqlite;
@@ -71,6 +46,12 @@ const AS_IN_SQLITE: &str = "
     CREATE FUNCTION as_in_sqlite.unhex(text) RETURNS bytea LANGUAGE sql AS 'SELECT decode($1, ''hex'')';
     CREATE FUNCTION as_in_sqlite.zeroblob(integer) RETURNS bytea LANGUAGE sql
         AS 'SELECT decode(repeat(''00'', $1), ''hex'')'";
+
+/// Takes away what another city has left, which may not have ended yet.
+const CLEAR: &str = "
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    DROP SCHEMA IF EXISTS keys, evidence CASCADE";
 
 /// A database that no other city has now.
 pub struct Ground(Server);
@@ -81,7 +62,7 @@ impl Ground {
     async fn clear() -> Self {
         let free = FREE.lock().unwrap().pop();
         let (server, clear) = match free {
-            Some(server) => (server, "DROP SCHEMA IF EXISTS keys, evidence CASCADE"),
+            Some(server) => (server, CLEAR),
             None => (PrivateServer::shared().new_city(), AS_IN_SQLITE),
         };
         server.connect(None).await.unwrap().batch_execute(clear).await.unwrap();
@@ -218,8 +199,7 @@ impl City {
                 file.execute_batch("BEGIN IMMEDIATE").is_err()
             }
             Place::Server(server) => {
-                let held = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' \
-                            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+                let held = "SELECT NOT pg_try_advisory_xact_lock(hashtextextended('cityos evidence', 0))";
                 server.connect(None).await.unwrap().query_one(held, &[]).await.unwrap().get(0)
             }
         }

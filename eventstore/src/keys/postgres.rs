@@ -29,9 +29,10 @@ pub struct KeyDatabase {
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl KeyDatabase {
-    /// Opens the key store in this database, and makes what is not there, as far as the login may.
+    /// Opens the key store in this database, and makes what is not there, as far as the login may. Refuses the log's.
     pub async fn open(server: &Server) -> Result<Self, StoreError> {
         server.prepare_database().await?;
+        refuse_beside_log(server).await?;
         server.prepare(&SCHEMA).await?;
         // What is acknowledged is on the disk, however else the server is set up.
         Ok(KeyDatabase { pool: server.with_setting("synchronous_commit", "on").pool(Role::App)? })
@@ -98,6 +99,20 @@ impl KeyDatabase {
         let row = found.first().ok_or_else(|| damaged("a key is gone that was just made"))?;
         row.get::<_, Option<&[u8]>>(0).map(key).transpose()
     }
+}
+
+/// One backup would hold what is sealed and the keys to it, and nobody in it could be forgotten.
+async fn refuse_beside_log(server: &Server) -> Result<(), StoreError> {
+    let client = server.connect(None).await?;
+    let has_log =
+        client.query_one("SELECT to_regnamespace('log') IS NOT NULL", &[]).await.map_err(failure)?;
+    if has_log.get(0) {
+        let name = server.database();
+        let why =
+            format!("database {name} has the log: keys must lie in another, so that no backup has both");
+        return Err(StoreError::Database(Cause::new(why)));
+    }
+    Ok(())
 }
 
 fn key(bytes: &[u8]) -> Result<Key, StoreError> {

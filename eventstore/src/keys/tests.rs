@@ -4,6 +4,7 @@ use super::*;
 use crate::database::postgres::Server;
 use crate::database::postgres::private_server::PrivateServer;
 use crate::database::sqlite;
+use crate::database::tests::{On, on_each_database};
 use cityos_domain::ids::derive;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -15,12 +16,11 @@ pub enum Shelf {
 }
 
 impl Shelf {
-    pub fn file() -> Self {
-        Shelf::File(tempfile::tempdir().unwrap())
-    }
-
-    pub fn database() -> Self {
-        Shelf::Database(Box::new(PrivateServer::shared().new_city()))
+    pub fn new(on: On) -> Self {
+        match on {
+            On::Sqlite => Shelf::File(tempfile::tempdir().unwrap()),
+            On::Postgres => Shelf::Database(Box::new(PrivateServer::shared().new_city())),
+        }
     }
 
     /// The keys, as another process would open them.
@@ -32,26 +32,7 @@ impl Shelf {
     }
 }
 
-/// Makes two tests of each function that takes a shelf.
-macro_rules! on_each_shelf {
-    ($($part:ident)*) => {
-        mod sqlite_keys {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $part() {
-                super::$part($crate::keys::tests::Shelf::file()).await;
-            }
-        )*}
-        mod postgres_keys {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $part() {
-                super::$part($crate::keys::tests::Shelf::database()).await;
-            }
-        )*}
-    };
-}
-pub(crate) use on_each_shelf;
-
-on_each_shelf! {
+on_each_database! {
     keys_belong_to_one_log_and_say_so_when_there_is_none
     of_many_logs_that_take_the_keys_at_once_one_has_them
     the_largest_tree_that_was_signed_is_remembered_until_another_takes_its_place
@@ -59,7 +40,8 @@ on_each_shelf! {
     who_is_forgotten_while_others_have_them_found_is_not_found_again
 }
 
-async fn keys_belong_to_one_log_and_say_so_when_there_is_none(shelf: Shelf) {
+async fn keys_belong_to_one_log_and_say_so_when_there_is_none(on: On) {
+    let shelf = Shelf::new(on);
     let keys = shelf.open().await;
     let (own, other) = (derive(&["own"]), derive(&["other"]));
     assert!(!keys.belong_to(own).await.unwrap(), "there are no keys yet: the log's must be elsewhere");
@@ -72,7 +54,8 @@ async fn keys_belong_to_one_log_and_say_so_when_there_is_none(shelf: Shelf) {
     }
 }
 
-async fn of_many_logs_that_take_the_keys_at_once_one_has_them(shelf: Shelf) {
+async fn of_many_logs_that_take_the_keys_at_once_one_has_them(on: On) {
+    let shelf = Shelf::new(on);
     shelf.open().await.secret(Secret::InputHash).await.unwrap();
     let mut asking = tokio::task::JoinSet::new();
     for n in 0..8 {
@@ -94,7 +77,8 @@ async fn a_secret_that_is_there_is_found_while_another_process_writes() {
     assert_eq!(keys.secret(Secret::PersonLookups).await.unwrap(), made);
 }
 
-async fn the_largest_tree_that_was_signed_is_remembered_until_another_takes_its_place(shelf: Shelf) {
+async fn the_largest_tree_that_was_signed_is_remembered_until_another_takes_its_place(on: On) {
+    let shelf = Shelf::new(on);
     let keys = shelf.open().await;
     assert_eq!(keys.signed().await.unwrap(), None);
     let [small, large] = [3, 5].map(|size| Signed { size, root: [size as u8; 32] });
@@ -106,7 +90,8 @@ async fn the_largest_tree_that_was_signed_is_remembered_until_another_takes_its_
     assert_eq!(keys.signed().await.unwrap(), Some(small));
 }
 
-async fn the_largest_of_many_trees_that_are_signed_at_once_is_remembered(shelf: Shelf) {
+async fn the_largest_of_many_trees_that_are_signed_at_once_is_remembered(on: On) {
+    let shelf = Shelf::new(on);
     let mut signing = tokio::task::JoinSet::new();
     for size in [4, 16, 7, 2, 15, 9, 16, 1] {
         let keys = shelf.open().await;
@@ -119,7 +104,8 @@ async fn the_largest_of_many_trees_that_are_signed_at_once_is_remembered(shelf: 
     assert_eq!(remembered, Some(Signed { size: 16, root: [16; 32] }));
 }
 
-async fn who_is_forgotten_while_others_have_them_found_is_not_found_again(shelf: Shelf) {
+async fn who_is_forgotten_while_others_have_them_found_is_not_found_again(on: On) {
+    let shelf = Shelf::new(on);
     let tenant = TenantId(derive(&["tenant"]));
     let (desk, other) = (shelf.open().await, shelf.open().await);
     for n in 0..40_u8 {

@@ -1,13 +1,14 @@
 //! What is sealed opens only where it belongs, and never again once the person is forgotten.
 
 use super::*;
-use crate::keys::tests::{Shelf, on_each_shelf};
+use crate::database::tests::{On, on_each_database};
+use crate::keys::tests::Shelf;
 use crate::keys::{FOUND_PERSONS_MAX, KeyStore};
 use cityos_domain::ids::derive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-on_each_shelf! {
+on_each_database! {
     a_sealed_value_opens_with_the_key_that_was_kept
     another_tenant_person_or_field_does_not_open_it
     a_forgotten_person_stays_forgotten
@@ -28,7 +29,8 @@ struct Desk {
 }
 
 impl Desk {
-    async fn at(shelf: Shelf) -> Self {
+    async fn new(on: On) -> Self {
+        let shelf = Shelf::new(on);
         let keys = shelf.open().await;
         let sealer = Sealer::new(keys.clone());
         let (tenant, person) = (TenantId(derive(&["tenant"])), PersonId(derive(&["person"])));
@@ -59,8 +61,8 @@ async fn sealed_name(desk: &Desk) -> Sealed<String> {
     desk.sealer.seal(desk.tenant, desk.person, "name", &NAME.to_owned()).await.unwrap()
 }
 
-async fn a_sealed_value_opens_with_the_key_that_was_kept(shelf: Shelf) {
-    let desk = Desk::at(shelf).await;
+async fn a_sealed_value_opens_with_the_key_that_was_kept(on: On) {
+    let desk = Desk::new(on).await;
     let sealed = sealed_name(&desk).await;
     assert!(!sealed.ciphertext.contains(NAME));
     assert_ne!(sealed.ciphertext, sealed_name(&desk).await.ciphertext, "equal values do not show");
@@ -68,8 +70,8 @@ async fn a_sealed_value_opens_with_the_key_that_was_kept(shelf: Shelf) {
     assert_eq!(open_one(&reopened, desk.tenant, "name", &sealed).await.unwrap(), NAME);
 }
 
-async fn another_tenant_person_or_field_does_not_open_it(shelf: Shelf) {
-    let desk = Desk::at(shelf).await;
+async fn another_tenant_person_or_field_does_not_open_it(on: On) {
+    let desk = Desk::new(on).await;
     let sealed = sealed_name(&desk).await;
     let (stranger, elsewhere) = (PersonId(derive(&["stranger"])), TenantId(derive(&["elsewhere"])));
     // Even one who has a key where the value is taken to.
@@ -92,8 +94,8 @@ async fn another_tenant_person_or_field_does_not_open_it(shelf: Shelf) {
     }
 }
 
-async fn a_forgotten_person_stays_forgotten(shelf: Shelf) {
-    let desk = Desk::at(shelf).await;
+async fn a_forgotten_person_stays_forgotten(on: On) {
+    let desk = Desk::new(on).await;
     let sealed = sealed_name(&desk).await;
     desk.sealer.remember(desk.tenant, desk.person, "email", "amal@example.org").await.unwrap();
 
@@ -110,7 +112,7 @@ async fn a_forgotten_person_stays_forgotten(shelf: Shelf) {
 
 #[tokio::test]
 async fn of_a_key_that_was_forgotten_nothing_is_left_in_the_files() {
-    let desk = Desk::at(Shelf::file()).await;
+    let desk = Desk::new(On::Sqlite).await;
     let key = desk.keys.person_key(desk.tenant, desk.person).await.unwrap();
     let is_there = || {
         let mut files = desk.files().into_iter().map(|file| std::fs::read(file).unwrap());
@@ -121,8 +123,8 @@ async fn of_a_key_that_was_forgotten_nothing_is_left_in_the_files() {
     assert!(!is_there());
 }
 
-async fn many_are_opened_at_once_and_each_gets_its_own_answer(shelf: Shelf) {
-    let desk = Desk::at(shelf).await;
+async fn many_are_opened_at_once_and_each_gets_its_own_answer(on: On) {
+    let desk = Desk::new(on).await;
     let mut sealed = Vec::new();
     for name in ["amal", "basil", "cedar", "dina"] {
         let person = PersonId(derive(&[name]));
@@ -142,8 +144,8 @@ async fn many_are_opened_at_once_and_each_gets_its_own_answer(shelf: Shelf) {
     );
 }
 
-async fn a_look_up_finds_all_or_says_that_they_are_too_many(shelf: Shelf) {
-    let desk = Desk::at(shelf).await;
+async fn a_look_up_finds_all_or_says_that_they_are_too_many(on: On) {
+    let desk = Desk::new(on).await;
     let hash = [7; 32];
     let person = |n: u32| PersonId(derive(&["guest", &n.to_string()]));
     for n in 0..FOUND_PERSONS_MAX {
@@ -154,8 +156,8 @@ async fn a_look_up_finds_all_or_says_that_they_are_too_many(shelf: Shelf) {
     assert!(matches!(desk.keys.find_persons(desk.tenant, hash).await, Err(KeyError::TooMany)));
 }
 
-async fn a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone(shelf: Shelf) {
-    let desk = Desk::at(shelf).await;
+async fn a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone(on: On) {
+    let desk = Desk::new(on).await;
     let namesake = PersonId(derive(&["namesake"]));
     for person in [desk.person, namesake, desk.person] {
         desk.sealer.remember(desk.tenant, person, "email", "amal@example.org").await.unwrap();
@@ -170,8 +172,8 @@ async fn a_person_is_found_by_what_they_are_known_by_in_their_tenant_alone(shelf
     assert_eq!(desk.sealer.find(desk.tenant, "phone", "amal@example.org").await.unwrap(), []);
 }
 
-async fn many_processes_that_need_a_key_first_agree_on_it(shelf: Shelf) {
-    let desk = Desk::at(shelf).await;
+async fn many_processes_that_need_a_key_first_agree_on_it(on: On) {
+    let desk = Desk::new(on).await;
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let keys = desk.shelf.open().await;
@@ -187,7 +189,7 @@ async fn many_processes_that_need_a_key_first_agree_on_it(shelf: Shelf) {
 
 #[tokio::test]
 async fn nobody_but_the_owner_may_read_the_key_files() {
-    let desk = Desk::at(Shelf::file()).await;
+    let desk = Desk::new(On::Sqlite).await;
     sealed_name(&desk).await;
     for file in desk.files() {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");

@@ -246,4 +246,4 @@ fn causes<'e>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,11 +15,13 @@ const SECOND: Schema =
     Schema { name: "shop", steps: &[FIRST.steps[0], "ALTER TABLE shop.cats ADD COLUMN color text"] };
 
 /// The same database for a login that has only these roles.
-async fn login(city: &Server, name: &str, roles: &[Role]) -> Server {
+pub async fn login(city: &Server, name: &str, roles: &[Role]) -> Server {
     let administrator = city.connect(None).await.unwrap();
-    let granted: Vec<_> = roles.iter().map(|role| role.name()).collect();
-    let make = format!("CREATE ROLE {name} LOGIN; GRANT {} TO {name}", granted.join(", "));
-    administrator.batch_execute(&make).await.unwrap();
+    administrator.batch_execute(&format!("CREATE ROLE {name} LOGIN")).await.unwrap();
+    for role in roles {
+        let grant = format!("GRANT {} TO {name}", role.name());
+        administrator.batch_execute(&grant).await.unwrap();
+    }
     let url = PrivateServer::shared().url(name, city.database());
     Server::new(&url, None, Limits::default()).unwrap()
 }

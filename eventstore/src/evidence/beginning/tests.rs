@@ -1,7 +1,8 @@
 //! Evidence begun anew says what was there before, wherever it was interrupted, and loses nothing of it.
 
 use super::*;
-use crate::evidence::tests::{City, On, on_each_database, polled};
+use crate::database::tests::{On, on_each_database};
+use crate::evidence::tests::{City, polled};
 use rusqlite::Connection;
 use std::fs;
 

@@ -1,23 +1,12 @@
 //! What only a server can show: who may do what to the evidence there, and what becomes of it where somebody is cut off.
 
-use crate::database::postgres::private_server::PrivateServer;
-use crate::database::postgres::{Limits, Role, Server};
-use crate::evidence::tests::{City, On};
+use crate::database::postgres::tests::login;
+use crate::database::postgres::{Role, Server};
+use crate::database::tests::On;
+use crate::evidence::tests::City;
 use crate::evidence::verify::tests::{SIZES, is_doubted_and_the_log_is_held_to_what_is_remembered};
 use crate::evidence::{Evidence, Place, Verified, Verifying, begin_anew};
 use crate::store::StoreError;
-
-/// Where the evidence of this city lies, for a login that has no more than these roles.
-async fn for_login(city: &City, name: &str, roles: &[Role]) -> Server {
-    let administrator = city.server().connect(None).await.unwrap();
-    administrator.batch_execute(&format!("CREATE ROLE {name} LOGIN")).await.unwrap();
-    for role in roles {
-        let grant = format!("GRANT {} TO {name}", role.name());
-        administrator.batch_execute(&grant).await.unwrap();
-    }
-    let url = PrivateServer::shared().url(name, city.server().database());
-    Server::new(&url, None, Limits::default()).unwrap()
-}
 
 async fn verified_by(city: &City, login: &Server) -> Verified {
     let verifying = Verifying {
@@ -38,7 +27,7 @@ async fn is_denied(login: &Server, sql: &str) -> bool {
 #[tokio::test]
 async fn the_application_adds_to_the_evidence_and_takes_none_of_it_away() {
     let city = City::signed_at(On::Postgres, &[30, 60]).await;
-    let clerk = for_login(&city, "evidence_clerk", &[Role::App]).await;
+    let clerk = login(city.server(), "evidence_clerk", &[Role::App]).await;
     let place = Place::Server(Box::new(clerk.clone()));
     city.grow_to(90).await;
     let evidence = Evidence::open(&place, city.log.clone(), city.keys.clone()).await.unwrap();
@@ -66,7 +55,7 @@ async fn the_application_adds_to_the_evidence_and_takes_none_of_it_away() {
 #[tokio::test]
 async fn analysts_verify_the_log_and_change_nothing() {
     let city = City::signed_at(On::Postgres, &SIZES).await;
-    let analyst = for_login(&city, "evidence_analyst", &[Role::Analyst]).await;
+    let analyst = login(city.server(), "evidence_analyst", &[Role::Analyst]).await;
     let verified = verified_by(&city, &analyst).await;
     assert!(verified.is_intact(), "{verified:?}");
     assert_eq!((verified.events, verified.checkpoints), (600, 3));
@@ -74,7 +63,7 @@ async fn analysts_verify_the_log_and_change_nothing() {
         assert!(is_denied(&analyst, &format!("DELETE FROM evidence.{table}")).await, "{table}");
         assert!(is_denied(&analyst, &format!("INSERT INTO evidence.{table} VALUES (2)")).await, "{table}");
     }
-    let stranger = for_login(&city, "evidence_stranger", &[]).await;
+    let stranger = login(city.server(), "evidence_stranger", &[]).await;
     let doubts = verified_by(&city, &stranger).await.doubts;
     assert!(doubts[0].to_string().contains("permission denied for schema evidence"), "{doubts:?}");
 }
@@ -96,6 +85,28 @@ async fn evidence_whose_tables_are_not_what_they_were_is_a_doubt() {
 }
 
 #[tokio::test]
+async fn who_comes_second_to_write_waits_and_sees_what_the_first_has_written() {
+    let city = City::signed_at(On::Postgres, &[30]).await;
+    let mut first = city.place.open().await.unwrap().write().await.unwrap();
+    let other = city.place.open().await.unwrap();
+    let second = tokio::spawn(async move {
+        let mut second = other.write().await.unwrap();
+        second.last_tile().await.unwrap().unwrap().leaves.len()
+    });
+    let looking = city.server().connect(None).await.unwrap();
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+                 AND wait_event_type = 'Lock' AND wait_event = 'advisory')";
+    while !looking.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) {
+        assert!(!second.is_finished(), "it does not wait");
+    }
+    let mut tile = first.last_tile().await.unwrap().unwrap();
+    tile.leaves.truncate(3);
+    first.keep_tiles(vec![tile]).await.unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(second.await.unwrap(), 3);
+}
+
+#[tokio::test]
 async fn who_is_cut_off_in_the_middle_of_writing_leaves_nothing_and_stands_in_nobodys_way() {
     let city = City::signed_at(On::Postgres, &[30]).await;
     city.grow_to(60).await;
@@ -104,9 +115,10 @@ async fn who_is_cut_off_in_the_middle_of_writing_leaves_nothing_and_stands_in_no
     let mut tile = writing.last_tile().await.unwrap().unwrap();
     tile.leaves.truncate(3);
     writing.keep_tiles(vec![tile]).await.unwrap();
-    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    city.server().connect(None).await.unwrap().query(others, &[]).await.unwrap();
+    let cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND state = 'idle in transaction'";
+    let cut_off = city.server().connect(None).await.unwrap().query(cut_off, &[]).await.unwrap();
+    assert_eq!(cut_off.len(), 1);
     let lost = writing.commit().await;
     assert!(matches!(lost, Err(StoreError::Unreachable(_))), "{lost:?}");
     drop(records.write().await.unwrap());

@@ -1,8 +1,9 @@
 //! Whatever is done to log or evidence is found, and named for what it is and where.
 
 use super::*;
+use crate::database::tests::{On, on_each_database};
 use crate::evidence::records::KeptNote;
-use crate::evidence::tests::{City, On, on_each_database};
+use crate::evidence::tests::City;
 use crate::keys::Secret;
 use rusqlite::Connection;
 use std::fs;

@@ -3,22 +3,14 @@
 use super::*;
 use crate::database::postgres::Limits;
 use crate::database::postgres::private_server::PrivateServer;
+use crate::database::postgres::tests::login;
 use cityos_domain::ids::derive;
 
-/// A database for keys, and the same for a login that has no more than these roles.
-async fn for_login(name: &str, may: &str, roles: &[Role]) -> (Server, Server) {
-    let server = PrivateServer::shared();
-    let owner = server.new_city();
-    KeyDatabase::open(&owner).await.unwrap();
-    let administrator = owner.connect(None).await.unwrap();
-    let make = format!("CREATE ROLE {name} LOGIN {may}");
-    administrator.batch_execute(&make).await.unwrap();
-    for role in roles {
-        let grant = format!("GRANT {} TO {name}", role.name());
-        administrator.batch_execute(&grant).await.unwrap();
-    }
-    let login = Server::new(&server.url(name, owner.database()), None, Limits::default()).unwrap();
-    (owner, login)
+/// A database with a key store.
+async fn made() -> Server {
+    let server = PrivateServer::shared().new_city();
+    KeyDatabase::open(&server).await.unwrap();
+    server
 }
 
 async fn refusal(server: &Server, role: Option<Role>, sql: &str) -> Option<String> {
@@ -34,7 +26,8 @@ fn someone() -> (TenantId, PersonId) {
 
 #[tokio::test]
 async fn the_application_uses_keys_and_changes_none() {
-    let (owner, clerk) = for_login("keys_clerk", "", &[Role::App]).await;
+    let owner = made().await;
+    let clerk = login(&owner, "keys_clerk", &[Role::App]).await;
     let keys = KeyDatabase::open(&clerk).await.unwrap();
     let (tenant, person) = someone();
     let log = derive(&["log"]);
@@ -75,7 +68,7 @@ async fn the_application_uses_keys_and_changes_none() {
 
 #[tokio::test]
 async fn analysts_and_strangers_see_no_key() {
-    let (_, analyst) = for_login("keys_analyst", "", &[Role::Analyst, Role::Api, Role::Projector]).await;
+    let analyst = login(&made().await, "keys_analyst", &[Role::Analyst, Role::Api, Role::Projector]).await;
     for table in ["about", "persons", "lookups", "secrets", "signed"] {
         let refused = refusal(&analyst, None, &format!("SELECT * FROM keys.{table}")).await;
         assert_eq!(refused.as_deref(), Some(DENIED), "{table}");
@@ -84,8 +77,11 @@ async fn analysts_and_strangers_see_no_key() {
 
 #[tokio::test]
 async fn the_database_is_made_where_the_login_may_and_otherwise_it_is_said_how() {
-    let (_, builder) = for_login("keys_builder", "CREATEDB", &[Role::Owner, Role::App]).await;
-    let (_, clerk) = for_login("keys_visitor", "", &[Role::Owner, Role::App]).await;
+    let elsewhere = made().await;
+    let clerk = login(&elsewhere, "keys_visitor", &[Role::Owner, Role::App]).await;
+    let builder = login(&elsewhere, "keys_builder", &[Role::Owner, Role::App]).await;
+    let administrator = elsewhere.connect(None).await.unwrap();
+    administrator.batch_execute("ALTER ROLE keys_builder CREATEDB").await.unwrap();
     const NAME: &str = "keys of \"our\" city";
     let refused = KeyDatabase::open(&clerk.in_database(NAME)).await.map(|_| ()).unwrap_err();
     let StoreError::Database(why) = refused else { panic!("{refused:?}") };
@@ -101,6 +97,17 @@ async fn the_database_is_made_where_the_login_may_and_otherwise_it_is_said_how()
     }
     let made = opening.join_all().await;
     assert!(made.iter().all(|key| *key == made[0]));
+}
+
+#[tokio::test]
+async fn keys_are_not_kept_beside_the_log() {
+    let server = PrivateServer::shared().new_city();
+    server.connect(None).await.unwrap().batch_execute("CREATE SCHEMA log").await.unwrap();
+    let refused = KeyDatabase::open(&server).await.map(|_| ()).unwrap_err();
+    let StoreError::Database(why) = refused else { panic!("{refused:?}") };
+    assert!(why.to_string().contains("keys must lie in another"), "{why}");
+    let made = server.check(&SCHEMA).await;
+    assert!(matches!(made, Ok(false)), "{made:?}");
 }
 
 #[tokio::test]
