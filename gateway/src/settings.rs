@@ -267,7 +267,8 @@ pub fn markdown() -> String {
         let default = &defaults[name];
         let default = default.as_str().map_or_else(|| default.to_string(), Into::into);
         let variable = format!("{ENV_PREFIX}{}", name.to_uppercase());
-        table += &format!("| `{name}` | `{variable}` | `{default}` | {} |\n", meaning.trim());
+        let default = if default.is_empty() { default } else { format!("`{default}`") };
+        table += &format!("| `{name}` | `{variable}` | {default} | {} |\n", meaning.trim());
     }
     table
 }
