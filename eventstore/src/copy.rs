@@ -2,10 +2,12 @@
 //! target has is always a beginning of the source, so that a copy that was stopped anywhere goes on.
 
 mod rows;
+mod sealed;
 #[cfg(test)]
 mod tests;
 
 pub use rows::{Batch, End, LogRows, StoredReceipt};
+pub use sealed::sealed_for;
 
 use crate::store::StoreError;
 use cityos_domain::log::Position;
