@@ -237,18 +237,10 @@ pub enum CommitError {
 impl CommitError {
     /// What the server said on its way out it may have said after it had committed.
     fn of(error: StoreError) -> Self {
-        match error {
-            StoreError::Unreachable(_) => CommitError::Unknown(error),
-            StoreError::Busy
-            | StoreError::Full
-            | StoreError::ReadOnly
-            | StoreError::Undecodable { .. }
-            | StoreError::Foreign
-            | StoreError::Newer { .. }
-            | StoreError::Older { .. }
-            | StoreError::Closed
-            | StoreError::NoDatabase(_)
-            | StoreError::Database(_) => CommitError::Refused(error),
+        if matches!(error, StoreError::Unreachable(_)) {
+            CommitError::Unknown(error)
+        } else {
+            CommitError::Refused(error)
         }
     }
 }

@@ -98,7 +98,7 @@ async fn a_frozen_row_is_marked_and_listed_and_the_retry_shows_what_waited() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whether_rows_are_stale_takes_one_statement_for_each_read_model_however_many_they_are() {
-    let city = City::in_files(|settings| settings.run_wait_ms = 60_000).await;
+    let city = City::with(|settings| settings.run_wait_ms = 60_000).await;
     let market = Market::open(&city, "bazaar").await;
     let vendor = market.vendor("alma").await;
     let offer = market.offer(&vendor, "cup", "5.00", "1.00").await;
