@@ -8,7 +8,7 @@ use cityos_domain::log::Version;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::database::postgres::Server;
 use cityos_eventstore::postgres::PostgresStore;
-use cityos_eventstore::store::EventStore;
+use cityos_eventstore::store::{Append, EventStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -71,33 +71,20 @@ fn median(mut rounds: Vec<Round>) -> Round {
 
 async fn store(city: &Server, commands: u64, events: u64) -> anyhow::Result<Round> {
     let store = PostgresStore::open(city, Arc::new(SystemClock)).await?;
-    let next = Arc::new(AtomicU64::new(0));
+    let work: Vec<_> = (0..WRITERS).map(|writer| commands_of(writer, commands, events)).collect();
     let begun = Instant::now();
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let (store, next) = (store.clone(), next.clone());
+    let writers: Vec<_> = work
+        .into_iter()
+        .map(|commands| {
+            let store = store.clone();
             tokio::spawn(async move {
-                // Each writer has streams of its own, so that none waits for another's version.
-                let mut versions = vec![Version(0); (STREAMS / WRITERS) as usize + 1];
-                let mut times = Vec::new();
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= commands {
-                        return anyhow::Ok(times);
-                    }
-                    let slots = STREAMS / WRITERS;
-                    let first = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % slots;
-                    let slots: Vec<_> = (0..events).map(|index| (first + index) % slots).collect();
-                    let streams: Vec<_> = slots
-                        .iter()
-                        .map(|slot| (slot * WRITERS + writer, versions[*slot as usize]))
-                        .collect();
-                    let append = append(n, &streams);
+                let mut times = Vec::with_capacity(commands.len());
+                for append in commands {
                     let begun = Instant::now();
                     store.append(append).await?;
                     times.push(begun.elapsed());
-                    slots.iter().for_each(|slot| versions[*slot as usize].0 += 1);
                 }
+                anyhow::Ok(times)
             })
         })
         .collect();
@@ -108,6 +95,22 @@ async fn store(city: &Server, commands: u64, events: u64) -> anyhow::Result<Roun
     let seconds = begun.elapsed().as_secs_f64();
     anyhow::ensure!(store.head().await?.0 == commands * events, "every command is there");
     Ok(Round { per_second: (commands * events) as f64 / seconds, times })
+}
+
+/// What one writer has written, as it is given: each has streams of its own, so that none waits for another's version.
+fn commands_of(writer: u64, commands: u64, events: u64) -> Vec<Append> {
+    let slots = STREAMS / WRITERS;
+    let mut versions = vec![Version(0); slots as usize];
+    let numbers = (0..commands).filter(|n| n % WRITERS == writer);
+    let command = numbers.map(|n| {
+        let first = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % slots;
+        let own: Vec<_> = (0..events).map(|index| (first + index) % slots).collect();
+        let streams: Vec<_> =
+            own.iter().map(|slot| (slot * WRITERS + writer, versions[*slot as usize])).collect();
+        own.iter().for_each(|slot| versions[*slot as usize].0 += 1);
+        append(n, &streams)
+    });
+    command.collect()
 }
 
 struct Receipt {
