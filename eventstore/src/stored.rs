@@ -25,6 +25,8 @@ pub struct Prepared {
     pub meta: String,
     /// The versions the written streams reach, in the order they are first written.
     pub versions: Vec<(StreamId, Version)>,
+    /// The same, as the receipt keeps it.
+    pub versions_text: String,
 }
 
 /// One of its events.
@@ -82,6 +84,7 @@ impl Prepared {
                 body: encoded.body,
             });
         }
+        let versions: Vec<_> = written.iter().map(|stream| (*stream, reached[stream])).collect();
         Ok(Prepared {
             command: meta.command,
             partition,
@@ -89,7 +92,8 @@ impl Prepared {
             relies_on,
             events: prepared,
             meta: serde_json::to_string(&meta).expect("meta holds only what JSON can"),
-            versions: written.iter().map(|stream| (*stream, reached[stream])).collect(),
+            versions_text: versions_text(&versions),
+            versions,
         })
     }
 
@@ -240,7 +244,7 @@ pub fn recorded_at(now: DateTime<Utc>, last: i64) -> i64 {
 }
 
 /// The streams a command wrote, as a receipt keeps them.
-pub fn versions_text(versions: &[(StreamId, Version)]) -> String {
+fn versions_text(versions: &[(StreamId, Version)]) -> String {
     let rows: Vec<_> =
         versions.iter().map(|(stream, version)| (stream.kind.name(), stream.id, version)).collect();
     serde_json::to_string(&rows).expect("names, ids and numbers are JSON")

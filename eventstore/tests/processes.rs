@@ -1,5 +1,7 @@
 //! One log and several processes: those that write beside each other, and those that are killed while they write.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests, what they share too")]
+
 use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::contract::{

@@ -1,6 +1,7 @@
 //! Folds a long stretch of the log into one table: a reader decodes pages ahead, several folders each fold a share of
 //! the keys, and one writer writes what has changed, with the checkpoint, every so many events.
 
+use crate::dialect::Dialect;
 use crate::folding::{Changes, Folding, Share};
 use crate::giving_way::GivingWay;
 use crate::model::{AnyModel, StoredKey, StoredRow};
@@ -8,7 +9,6 @@ use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::repair::{RepairError, key_text};
 use crate::row::Unreadable;
-use crate::session::Dialect;
 use cityos_domain::log::Position;
 use cityos_eventstore::store::{EventStore, Page};
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! SQLite keeps no queue of those who wait to write: each looks now and then whether nobody does. Whoever writes much on
 //! end gives way in between, for longer than the others sleep from one look to the next.
 
-use crate::session::Dialect;
+use crate::dialect::Dialect;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 

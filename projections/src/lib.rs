@@ -6,6 +6,7 @@ mod builds;
 mod bulk;
 mod claim;
 mod compare;
+mod dialect;
 mod fields;
 pub mod folding;
 mod giving_way;

@@ -1,10 +1,11 @@
 //! The database of the read models. Everything in it can be rebuilt from the log.
 
 use crate::claim::{Claim, ClaimError, Holder};
+use crate::dialect::Dialect;
 use crate::model::{AnyModel, Unfit};
 use crate::postgres::Database;
 use crate::row::Unreadable;
-use crate::session::{Dialect, Found, Session, Statement};
+use crate::session::{Found, Session, Statement};
 use crate::sql::Scratch;
 use crate::sqlite::File;
 use cityos_domain::log::{Partition, Position};

@@ -65,11 +65,20 @@ impl City {
         City::with(|_| ()).await
     }
 
+    /// A new city in files, wherever the others are: for tests that look into them, or hand them to somebody.
+    pub async fn in_files(change: impl FnOnce(&mut Settings)) -> City {
+        City::kept_in(DatabaseUrl::default(), change).await
+    }
+
     /// A new city with some settings changed.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> City {
+        City::kept_in(database(), change).await
+    }
+
+    async fn kept_in(database: DatabaseUrl, change: impl FnOnce(&mut Settings)) -> City {
         let directory = tempfile::tempdir().expect("there is room for a directory");
         let mut settings = Settings {
-            database: database(),
+            database,
             data_dir: directory.path().join("data"),
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             // Tests move time by months.

@@ -4,7 +4,7 @@
 use super::readers::{integer, receipt_in};
 use crate::database::postgres::{Pooled, Role, Server, failure};
 use crate::store::{Receipt, StoreError};
-use crate::stored::{Prepared, versions_text};
+use crate::stored::Prepared;
 use chrono::{DateTime, Utc};
 use cityos_domain::event::Kind;
 use cityos_domain::ids::CommandId;
@@ -181,7 +181,7 @@ impl Session {
             commands.push(append.command.0);
             inputs.push(&append.input.0[..]);
             positions.push(integer(position));
-            versions.push(versions_text(&append.versions));
+            versions.push(append.versions_text.as_str());
             events.push(append);
         }
         let (base, head) = (integer(batch.tail.position), position.to_string());
@@ -237,18 +237,10 @@ pub enum CommitError {
 impl CommitError {
     /// What the server said on its way out it may have said after it had committed.
     fn of(error: StoreError) -> Self {
-        match error {
-            StoreError::Unreachable(_) => CommitError::Unknown(error),
-            StoreError::Busy
-            | StoreError::Full
-            | StoreError::ReadOnly
-            | StoreError::Undecodable { .. }
-            | StoreError::Foreign
-            | StoreError::Newer { .. }
-            | StoreError::Older { .. }
-            | StoreError::Closed
-            | StoreError::NoDatabase(_)
-            | StoreError::Database(_) => CommitError::Refused(error),
+        if matches!(error, StoreError::Unreachable(_)) {
+            CommitError::Unknown(error)
+        } else {
+            CommitError::Refused(error)
         }
     }
 }

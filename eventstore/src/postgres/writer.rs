@@ -187,9 +187,10 @@ impl State {
             Err(error) => {
                 // The transaction goes with its session.
                 self.lost = Some(session.backend);
-                return Err(match error {
-                    StoreError::Unreachable(_) => Failed::Lost(error),
-                    error => Failed::Refused(error),
+                return Err(if matches!(error, StoreError::Unreachable(_)) {
+                    Failed::Lost(error)
+                } else {
+                    Failed::Refused(error)
                 });
             }
         };

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::database::sqlite::failure;
 use crate::queue::{self, Answer, Figures};
 use crate::store::{AppendError, Appended, StoreError};
-use crate::stored::{Prepared, recorded_at, versions_text};
+use crate::stored::{Prepared, recorded_at};
 use chrono::{DateTime, Utc};
 use cityos_domain::log::{Position, StreamId, Version};
 use quick_cache::unsync::Cache;
@@ -162,7 +162,7 @@ impl<'a> BatchWriter<'a> {
             append.command.0.as_bytes(),
             append.input.0,
             position as i64,
-            versions_text(&append.versions),
+            append.versions_text,
             self.tail.recorded_at,
         ]);
         if receipt.map_err(failure)? == 0 {

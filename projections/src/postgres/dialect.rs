@@ -1,7 +1,8 @@
 //! What PostgreSQL has spelled in its own way, and who may see what: each tenant its own rows, whatever was asked.
 
+use crate::dialect::Dialect;
 use crate::row::{ColumnSpec, Role, Type, Value};
-use crate::session::{Dialect, Parameter, Statement};
+use crate::session::{Parameter, Statement};
 use crate::sql::quoted;
 use std::borrow::Cow;
 

@@ -8,8 +8,9 @@ mod values;
 pub(crate) use claim::Claim;
 pub(crate) use server::Database;
 
+use crate::dialect::Dialect;
 use crate::reads::ReadError;
-use crate::session::{Dialect, Found, Parameter, Rows, Session};
+use crate::session::{Found, Parameter, Rows, Session};
 use cityos_eventstore::database::postgres::{Pooled, failure};
 use std::cell::Cell;
 use std::future::Future;

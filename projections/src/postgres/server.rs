@@ -3,8 +3,9 @@
 
 use super::dialect::Postgres;
 use super::{Blocking, Connected, borrowed, bound, prepared, read_error};
+use crate::dialect::Dialect;
 use crate::reads::ReadError;
-use crate::session::{Dialect, Found, Session, Statement};
+use crate::session::{Found, Session, Statement};
 use cityos_domain::log::Partition;
 use cityos_eventstore::database::postgres::{Limits, Pool, Role, Schema, Server, pooled};
 use cityos_eventstore::store::StoreError;

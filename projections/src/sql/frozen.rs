@@ -1,11 +1,12 @@
 //! Which keys of which build are frozen, and why.
 
 use super::tables::Build;
+use crate::dialect::Dialect;
 use crate::model::{AnyModel, StoredKey};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::row::{Field, Type, Unreadable};
-use crate::session::{Dialect, Found, Parameter, Read, Session, Statement, parameters};
+use crate::session::{Found, Parameter, Read, Session, Statement, parameters};
 use cityos_domain::log::Partition;
 use std::borrow::Cow;
 use std::collections::HashSet;

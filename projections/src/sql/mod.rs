@@ -1,5 +1,5 @@
 //! The SQL of the read models, written once for every database: the books about their tables, their rows in bulk, and
-//! questions. What only one database has is in its [`crate::session::Dialect`].
+//! questions. What only one database has is in its [`crate::dialect::Dialect`].
 
 mod frozen;
 mod rows;

@@ -2,10 +2,11 @@
 
 use super::tables::{Build, view};
 use super::{all_columns, key_columns, quoted};
+use crate::dialect::Dialect;
 use crate::model::{AnyModel, Erased, ReadModel, StoredKey, StoredRow};
 use crate::reads::ReadError;
 use crate::row::{ColumnSpec, Row, Unreadable, Value};
-use crate::session::{Dialect, Found, Read, Rows, Session, Statement};
+use crate::session::{Found, Read, Rows, Session, Statement};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 

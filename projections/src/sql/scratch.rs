@@ -4,12 +4,13 @@
 use super::rows::{delete, load, scan_both, upsert_each};
 use super::tables::{Build, definition, hold, live_build_if_any};
 use crate::bulk::{Target, WriteError, readable};
+use crate::dialect::Dialect;
 use crate::folding::Changes;
 use crate::model::{AnyModel, StoredKey, StoredRow};
 use crate::poison::Frozen;
 use crate::reads::ReadError;
 use crate::row::Value;
-use crate::session::{Dialect, Session};
+use crate::session::Session;
 use cityos_domain::log::Position;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -2,10 +2,11 @@
 
 use super::tables::view;
 use super::{PARTITION, all_columns, placeholders, quoted};
+use crate::dialect::Dialect;
 use crate::model::{Erased, ReadModel};
 use crate::query::{Query, Test};
 use crate::row::{ColumnSpec, Role, Row, Type, Value};
-use crate::session::{Dialect, Parameter, Statement};
+use crate::session::{Parameter, Statement};
 use std::borrow::Cow;
 
 /// A condition with its parameters.

@@ -2,10 +2,11 @@
 //! through a view named after model and fingerprint, which always shows the live build.
 
 use super::{all_columns, key_columns, quoted};
+use crate::dialect::Dialect;
 use crate::model::AnyModel;
 use crate::reads::ReadError;
 use crate::row::{ColumnSpec, Role};
-use crate::session::{Dialect, Found, Session, parameters};
+use crate::session::{Found, Session, parameters};
 use cityos_domain::log::Position;
 use std::collections::HashMap;
 use uuid::Uuid;

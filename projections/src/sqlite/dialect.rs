@@ -1,7 +1,8 @@
 //! What SQLite has spelled in its own way.
 
+use crate::dialect::Dialect;
 use crate::row::{ColumnSpec, Type, Value};
-use crate::session::{Dialect, Parameter, Statement};
+use crate::session::{Parameter, Statement};
 use crate::sql::{placeholders, quoted};
 use std::borrow::Cow;
 

@@ -4,8 +4,9 @@
 use super::claim::{Claim, claim};
 use super::dialect::Sqlite;
 use crate::claim::Holder;
+use crate::dialect::Dialect;
 use crate::reads::ReadError;
-use crate::session::{Dialect, Session};
+use crate::session::Session;
 use cityos_eventstore::database::sqlite::{self, Schema};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, TransactionBehavior};

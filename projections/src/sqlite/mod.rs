@@ -7,9 +7,10 @@ mod file;
 pub(crate) use claim::Claim;
 pub(crate) use file::File;
 
+use crate::dialect::Dialect;
 use crate::reads::ReadError;
 use crate::row::{Type, Unreadable, Value};
-use crate::session::{Dialect, Found, Parameter, Rows, Session};
+use crate::session::{Found, Parameter, Rows, Session};
 use chrono::{DateTime, NaiveDate};
 use cityos_eventstore::database::sqlite::failure;
 use rusqlite::types::{ToSqlOutput, ValueRef};

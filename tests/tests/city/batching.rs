@@ -69,7 +69,7 @@ async fn s49_a_hundred_orders_with_all_below_them_take_no_more_statements_than_t
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_much_to_lie_below_one_answer_is_refused_and_not_cut_off() {
     const TOO_MANY: usize = 50_001;
-    let city = City::open().await;
+    let city = City::in_files(|_| ()).await;
     let mayor = city.city_admin();
     let mut parent = Value::Null;
     for (level, slug) in [("COUNTRY", "sa"), ("SCOPE", "riyadh")] {

@@ -38,7 +38,7 @@ fn application(vendor: Option<&str>, handle: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_has_a_key_made_for_someone_who_is_not_there_or_another() {
-    let city = City::open().await;
+    let city = City::in_files(|_| ()).await;
     let market = Market::open(&city, "bazaar").await;
     let (own, other) = (market.customer().await, market.customer().await);
     let vendor = market.vendor("alma").await;
@@ -77,7 +77,7 @@ async fn nobody_has_a_key_made_for_someone_who_is_not_there_or_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_sealed_now_is_repeated_with_the_same_key_later() {
-    let city = City::open().await;
+    let city = City::in_files(|_| ()).await;
     let market = Market::open(&city, "bazaar").await;
     let keys = keys_of(&city);
     let wishes = [
@@ -108,7 +108,7 @@ async fn what_cannot_be_sealed_now_is_repeated_with_the_same_key_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_an_address_is_found_latest_first_or_not_at_all_where_they_are_too_many() {
-    let city = City::open().await;
+    let city = City::in_files(|_| ()).await;
     let market = Market::open(&city, "bazaar").await;
     let mut registered = Vec::new();
     for name in ["first", "second", "third"] {
@@ -196,7 +196,7 @@ impl KeyStore for Counting {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contacts_of_a_page_are_opened_with_one_question_to_the_key_store() {
     const CUSTOMERS: usize = 30;
-    let city = City::open().await;
+    let city = City::in_files(|_| ()).await;
     let market = Market::open(&city, "bazaar").await;
     let mut forgotten = None;
     for n in 0..CUSTOMERS {

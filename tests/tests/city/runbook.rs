@@ -152,7 +152,7 @@ async fn the_disk_is_full_or_read_only() {
 
 /// Payouts of four vendors, all parked: of three for lack of funds, of the last because its answer was lost.
 async fn parked_payouts(at: &Installation) {
-    let city = City::with(|settings| settings.data_dir = at.data()).await;
+    let city = City::in_files(|settings| settings.data_dir = at.data()).await;
     let market = Market::open(&city, "harbour").await;
     let faults = city.sandbox.faults();
     for vendor in ["alma", "basil", "cedar", "dora"] {

@@ -40,7 +40,7 @@ fn bare<T: Named>(id: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_row_is_marked_and_listed_and_the_retry_shows_what_waited() {
-    let city = City::with(|settings| settings.run_wait_ms = 60_000).await;
+    let city = City::in_files(|settings| settings.run_wait_ms = 60_000).await;
     let market = Market::open(&city, "bazaar").await;
     let other = Market::open(&city, "souk").await;
     let vendor = market.vendor("alma").await;

@@ -44,6 +44,11 @@ async fn main() -> anyhow::Result<()> {
         std::env::var_os("CITYOS_BENCH_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
     )?;
     let named: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((server::appending::CHILD, arguments)) =
+        named.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        return server::appending::run_child(arguments).await;
+    }
     if let Some(unknown) = named.iter().find(|name| !ROWS.contains(&name.as_str())) {
         anyhow::bail!("there is no row `{unknown}`: {}", ROWS.join(", "));
     }
@@ -69,6 +74,7 @@ async fn main() -> anyhow::Result<()> {
         if wanted("server-append") {
             rows.push(server::appending::measure(&bench, 1).await?);
             rows.push(server::appending::measure(&bench, 10).await?);
+            rows.push(server::appending::measure_processes(&bench).await?);
         }
         if wanted("server-replay") {
             rows.push(server::replaying::measure(&server::replaying::log_on(&bench).await?).await?);

@@ -4,11 +4,14 @@
 use super::{Bench, Times};
 use crate::Measured;
 use crate::events::append;
+use anyhow::Context;
 use cityos_domain::log::Version;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::database::postgres::Server;
 use cityos_eventstore::postgres::PostgresStore;
-use cityos_eventstore::store::EventStore;
+use cityos_eventstore::store::{Append, EventStore};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +23,13 @@ use uuid::Uuid;
 const WRITERS: u64 = 64;
 const STREAMS: u64 = 10_000;
 const ROUNDS: usize = 3;
+
+/// How many processes write together where they do, and how many commands.
+const PROCESSES: u64 = 3;
+const PROCESSES_COMMANDS: u64 = 100_000;
+
+/// What the program is called with to be one of them.
+pub const CHILD: &str = "append-as-one-of";
 
 /// As the limit writes a batch: the same rows, in the same tables.
 const WRITE: &str = "WITH receipts AS (
@@ -64,6 +74,63 @@ pub async fn measure(bench: &Bench, events: u64) -> anyhow::Result<Measured> {
     })
 }
 
+/// Three processes together beside one, with as many writers in all.
+pub async fn measure_processes(bench: &Bench) -> anyhow::Result<Measured> {
+    let (mut together, mut alone) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for (processes, rates) in [(1, &mut alone), (PROCESSES, &mut together)] {
+            let url = bench.new_url();
+            drop(PostgresStore::open(&Bench::server(&url), Arc::new(SystemClock)).await?);
+            rates.push(processes_on(&url, processes).await?);
+        }
+    }
+    let (together, alone) = (crate::replay::median(together), crate::replay::median(alone));
+    Ok(Measured {
+        what: "PostgreSQL: append, three processes together beside one",
+        ours: format!("{together:.0}/s"),
+        limit: format!("{alone:.0}/s"),
+        ratio: together / alone,
+        target: 0.8,
+        note: format!("64 writers in all, {PROCESSES_COMMANDS} commands, median of {ROUNDS} rounds"),
+    })
+}
+
+/// Starts processes that make their commands, wait for a line, and then append them all: events a second from the first line to
+/// the last end.
+async fn processes_on(url: &str, processes: u64) -> anyhow::Result<f64> {
+    let program = std::env::current_exe()?;
+    let mut children = Vec::new();
+    for process in 0..processes {
+        let arguments = [CHILD, url, &process.to_string(), &processes.to_string()];
+        let mut child =
+            Command::new(&program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().context("it is piped")?).read_line(&mut ready)?;
+        children.push(child);
+    }
+    let begun = Instant::now();
+    for child in &mut children {
+        child.stdin.take().context("it is piped")?.write_all(b"go\n")?;
+    }
+    for mut child in children {
+        anyhow::ensure!(child.wait()?.success(), "a process failed");
+    }
+    Ok(PROCESSES_COMMANDS as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// What such a process does.
+pub async fn run_child(arguments: &[String]) -> anyhow::Result<()> {
+    let [url, process, processes] = arguments else { anyhow::bail!("which log, and which of how many?") };
+    let (process, processes): (u64, u64) = (process.parse()?, processes.parse()?);
+    let store = PostgresStore::open(&Bench::server(url), Arc::new(SystemClock)).await?;
+    let writers = (0..WRITERS).filter(|writer| writer % processes == process);
+    let work = writers.map(|writer| commands_of(writer, PROCESSES_COMMANDS, 1)).collect();
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new())?;
+    append_all(&store, work, 1).await?;
+    Ok(())
+}
+
 fn median(mut rounds: Vec<Round>) -> Round {
     rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
     rounds.swap_remove(rounds.len() / 2)
@@ -71,33 +138,28 @@ fn median(mut rounds: Vec<Round>) -> Round {
 
 async fn store(city: &Server, commands: u64, events: u64) -> anyhow::Result<Round> {
     let store = PostgresStore::open(city, Arc::new(SystemClock)).await?;
-    let next = Arc::new(AtomicU64::new(0));
+    let work = (0..WRITERS).map(|writer| commands_of(writer, commands, events)).collect();
+    let round = append_all(&store, work, events).await?;
+    anyhow::ensure!(store.head().await?.0 == commands * events, "every command is there");
+    Ok(round)
+}
+
+/// Has as many writers append as there are lists of commands.
+async fn append_all(store: &PostgresStore, work: Vec<Vec<Append>>, events: u64) -> anyhow::Result<Round> {
+    let commands: usize = work.iter().map(Vec::len).sum();
     let begun = Instant::now();
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let (store, next) = (store.clone(), next.clone());
+    let writers: Vec<_> = work
+        .into_iter()
+        .map(|commands| {
+            let store = store.clone();
             tokio::spawn(async move {
-                // Each writer has streams of its own, so that none waits for another's version.
-                let mut versions = vec![Version(0); (STREAMS / WRITERS) as usize + 1];
-                let mut times = Vec::new();
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= commands {
-                        return anyhow::Ok(times);
-                    }
-                    let slots = STREAMS / WRITERS;
-                    let first = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % slots;
-                    let slots: Vec<_> = (0..events).map(|index| (first + index) % slots).collect();
-                    let streams: Vec<_> = slots
-                        .iter()
-                        .map(|slot| (slot * WRITERS + writer, versions[*slot as usize]))
-                        .collect();
-                    let append = append(n, &streams);
+                let mut times = Vec::with_capacity(commands.len());
+                for append in commands {
                     let begun = Instant::now();
                     store.append(append).await?;
                     times.push(begun.elapsed());
-                    slots.iter().for_each(|slot| versions[*slot as usize].0 += 1);
                 }
+                anyhow::Ok(times)
             })
         })
         .collect();
@@ -105,9 +167,23 @@ async fn store(city: &Server, commands: u64, events: u64) -> anyhow::Result<Roun
     for writer in writers {
         times.0.extend(writer.await??);
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    anyhow::ensure!(store.head().await?.0 == commands * events, "every command is there");
-    Ok(Round { per_second: (commands * events) as f64 / seconds, times })
+    Ok(Round { per_second: (commands as u64 * events) as f64 / begun.elapsed().as_secs_f64(), times })
+}
+
+/// What one writer has written, as it is given: each has streams of its own, so that none waits for another's version.
+fn commands_of(writer: u64, commands: u64, events: u64) -> Vec<Append> {
+    let slots = STREAMS / WRITERS;
+    let mut versions = vec![Version(0); slots as usize];
+    let numbers = (0..commands).filter(|n| n % WRITERS == writer);
+    let command = numbers.map(|n| {
+        let first = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % slots;
+        let own: Vec<_> = (0..events).map(|index| (first + index) % slots).collect();
+        let streams: Vec<_> =
+            own.iter().map(|slot| (slot * WRITERS + writer, versions[*slot as usize])).collect();
+        own.iter().for_each(|slot| versions[*slot as usize].0 += 1);
+        append(n, &streams)
+    });
+    command.collect()
 }
 
 struct Receipt {

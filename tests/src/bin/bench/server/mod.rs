@@ -20,10 +20,18 @@ impl Bench {
     }
 
     fn database(&self) -> Server {
+        Bench::server(&self.new_url())
+    }
+
+    fn new_url(&self) -> String {
+        self.server.new_database()
+    }
+
+    fn server(url: &str) -> Server {
         // Nobody is hurried: what is slow is to be seen.
         let limits =
             Limits { connections_max: 32, statement_at_most: Duration::from_secs(600), ..Limits::default() };
-        Server::new(&self.server.new_database(), None, limits).expect("the URL is one")
+        Server::new(url, None, limits).expect("the URL is one")
     }
 }
 
