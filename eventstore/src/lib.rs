@@ -5,6 +5,7 @@ pub mod backup;
 pub mod clock;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod copy;
 pub mod database;
 pub mod evidence;
 pub mod executor;

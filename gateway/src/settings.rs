@@ -240,7 +240,8 @@ impl Settings {
     }
 }
 
-fn is_postgres(url: &DatabaseUrl) -> bool {
+/// Whether this is the URL of a PostgreSQL database, or none.
+pub fn is_postgres(url: &DatabaseUrl) -> bool {
     url.get().is_none_or(|url| ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)))
 }
 

@@ -3,12 +3,13 @@
 use crate::settings::Settings;
 use cityos_eventstore::backup::{EVIDENCE_FILE, KEYS_FILE, LOG_FILE};
 use cityos_eventstore::clock::Clock;
+use cityos_eventstore::copy::LogRows;
 use cityos_eventstore::database::postgres::{Limits, Server};
 use cityos_eventstore::evidence::Place;
-use cityos_eventstore::keys::{KeyDatabase, KeyFile, KeyStore};
+use cityos_eventstore::keys::{KeyDatabase, KeyFile, KeyRows};
 use cityos_eventstore::postgres::PostgresStore;
 use cityos_eventstore::sqlite::SqliteStore;
-use cityos_eventstore::store::{Cause, EventStore, StoreError};
+use cityos_eventstore::store::{Cause, StoreError};
 use cityos_projections::{ReadError, ReadStore};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -86,7 +87,7 @@ impl Storage {
     }
 
     /// The log, made where there is none.
-    pub async fn log(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn EventStore>, StoreError> {
+    pub async fn log(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn LogRows>, StoreError> {
         Ok(match self {
             Storage::Files(directory) => Arc::new(SqliteStore::open(&directory.join(LOG_FILE), clock)?),
             Storage::Server { city, .. } => Arc::new(PostgresStore::open(city, clock).await?),
@@ -94,7 +95,7 @@ impl Storage {
     }
 
     /// The log to look at, also where it cannot be written.
-    pub async fn log_to_look_at(&self) -> Result<Arc<dyn EventStore>, StoreError> {
+    pub async fn log_to_look_at(&self) -> Result<Arc<dyn LogRows>, StoreError> {
         Ok(match self {
             Storage::Files(directory) => Arc::new(SqliteStore::open_read_only(&directory.join(LOG_FILE))?),
             Storage::Server { city, .. } => Arc::new(PostgresStore::open_read_only(city).await?),
@@ -110,7 +111,7 @@ impl Storage {
     }
 
     /// The key store, made where there is none.
-    pub async fn keys(&self) -> Result<Arc<dyn KeyStore>, StoreError> {
+    pub async fn keys(&self) -> Result<Arc<dyn KeyRows>, StoreError> {
         Ok(match self {
             Storage::Files(directory) => Arc::new(KeyFile::open(&directory.join(KEYS_FILE))?),
             Storage::Server { keys, .. } => Arc::new(KeyDatabase::open(keys).await?),
@@ -118,7 +119,7 @@ impl Storage {
     }
 
     /// The key store to look at, also where it cannot be written.
-    pub async fn keys_to_look_at(&self) -> Result<Arc<dyn KeyStore>, StoreError> {
+    pub async fn keys_to_look_at(&self) -> Result<Arc<dyn KeyRows>, StoreError> {
         Ok(match self {
             Storage::Files(directory) => {
                 let file = directory.join(KEYS_FILE);

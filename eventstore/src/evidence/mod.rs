@@ -3,6 +3,7 @@
 
 mod beginning;
 mod checkpoint;
+mod copying;
 mod following;
 mod keeping;
 mod kept;
@@ -20,6 +21,7 @@ mod verify;
 
 pub use beginning::{Begun, begin_anew};
 pub use checkpoint::{Checkpoint, origin_of};
+pub use copying::copy;
 pub use following::Follower;
 pub use keeping::{Evidence, Signature};
 pub use leaf::Leaf;
@@ -71,6 +73,9 @@ pub enum EvidenceError {
     /// The old evidence could not be put aside.
     #[error("putting the old evidence aside")]
     Aside(#[source] BackupError),
+    /// Where it is copied to there is some that is no beginning of it.
+    #[error("the evidence in {0} is not the beginning of what is to be copied there")]
+    NoBeginning(String),
     /// The key store could not be used.
     #[error("using the key store")]
     Keys(#[from] KeyError),

@@ -3,10 +3,12 @@
 
 mod key;
 mod postgres;
+mod rows;
 mod sqlite;
 
 pub use key::Key;
 pub use postgres::KeyDatabase;
+pub use rows::{CopyKeysError, KeyRows, LookupRow, PersonRow, copy};
 pub use sqlite::KeyFile;
 pub(crate) use sqlite::{SCHEMA, replace_signed, signed};
 

@@ -3,7 +3,7 @@
 //! keys.persons`, which its owner may, rewrites the file), in the write-ahead log until its segments are used again, and in
 //! standbys, archives and backups. So that database is backed up apart from the log's, and for no longer than keys may live.
 
-use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyStore, Secret, Signed};
+use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyRows, KeyStore, LookupRow, PersonRow, Secret, Signed};
 use crate::database::postgres::{Pool, Role, Schema, Server, failure, pooled};
 use crate::store::{Cause, StoreError};
 use async_trait::async_trait;
@@ -231,6 +231,59 @@ impl KeyStore for KeyDatabase {
                        DO UPDATE SET size = excluded.size, root = excluded.root";
         self.run(replace, &[&(size as i64), &root.as_slice()]).await?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl KeyRows for KeyDatabase {
+    async fn secrets(&self) -> Result<Vec<(String, Key)>, StoreError> {
+        let rows = self.run("SELECT name, key FROM keys.secrets ORDER BY name COLLATE \"C\"", &[]).await?;
+        rows.iter().map(|row| Ok((row.get(0), key(row.get(1))?))).collect()
+    }
+
+    async fn persons(&self, after: (Uuid, Uuid), limit: u32) -> Result<Vec<PersonRow>, StoreError> {
+        let some = "SELECT tenant, person, key FROM keys.persons WHERE (tenant, person) > ($1, $2) \
+                    ORDER BY tenant, person LIMIT $3";
+        let rows = self.run(some, &[&after.0, &after.1, &i64::from(limit)]).await?;
+        let person = |row: &Row| {
+            let key = row.get::<_, Option<&[u8]>>(2).map(key).transpose()?;
+            Ok(PersonRow { tenant: row.get(0), person: row.get(1), key })
+        };
+        rows.iter().map(person).collect()
+    }
+
+    async fn lookups(&self, after: LookupRow, limit: u32) -> Result<Vec<LookupRow>, StoreError> {
+        let some = "SELECT tenant, hash, person FROM keys.lookups WHERE (tenant, hash, person) > ($1, $2, $3) \
+                    ORDER BY tenant, hash, person LIMIT $4";
+        let rows = self.run(some, &[&after.tenant, &after.hash, &after.person, &i64::from(limit)]).await?;
+        let lookup = |row: &Row| LookupRow { tenant: row.get(0), hash: row.get(1), person: row.get(2) };
+        Ok(rows.iter().map(lookup).collect())
+    }
+
+    async fn put_secrets(&self, secrets: Vec<(String, Key)>) -> Result<(), StoreError> {
+        let put = "INSERT INTO keys.secrets (name, key) SELECT * FROM unnest($1::text[], $2::bytea[]) \
+                   ON CONFLICT DO NOTHING";
+        let names: Vec<_> = secrets.iter().map(|(name, _)| &**name).collect();
+        let keys: Vec<_> = secrets.iter().map(|(_, key)| &key.bytes()[..]).collect();
+        self.run(put, &[&names, &keys]).await.map(|_| ())
+    }
+
+    async fn put_persons(&self, persons: Vec<PersonRow>) -> Result<(), StoreError> {
+        let put = "INSERT INTO keys.persons (tenant, person, key) \
+                   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) ON CONFLICT DO NOTHING";
+        let tenants: Vec<_> = persons.iter().map(|row| row.tenant).collect();
+        let ids: Vec<_> = persons.iter().map(|row| row.person).collect();
+        let keys: Vec<_> = persons.iter().map(|row| row.key.as_ref().map(|key| &key.bytes()[..])).collect();
+        self.run(put, &[&tenants, &ids, &keys]).await.map(|_| ())
+    }
+
+    async fn put_lookups(&self, lookups: Vec<LookupRow>) -> Result<(), StoreError> {
+        let put = "INSERT INTO keys.lookups (tenant, hash, person) \
+                   SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) ON CONFLICT DO NOTHING";
+        let tenants: Vec<_> = lookups.iter().map(|row| row.tenant).collect();
+        let hashes: Vec<_> = lookups.iter().map(|row| &*row.hash).collect();
+        let persons: Vec<_> = lookups.iter().map(|row| row.person).collect();
+        self.run(put, &[&tenants, &hashes, &persons]).await.map(|_| ())
     }
 }
 

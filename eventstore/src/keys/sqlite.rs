@@ -1,11 +1,11 @@
 //! The key store in one SQLite file that only its owner may read.
 
-use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyStore, Secret, Signed};
+use super::{FOUND_PERSONS_MAX, Key, KeyError, KeyRows, KeyStore, LookupRow, PersonRow, Secret, Signed};
 use crate::database::sqlite::{self, Schema, blocking, failure};
 use crate::store::{Cause, StoreError};
 use async_trait::async_trait;
 use cityos_domain::ids::{PersonId, TenantId};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -258,4 +258,75 @@ impl KeyStore for KeyFile {
         let replace = move |transaction: &Transaction<'_>| replace_signed(transaction, Some(new));
         Ok(self.transaction(replace).await?)
     }
+}
+
+#[async_trait]
+impl KeyRows for KeyFile {
+    async fn secrets(&self) -> Result<Vec<(String, Key)>, StoreError> {
+        let all = "SELECT name, key FROM secrets ORDER BY name";
+        let secret = |row: &Row<'_>| Ok((row.get(0)?, Key::from_bytes(row.get(1)?)));
+        self.run(move |connection| connection.prepare_cached(all)?.query_map([], secret)?.collect()).await
+    }
+
+    async fn persons(&self, after: (Uuid, Uuid), limit: u32) -> Result<Vec<PersonRow>, StoreError> {
+        let some = "SELECT tenant, person, key FROM persons WHERE (tenant, person) > (?1, ?2) \
+                    ORDER BY tenant, person LIMIT ?3";
+        let person = |row: &Row<'_>| {
+            let key = row.get::<_, Option<_>>(2)?.map(Key::from_bytes);
+            Ok(PersonRow { tenant: uuid(row, 0)?, person: uuid(row, 1)?, key })
+        };
+        self.run(move |connection| {
+            let params = params![after.0.as_bytes(), after.1.as_bytes(), limit];
+            connection.prepare_cached(some)?.query_map(params, person)?.collect()
+        })
+        .await
+    }
+
+    async fn lookups(&self, after: LookupRow, limit: u32) -> Result<Vec<LookupRow>, StoreError> {
+        let some = "SELECT tenant, hash, person FROM lookups WHERE (tenant, hash, person) > (?1, ?2, ?3) \
+                    ORDER BY tenant, hash, person LIMIT ?4";
+        let lookup =
+            |row: &Row<'_>| Ok(LookupRow { tenant: uuid(row, 0)?, hash: row.get(1)?, person: uuid(row, 2)? });
+        self.run(move |connection| {
+            let params = params![after.tenant.as_bytes(), after.hash, after.person.as_bytes(), limit];
+            connection.prepare_cached(some)?.query_map(params, lookup)?.collect()
+        })
+        .await
+    }
+
+    async fn put_secrets(&self, secrets: Vec<(String, Key)>) -> Result<(), StoreError> {
+        let put = "INSERT INTO secrets (name, key) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        self.transaction(move |writing| {
+            let mut put = writing.prepare(put)?;
+            secrets.iter().try_for_each(|(name, key)| put.execute(params![name, key.bytes()]).map(|_| ()))
+        })
+        .await
+    }
+
+    async fn put_persons(&self, persons: Vec<PersonRow>) -> Result<(), StoreError> {
+        let put = "INSERT INTO persons (tenant, person, key) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        self.transaction(move |writing| {
+            let mut put = writing.prepare(put)?;
+            persons.iter().try_for_each(|PersonRow { tenant, person, key }| {
+                let key = key.as_ref().map(Key::bytes);
+                put.execute(params![tenant.as_bytes(), person.as_bytes(), key]).map(|_| ())
+            })
+        })
+        .await
+    }
+
+    async fn put_lookups(&self, lookups: Vec<LookupRow>) -> Result<(), StoreError> {
+        let put = "INSERT INTO lookups (tenant, hash, person) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        self.transaction(move |writing| {
+            let mut put = writing.prepare(put)?;
+            lookups.iter().try_for_each(|LookupRow { tenant, hash, person }| {
+                put.execute(params![tenant.as_bytes(), hash, person.as_bytes()]).map(|_| ())
+            })
+        })
+        .await
+    }
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get(column).map(Uuid::from_bytes)
 }

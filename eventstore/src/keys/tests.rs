@@ -24,7 +24,7 @@ impl Shelf {
     }
 
     /// The keys, as another process would open them.
-    pub async fn open(&self) -> Arc<dyn KeyStore> {
+    pub async fn open(&self) -> Arc<dyn KeyRows> {
         match self {
             Shelf::File(folder) => Arc::new(KeyFile::open(&folder.path().join("keys.db")).unwrap()),
             Shelf::Database(server) => Arc::new(KeyDatabase::open(server).await.unwrap()),

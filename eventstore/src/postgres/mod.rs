@@ -4,6 +4,7 @@
 mod listening;
 mod plan;
 mod readers;
+mod rows;
 mod session;
 mod writer;
 

@@ -2,6 +2,7 @@
 //! own. Other processes may read and write the same file at the same time.
 
 mod readers;
+mod rows;
 mod writer;
 
 use crate::clock::Clock;

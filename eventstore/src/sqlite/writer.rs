@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// How many streams' versions the writer keeps in mind.
 const HEADS_MAX: usize = 100_000;
 
-const INSERT_EVENT: &str = "INSERT INTO events (position, partition, kind, id, version, event_id, type, \
+pub const INSERT_EVENT: &str = "INSERT INTO events (position, partition, kind, id, version, event_id, type, \
      schema_version, at, recorded_at, body, meta) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 const INSERT_RECEIPT: &str = "INSERT INTO receipts (partition, command, input, position, versions, recorded_at) \

@@ -1,4 +1,7 @@
-//! The log as a command looks at it that changes nothing: beside a server, or on a copy that cannot be written.
+//! The log as a command looks at it that changes nothing: beside a server, or on a copy that cannot be written. And
+//! `cityos log`, whose command is beside it.
+
+mod copy;
 
 use super::city;
 use crate::settings::Settings;
@@ -12,10 +15,12 @@ use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::executor::Executor;
 use cityos_eventstore::store::{EventStore, StoreError};
 use cityos_eventstore::stored::StoredEvent;
+use clap::{Args, Subcommand};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::pin::pin;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -27,6 +32,27 @@ const PAGES_AT_ONCE_MAX: usize = 8;
 
 /// Events of one stream read at a time.
 const STREAM_EVENTS: u32 = 1_000;
+
+/// Moves the log from one storage to another.
+#[derive(Args)]
+pub struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Copies log, receipts and evidence to where there is no log yet, or a beginning of it.
+    Copy(copy::Copy),
+}
+
+impl Command {
+    pub async fn run(self, settings: Settings) -> anyhow::Result<ExitCode> {
+        match self.what {
+            What::Copy(copy) => copy.run(settings).await,
+        }
+    }
+}
 
 /// The log, only to be looked at.
 pub struct Log {

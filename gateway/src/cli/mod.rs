@@ -62,6 +62,8 @@ enum Command {
     Backup(With<backup::Backup>),
     /// Puts a backup into an empty data directory.
     Restore(With<restore::Restore>),
+    /// Moves the log from one storage to another.
+    Log(With<log::Command>),
     /// Runs of sagas: which there are, what happened to them, and what an operator can do about them.
     Saga(With<saga::Saga>),
     /// Prints the log, one aggregate as it was, or read models as they stood.
@@ -103,6 +105,7 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Backup(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Restore(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Log(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Saga(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Replay(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Audit(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),

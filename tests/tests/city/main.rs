@@ -15,6 +15,7 @@ mod isolation;
 mod killed;
 mod marketplace;
 mod money;
+mod moving_to_postgres;
 mod mutations;
 mod pages;
 mod payouts;
