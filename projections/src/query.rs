@@ -217,7 +217,7 @@ impl<M: ReadModel> Query<M> {
         self.check()?;
         let (order, list) = (Order::of(&self), self.list());
         let read = move |row: &dyn Found| {
-            let mut stored = row.values(0, sql::all_columns(M::Row::COLUMNS))?;
+            let mut stored = row.said_in(0, sql::all_columns(M::Row::COLUMNS))?;
             let cursor = Cursor { list: list.clone(), place: order.place::<M>(&stored) };
             let row = M::Row::from_values(stored.drain(1..))?;
             let partition = Partition::from_id(Uuid::from_value(stored.remove(0))?);

@@ -110,6 +110,11 @@ pub(crate) type Read<T> = fn(&dyn Found) -> Result<T, ReadError>;
 pub(crate) trait Found {
     /// What stands at a place, counted from 0.
     fn value(&self, at: usize, kind: Type) -> Result<Value, Unreadable>;
+
+    /// The same for whoever wants to know what a document says: its text may be any that says so.
+    fn said(&self, at: usize, kind: Type) -> Result<Value, Unreadable> {
+        self.value(at, kind)
+    }
 }
 
 impl dyn Found + '_ {
@@ -130,6 +135,16 @@ impl dyn Found + '_ {
         columns: impl IntoIterator<Item = &'c ColumnSpec>,
     ) -> Result<Vec<Value>, Unreadable> {
         let read = |(at, column): (usize, &ColumnSpec)| self.value(first + at, column.kind);
+        columns.into_iter().enumerate().map(read).collect()
+    }
+
+    /// The same for whoever makes a typed row of them.
+    pub(crate) fn said_in<'c>(
+        &self,
+        first: usize,
+        columns: impl IntoIterator<Item = &'c ColumnSpec>,
+    ) -> Result<Vec<Value>, Unreadable> {
+        let read = |(at, column): (usize, &ColumnSpec)| self.said(first + at, column.kind);
         columns.into_iter().enumerate().map(read).collect()
     }
 }

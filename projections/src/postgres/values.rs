@@ -92,6 +92,18 @@ impl<'r> FromSql<'r> for Raw<'r> {
 
 impl Found for Row {
     fn value(&self, at: usize, kind: Type) -> Result<Value, Unreadable> {
+        let said = self.said(at, kind)?;
+        let Value::Text(text) = &said else { return Ok(said) };
+        if kind != Type::Json {
+            return Ok(said);
+        }
+        match serde_json::from_str(text) {
+            Ok(document) => Ok(Value::Text(canonical_json(&document))),
+            Err(_) => Err(Unreadable { wanted: kind.name(), value: said }),
+        }
+    }
+
+    fn said(&self, at: usize, kind: Type) -> Result<Value, Unreadable> {
         let raw: Option<Raw<'_>> = self.get(at);
         let Some(raw) = raw else { return Ok(Value::Null) };
         raw.read(kind).ok_or_else(|| Unreadable { wanted: kind.name(), value: Value::Text(raw.shown()) })
@@ -115,10 +127,7 @@ impl Raw<'_> {
                 let days = TimeDelta::days(i32::from_be_bytes(self.sized()?).into());
                 first_day().checked_add_signed(days).map(Value::Date)
             }
-            (Type::Json, &Stored::JSONB) => {
-                let document = serde_json::from_str(self.text(1)?).ok()?;
-                Some(Value::Text(canonical_json(&document)))
-            }
+            (Type::Json, &Stored::JSONB) => Some(Value::Text(self.text(1)?.to_owned())),
             _ => None,
         }
     }

@@ -66,7 +66,7 @@ pub(crate) fn by_keys<'k, M: ReadModel>(
 
 /// A row whose partition stands before it.
 fn read_row<M: ReadModel>(row: &dyn Found) -> Result<M::Row, ReadError> {
-    Ok(M::Row::from_values(row.values(1, M::Row::COLUMNS)?)?)
+    Ok(M::Row::from_values(row.said_in(1, M::Row::COLUMNS)?)?)
 }
 
 /// Writes rows, over those of the same keys.
