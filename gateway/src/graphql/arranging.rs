@@ -5,8 +5,9 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Name, Response, Value};
 
-/// The fields asked for, by the name they have in the answer, with all that is asked for below each.
-type Asked<'d> = IndexMap<&'d Name, Vec<&'d SelectionSet>>;
+/// The fields asked for, by the name they have in the answer, each with those below it.
+#[derive(Default)]
+struct Asked<'d>(IndexMap<&'d Name, Asked<'d>>);
 
 /// Puts the fields of an answer into the order of the operation it answers.
 pub fn arrange(response: &mut Response, document: &ExecutableDocument, operation: Option<&str>) {
@@ -16,49 +17,52 @@ pub fn arrange(response: &mut Response, document: &ExecutableDocument, operation
         (DocumentOperations::Multiple(_), None) => None,
     };
     if let Some(operation) = operation {
-        value(&mut response.data, document, &[&operation.node.selection_set.node]);
+        let mut asked = Asked::default();
+        asked.collect(&operation.node.selection_set.node, document);
+        asked.order(&mut response.data);
     }
 }
 
-fn value(answered: &mut Value, document: &ExecutableDocument, sets: &[&SelectionSet]) {
-    match answered {
-        Value::Object(fields) => {
-            let mut asked = Asked::new();
-            for set in sets {
-                collect(set, document, &mut asked);
-            }
-            for (name, below) in &asked {
-                if let Some(field) = fields.get_mut(*name) {
-                    value(field, document, below);
+impl<'d> Asked<'d> {
+    fn collect(&mut self, set: &'d SelectionSet, document: &'d ExecutableDocument) {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) => {
+                    let below = self.0.entry(&field.node.response_key().node).or_default();
+                    below.collect(&field.node.selection_set.node, document);
+                }
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                        self.collect(&fragment.node.selection_set.node, document);
+                    }
+                }
+                Selection::InlineFragment(fragment) => {
+                    self.collect(&fragment.node.selection_set.node, document);
                 }
             }
-            fields.sort_by_cached_key(|name, _| asked.get_index_of(name));
         }
-        Value::List(values) => values.iter_mut().for_each(|one| value(one, document, sets)),
-        Value::Null
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Boolean(_)
-        | Value::Binary(_)
-        | Value::Enum(_) => {}
     }
-}
 
-fn collect<'d>(set: &'d SelectionSet, document: &'d ExecutableDocument, asked: &mut Asked<'d>) {
-    for item in &set.items {
-        match &item.node {
-            Selection::Field(field) => {
-                let below = &field.node.selection_set.node;
-                asked.entry(&field.node.response_key().node).or_default().push(below);
-            }
-            Selection::FragmentSpread(spread) => {
-                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
-                    collect(&fragment.node.selection_set.node, document, asked);
+    fn order(&self, answered: &mut Value) {
+        match answered {
+            Value::Object(fields) => {
+                // What had not to be waited for is in order already.
+                if !fields.keys().eq(self.0.keys().copied()) {
+                    fields.sort_by_cached_key(|name, _| self.0.get_index_of(name));
+                }
+                for (name, field) in fields {
+                    if let Some(below) = self.0.get(name) {
+                        below.order(field);
+                    }
                 }
             }
-            Selection::InlineFragment(fragment) => {
-                collect(&fragment.node.selection_set.node, document, asked);
-            }
+            Value::List(values) => values.iter_mut().for_each(|one| self.order(one)),
+            Value::Null
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Boolean(_)
+            | Value::Binary(_)
+            | Value::Enum(_) => {}
         }
     }
 }
