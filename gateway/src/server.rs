@@ -111,13 +111,13 @@ async fn post(app: web::Data<App>, request: HttpRequest, body: web::Payload) -> 
 /// Queries only: whatever follows links must change nothing.
 async fn get(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let context = context(&app, request.headers());
-    let mut asked = match async_graphql::http::parse_query_string(request.query_string()) {
+    let asked = match async_graphql::http::parse_query_string(request.query_string()) {
         Ok(asked) => asked,
         Err(error) => {
             return failure(&context, StatusCode::BAD_REQUEST, "BAD_REQUEST", &error.to_string());
         }
     };
-    if graphql::limits::document(&mut asked).is_ok_and(|document| has_mutation(&document.operations)) {
+    if graphql::limits::document(&asked.query).is_ok_and(|document| has_mutation(&document.operations)) {
         let message = "mutations are sent by POST";
         return failure(&context, StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message);
     }
@@ -141,10 +141,10 @@ fn root_fields(operations: &DocumentOperations) -> Vec<&'static str> {
     Action::ALL.iter().map(|action| action.field()).filter(|field| asked.contains(field)).collect()
 }
 
-async fn answer(app: &App, context: RequestContext, mut request: Request) -> HttpResponse {
+async fn answer(app: &App, context: RequestContext, request: Request) -> HttpResponse {
     let began = Instant::now();
     let correlation = context.correlation;
-    let fields = graphql::limits::document(&mut request)
+    let fields = graphql::limits::document(&request.query)
         .map(|asked| root_fields(&asked.operations))
         .unwrap_or_default();
     let span = tracing::info_span!("request", %correlation);

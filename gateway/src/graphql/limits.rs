@@ -1,8 +1,11 @@
 //! What a request may be. Looked at before anything parses, validates or carries it out: the library's parser goes
 //! as deep into values as they are nested, and its own limits expand fragments as often as they are spread.
 
+use async_graphql::ServerError;
+use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Request, ServerError};
+use quick_cache::sync::Cache;
+use std::sync::{Arc, LazyLock};
 
 /// The longest query, in bytes; values may be sent as variables.
 pub const QUERY_BYTES_MAX: usize = 65_536;
@@ -20,17 +23,36 @@ pub const FIELDS_MAX: usize = 1_000;
 /// How many errors are told of a request that is not carried out.
 pub const ERRORS_MAX: usize = 20;
 
-/// What is asked for, if it stays within limits. Parsed once, however often this is called.
-pub fn document(request: &mut Request) -> Result<&ExecutableDocument, ServerError> {
-    if request.query.len() > QUERY_BYTES_MAX {
+/// The longest query that is remembered, and how many: they come from whoever can reach the server.
+const REMEMBERED_BYTES_MAX: usize = 8_192;
+const REMEMBERED_MAX: usize = 256;
+
+/// What queries ask for that were within limits: callers ask the same again and again, with other variables.
+static REMEMBERED: LazyLock<Cache<String, Arc<ExecutableDocument>>> =
+    LazyLock::new(|| Cache::new(REMEMBERED_MAX));
+
+/// What a query asks for, if it stays within limits.
+pub fn document(query: &str) -> Result<Arc<ExecutableDocument>, ServerError> {
+    if let Some(document) = REMEMBERED.get(query) {
+        return Ok(document);
+    }
+    let document = Arc::new(parsed(query)?);
+    if query.len() <= REMEMBERED_BYTES_MAX {
+        REMEMBERED.insert(query.to_owned(), document.clone());
+    }
+    Ok(document)
+}
+
+fn parsed(query: &str) -> Result<ExecutableDocument, ServerError> {
+    if query.len() > QUERY_BYTES_MAX {
         return Err(beyond(format!("a query has at most {QUERY_BYTES_MAX} bytes: send values as variables")));
     }
-    if nesting(&request.query) > NESTING_MAX {
+    if nesting(query) > NESTING_MAX {
         return Err(beyond(format!("a query nests its brackets at most {NESTING_MAX} deep")));
     }
-    let document: &ExecutableDocument = request.parsed_query()?;
+    let document = parse_query(query)?;
     // Validation reads all of it, whichever operation is carried out, and fragments that nothing spreads.
-    let mut walk = Walk { document, items: 0 };
+    let mut walk = Walk { document: &document, items: 0 };
     for (_, operation) in document.operations.iter() {
         walk.through(&operation.node.selection_set.node, 1)?;
     }
@@ -121,7 +143,7 @@ mod tests {
     use super::*;
 
     fn refusal(query: &str) -> Option<String> {
-        document(&mut Request::new(query)).err().map(|error| error.message)
+        document(query).err().map(|error| error.message)
     }
 
     #[test]
@@ -132,6 +154,15 @@ mod tests {
         assert_eq!(nesting("{ a(b: [[{c: 1}]]) }"), 5);
         assert_eq!(nesting("}}}{"), 1);
         assert_eq!(nesting("{ \"\"\"{{{ \" { é"), 1);
+    }
+
+    #[test]
+    fn what_was_within_limits_is_read_once_and_what_is_long_is_not_kept() {
+        let [short, long] =
+            [1, REMEMBERED_BYTES_MAX].map(|length| format!("{{ once }} # {}", "x".repeat(length)));
+        let same = |query| Arc::ptr_eq(&document(query).unwrap(), &document(query).unwrap());
+        assert!(same(&short));
+        assert!(!same(&long));
     }
 
     #[test]

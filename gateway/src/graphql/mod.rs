@@ -172,10 +172,11 @@ pub async fn execute(
 ) -> Response {
     let correlation = context.correlation;
     let operation = request.operation_name.clone();
-    let document = match limits::document(&mut request) {
-        Ok(document) => document.clone(),
+    let document = match limits::document(&request.query) {
+        Ok(document) => document,
         Err(error) => return refusal::finish(Response::from_errors(vec![error]), correlation),
     };
+    request.set_parsed_query((*document).clone());
     let lulls = Lulls::default();
     let begin = lulls.clone();
     let batches = DataLoader::new(Batches(services.clone()), move |batch| begin.spawn(batch));
