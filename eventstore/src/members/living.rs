@@ -1,0 +1,124 @@
+//! The table of those who live. Times are the server's: the processes' clocks do not matter.
+
+use super::view::{Duty, Member, View};
+use super::{BEAT_EVERY, SILENT_AT_MOST};
+use crate::database::postgres::{Role, Schema, Server, failure};
+use crate::store::{Cause, StoreError};
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_postgres::{Client, Row};
+
+const SCHEMA: Schema =
+    Schema { name: "members", steps: &[include_str!("../../../schemas/members.postgres.sql")] };
+
+/// How long the answer to a beat is waited for, before it is tried over a new connection.
+const ANSWER_AT_MOST: Duration = BEAT_EVERY.saturating_mul(2);
+
+/// Says that one lives, buries the dead, and asks for all others.
+const BEAT: &str = "
+    WITH own AS (
+        INSERT INTO members.living AS own (id, duties, host, pid, since, seen)
+        VALUES ($1, $2, host(inet_client_addr()), $3, clock_timestamp(), clock_timestamp())
+        ON CONFLICT (id) DO UPDATE SET seen = excluded.seen
+    ), dead AS (
+        DELETE FROM members.living WHERE id IN (
+            SELECT id FROM members.living
+            WHERE seen < clock_timestamp() - make_interval(secs => $4) AND id <> $1 FOR UPDATE SKIP LOCKED
+        )
+    )
+    SELECT id, duties FROM members.living
+    WHERE seen >= clock_timestamp() - make_interval(secs => $4) AND id <> $1 ORDER BY id";
+
+const LIVING: &str = "
+    SELECT duties, host, pid, since, extract(epoch FROM clock_timestamp() - seen)::float8 FROM members.living
+    WHERE seen >= clock_timestamp() - make_interval(secs => $1) ORDER BY since, id";
+
+/// A process that says that it lives.
+pub(super) struct Beating {
+    server: Server,
+    client: Option<Client>,
+    own: Member,
+}
+
+impl Beating {
+    /// Says so for the first time.
+    pub(super) async fn begin(
+        server: &Server,
+        duties: impl IntoIterator<Item = Duty>,
+    ) -> Result<(Self, View), StoreError> {
+        server.prepare(&SCHEMA).await?;
+        let own = View::alone(duties).own;
+        let mut beating = Beating { server: server.clone(), client: None, own };
+        let view = beating.beat().await?;
+        Ok((beating, view))
+    }
+
+    /// Says so again, and sees who else does.
+    pub(super) async fn beat(&mut self) -> Result<View, StoreError> {
+        let beat = timeout(ANSWER_AT_MOST, self.try_to_beat()).await;
+        let others = beat.unwrap_or_else(|late| Err(StoreError::Unreachable(Cause::new(late))));
+        // Whatever went wrong: the next one connects anew.
+        let others = others.inspect_err(|_| self.client = None)?;
+        Ok(View { own: self.own.clone(), others })
+    }
+
+    async fn try_to_beat(&mut self) -> Result<Vec<Member>, StoreError> {
+        let client = match &self.client {
+            Some(client) => client,
+            None => self.client.insert(self.server.connect(Some(Role::App)).await?),
+        };
+        let duties: Vec<&str> = self.own.duties.iter().map(|duty| duty.name()).collect();
+        let (pid, silent_s) = (i64::from(std::process::id()), SILENT_AT_MOST.as_secs_f64());
+        let rows = client.query(BEAT, &[&self.own.id, &duties, &pid, &silent_s]).await.map_err(failure)?;
+        Ok(rows.iter().map(|row| Member { id: row.get(0), duties: duties_in(row, 1).collect() }).collect())
+    }
+
+    /// Says that it lives no more.
+    pub(super) async fn end(mut self) -> Result<(), StoreError> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => self.server.connect(Some(Role::App)).await?,
+        };
+        client.execute("DELETE FROM members.living WHERE id = $1", &[&self.own.id]).await.map_err(failure)?;
+        Ok(())
+    }
+}
+
+/// A process that lives, for who looks at it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Living {
+    /// What it does.
+    pub duties: Vec<Duty>,
+    /// Where the server sees it, if that is on another machine or comes over the network.
+    pub host: Option<String>,
+    /// Its number there.
+    pub pid: i64,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// How many seconds ago it said so last.
+    pub seen_s_ago: f64,
+}
+
+/// The processes that live, the oldest first. None where the city was never served.
+pub async fn living(server: &Server) -> Result<Vec<Living>, StoreError> {
+    if !server.check(&SCHEMA).await? {
+        return Ok(Vec::new());
+    }
+    let client = server.connect(None).await?;
+    let rows = client.query(LIVING, &[&SILENT_AT_MOST.as_secs_f64()]).await.map_err(failure)?;
+    let read = |row: &Row| Living {
+        duties: duties_in(row, 0).collect(),
+        host: row.get(1),
+        pid: row.get(2),
+        since: row.get(3),
+        seen_s_ago: row.get(4),
+    };
+    Ok(rows.iter().map(read).collect())
+}
+
+/// Those this program knows: another version may have others.
+fn duties_in(row: &Row, at: usize) -> impl Iterator<Item = Duty> {
+    let names: Vec<String> = row.get(at);
+    Duty::ALL.into_iter().filter(move |duty| names.iter().any(|name| name == duty.name()))
+}
