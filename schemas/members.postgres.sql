@@ -1,4 +1,4 @@
--- The processes of a city that live, in the log's database: each says so every second. Nothing of it is written ahead: a
+-- The processes of a city that live, in the log's database: each says so twice a second. Nothing of it is written ahead: a
 -- server that crashes forgets it, and a moment later everybody has said so again. `host` is where the server sees the process,
 -- if that is elsewhere.
 

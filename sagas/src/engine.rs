@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cityos_domain::log::{Partition, Position};
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::executor::{ExecuteError, Executor};
+use cityos_eventstore::members::{Duty, Members, View};
 use cityos_eventstore::store::StoreError;
 use cityos_projections::models::due_timers::{DueTimer, DueTimers, Timer};
 use cityos_projections::{ProjectError, Projector, Query, ReadError, ReadStore};
@@ -75,6 +76,8 @@ struct Parts {
     ports: Ports,
     concurrency: usize,
     wakes: Wakes,
+    /// As one sees it who drives everything.
+    alone: View,
     /// Timers that are left alone for a while.
     held: Mutex<HashMap<Due, DateTime<Utc>>>,
 }
@@ -97,6 +100,21 @@ pub(crate) struct Work {
     pub(crate) what: Timer,
 }
 
+impl Work {
+    /// Whether it is for this process to do.
+    pub(crate) fn is_mine(&self, view: &View) -> bool {
+        let share = match self.what {
+            // However it came to be due: whoever drives a run has it in mind.
+            Timer::DriveRun { run } => run.0,
+            Timer::ExpireReservation { .. }
+            | Timer::ExpireAuthorisation { .. }
+            | Timer::ReleaseEarnings { .. }
+            | Timer::PayoutsDue {} => self.due.timer,
+        };
+        view.is_mine(Duty::Saga, share)
+    }
+}
+
 impl Engine {
     /// An engine that carries out commands with `executor`, finds what is due in `reads`, which `projector` moves,
     /// and calls the outside world through `ports`.
@@ -115,6 +133,7 @@ impl Engine {
             ports,
             concurrency: CONCURRENCY,
             wakes: Wakes::default(),
+            alone: View::alone([Duty::Saga]),
             held: Mutex::default(),
         }))
     }
@@ -158,22 +177,22 @@ impl Engine {
     /// changed anything. What fails is logged and left for later.
     pub async fn drive_due(&self) -> Result<usize, EngineError> {
         self.0.projector.catch_up().await?;
-        let works = self.due(WORKS_MAX, &BTreeSet::new()).await?;
+        let works = self.due(&self.0.alone, WORKS_MAX, &BTreeSet::new()).await?;
         let fired = futures_util::stream::iter(works).map(|work| self.fire(work));
         let fired: Vec<_> = fired.buffer_unordered(self.0.concurrency).collect().await;
         Ok(fired.into_iter().flatten().count())
     }
 
-    /// Does what falls due, as it falls due, until `shutdown` ends; then finishes what it has begun. Someone must
-    /// move the read models meanwhile.
-    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+    /// Does what falls due and is this process's share, as it falls due, until `shutdown` ends; then finishes what it has
+    /// begun. Someone must move the read models meanwhile.
+    pub async fn run(&self, mut members: Members, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut tasks = JoinSet::new();
         let mut under_way = BTreeSet::new();
         loop {
             let head = self.0.projector.position();
             let free = self.0.concurrency - tasks.len();
-            match self.due(free, &under_way).await {
+            match self.due(&members.view(), free, &under_way).await {
                 Ok(works) => {
                     for work in works {
                         under_way.insert(work.due);
@@ -196,6 +215,7 @@ impl Engine {
                 Some(done) = tasks.join_next() => {
                     under_way.remove(&done.expect("panics are caught, and nobody aborts what was begun"));
                 }
+                () = members.changed() => {}
                 () = self.something_due(head) => {}
             }
         }
@@ -209,6 +229,8 @@ impl Engine {
             Ok(None) | Err(_) => DateTime::<Utc>::MAX_UTC,
         };
         let moved = async {
+            // Where nothing is written, nobody need look how far the read models are.
+            self.executor().store().changed(head, IDLE_MAX).await;
             // Read models that cannot be asked are not asked again at once.
             if self.0.projector.reached(Position(head.0 + 1), IDLE_MAX).await.is_err() {
                 tokio::time::sleep(IDLE_MAX).await;
@@ -229,9 +251,14 @@ impl Engine {
         Ok(later.fetch(self.reads()).await?.first().and_then(|row| row.due_at))
     }
 
-    /// At most `limit` things to be done now, without those under way or held.
-    async fn due(&self, limit: usize, under_way: &BTreeSet<Due>) -> Result<Vec<Work>, EngineError> {
-        if limit == 0 {
+    /// At most `limit` things that are this process's to be done now, without those under way or held.
+    async fn due(
+        &self,
+        view: &View,
+        limit: usize,
+        under_way: &BTreeSet<Due>,
+    ) -> Result<Vec<Work>, EngineError> {
+        if limit == 0 || !view.has(Duty::Saga) {
             return Ok(Vec::new());
         }
         let now = self.now();
@@ -240,15 +267,30 @@ impl Engine {
             held.retain(|_, until| *until > now);
             held.keys().copied().collect()
         };
-        let mut works = self.0.wakes.follow(self).await?;
-        // What is held or under way still stands first in the table: so many rows more are asked for, up to a page.
-        let rows = Query::<DueTimers>::everywhere()
-            .filter(DueTimer::due_at().below(Some(now + TimeDelta::microseconds(1))))
-            .sort(DueTimer::due_at().ascending())
-            .first(limit.saturating_add(held.len() + under_way.len()));
-        for (partition, row) in rows.fetch_with_partition(self.reads()).await? {
-            let due = Due { at: row.due_at.unwrap_or(now), partition, timer: row.id };
-            works.insert(due, Work { due, what: row.purpose });
+        let mut works = self.0.wakes.follow(self, view).await?;
+        let (mut after, mut found) = (None, 0);
+        loop {
+            let mut rows = Query::<DueTimers>::everywhere()
+                .filter(DueTimer::due_at().below(Some(now + TimeDelta::microseconds(1))))
+                .sort(DueTimer::due_at().ascending())
+                .first(limit.saturating_add(held.len() + under_way.len()));
+            if let Some(last) = after {
+                rows = rows.after(last);
+            }
+            let page = rows.page_with_partition(self.reads()).await?;
+            after = page.rows.last().map(|(place, _)| place.clone());
+            for (_, (partition, row)) in page.rows {
+                let due = Due { at: row.due_at.unwrap_or(now), partition, timer: row.id };
+                let work = Work { due, what: row.purpose };
+                if !under_way.contains(&due) && !held.contains(&due) && work.is_mine(view) {
+                    works.insert(due, work);
+                    found += 1;
+                }
+            }
+            // What is held, under way or another's still stands first in the table.
+            if found >= limit || !page.more {
+                break;
+            }
         }
         works.retain(|due, _| !under_way.contains(due) && !held.contains(due));
         Ok(works.into_values().take(limit).collect())

@@ -70,6 +70,18 @@ impl City {
         City::kept_in(DatabaseUrl::default(), change).await
     }
 
+    /// A new city on a server, wherever the others are: for tests of several processes.
+    pub async fn on_postgres() -> City {
+        City::kept_in(PrivateServer::shared().new_database().into(), |_| ()).await
+    }
+
+    /// The same city in what works like a second process: nothing in it moves before it is started.
+    pub async fn opened_again(&self) -> App {
+        let (settings, clock) = (self.app.settings().clone(), Arc::new(self.clock.clone()));
+        let stores = Stores::open(&settings, clock.clone()).await.expect("the log opens");
+        App::over(stores, settings, clock, self.sandbox.ports()).await.expect("the city opens")
+    }
+
     /// A new city with some settings changed.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> City {
         City::kept_in(database(), change).await

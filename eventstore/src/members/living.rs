@@ -1,7 +1,7 @@
 //! The table of those who live. Times are the server's: the processes' clocks do not matter.
 
+use super::SILENT_AT_MOST;
 use super::view::{Duty, Member, View};
-use super::{BEAT_EVERY, SILENT_AT_MOST};
 use crate::database::postgres::{Role, Schema, Server, failure};
 use crate::store::{Cause, StoreError};
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ const SCHEMA: Schema =
     Schema { name: "members", steps: &[include_str!("../../../schemas/members.postgres.sql")] };
 
 /// How long the answer to a beat is waited for, before it is tried over a new connection.
-const ANSWER_AT_MOST: Duration = BEAT_EVERY.saturating_mul(2);
+const ANSWER_AT_MOST: Duration = SILENT_AT_MOST;
 
 /// Says that one lives, buries the dead, and asks for all others.
 const BEAT: &str = "
@@ -30,8 +30,14 @@ const BEAT: &str = "
     SELECT id, duties FROM members.living
     WHERE seen >= clock_timestamp() - make_interval(secs => $4) AND id <> $1 ORDER BY id";
 
+const END: &str = "DELETE FROM members.living WHERE id = $1";
+
+const OTHERS: &str = "
+    SELECT id, duties FROM members.living
+    WHERE seen >= clock_timestamp() - make_interval(secs => $1) ORDER BY id";
+
 const LIVING: &str = "
-    SELECT duties, host, pid, since, extract(epoch FROM clock_timestamp() - seen)::float8 FROM members.living
+    SELECT id, duties, host, pid, since, extract(epoch FROM clock_timestamp() - seen)::float8 FROM members.living
     WHERE seen >= clock_timestamp() - make_interval(secs => $1) ORDER BY since, id";
 
 /// A process that says that it lives.
@@ -71,26 +77,26 @@ impl Beating {
         let duties: Vec<&str> = self.own.duties.iter().map(|duty| duty.name()).collect();
         let (pid, silent_s) = (i64::from(std::process::id()), SILENT_AT_MOST.as_secs_f64());
         let rows = client.query(BEAT, &[&self.own.id, &duties, &pid, &silent_s]).await.map_err(failure)?;
-        Ok(rows.iter().map(|row| Member { id: row.get(0), duties: duties_in(row, 1).collect() }).collect())
+        Ok(rows.iter().map(member).collect())
     }
 
-    /// Says that it lives no more.
-    pub(super) async fn end(mut self) -> Result<(), StoreError> {
+    /// Says that it lives no more, and sees who still does. Of several that end at once the last sees nobody.
+    pub(super) async fn end(mut self) -> Result<View, StoreError> {
         let client = match self.client.take() {
             Some(client) => client,
             None => self.server.connect(Some(Role::App)).await?,
         };
-        client.execute("DELETE FROM members.living WHERE id = $1", &[&self.own.id]).await.map_err(failure)?;
-        Ok(())
+        client.execute(END, &[&self.own.id]).await.map_err(failure)?;
+        let others = client.query(OTHERS, &[&SILENT_AT_MOST.as_secs_f64()]).await.map_err(failure)?;
+        Ok(View { own: self.own, others: others.iter().map(member).collect() })
     }
 }
 
 /// A process that lives, for who looks at it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Living {
-    /// What it does.
-    pub duties: Vec<Duty>,
-    /// Where the server sees it, if that is on another machine or comes over the network.
+    member: Member,
+    /// Where the server sees it, if it comes over the network.
     pub host: Option<String>,
     /// Its number there.
     pub pid: i64,
@@ -98,6 +104,20 @@ pub struct Living {
     pub since: DateTime<Utc>,
     /// How many seconds ago it said so last.
     pub seen_s_ago: f64,
+}
+
+impl Living {
+    /// What it does.
+    pub fn duties(&self) -> impl Iterator<Item = Duty> {
+        self.member.duties.iter().copied()
+    }
+
+    /// Whether what `share` names is its own to do, among all of these.
+    pub fn has(&self, among: &[Living], duty: Duty, share: impl AsRef<[u8]>) -> bool {
+        let others = among.iter().map(|living| &living.member).filter(|other| other.id != self.member.id);
+        let view = View { own: self.member.clone(), others: others.cloned().collect() };
+        view.is_mine(duty, share)
+    }
 }
 
 /// The processes that live, the oldest first. None where the city was never served.
@@ -108,13 +128,17 @@ pub async fn living(server: &Server) -> Result<Vec<Living>, StoreError> {
     let client = server.connect(None).await?;
     let rows = client.query(LIVING, &[&SILENT_AT_MOST.as_secs_f64()]).await.map_err(failure)?;
     let read = |row: &Row| Living {
-        duties: duties_in(row, 0).collect(),
-        host: row.get(1),
-        pid: row.get(2),
-        since: row.get(3),
-        seen_s_ago: row.get(4),
+        member: member(row),
+        host: row.get(2),
+        pid: row.get(3),
+        since: row.get(4),
+        seen_s_ago: row.get(5),
     };
     Ok(rows.iter().map(read).collect())
+}
+
+fn member(row: &Row) -> Member {
+    Member { id: row.get(0), duties: duties_in(row, 1).collect() }
 }
 
 /// Those this program knows: another version may have others.

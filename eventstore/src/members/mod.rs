@@ -17,10 +17,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often a process says that it lives.
-pub const BEAT_EVERY: Duration = Duration::from_secs(1);
+pub const BEAT_EVERY: Duration = Duration::from_millis(500);
 
 /// After how long a silence it is taken for dead, and its shares are others'.
-pub const SILENT_AT_MOST: Duration = Duration::from_secs(5);
+pub const SILENT_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Who else there is, as it changes. Cheap to clone.
 #[derive(Clone)]
@@ -69,15 +69,18 @@ impl Membership {
         let beating = tokio::spawn(async move {
             while left.run_until_cancelled(tokio::time::sleep(BEAT_EVERY)).await.is_some() {
                 match own.beat().await {
-                    Ok(view) => drop(tell.send_if_modified(|known| std::mem::replace(known, view.clone()) != view)),
+                    Ok(view) => learn(&tell, view),
                     Err(error) => tracing::warn!(
                         error = &error as &dyn Error,
                         "the other processes do not hear of this one"
                     ),
                 }
             }
-            if let Err(error) = own.end().await {
-                tracing::warn!(error = &error as &dyn Error, "the other processes wait for this one");
+            match own.end().await {
+                Ok(view) => learn(&tell, view),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn Error, "the other processes wait for this one");
+                }
             }
         });
         Ok(Membership { members: Members(members), leave, beating: Some(beating) })
@@ -88,7 +91,7 @@ impl Membership {
         &self.members
     }
 
-    /// Has the others take over at once. What is this process's share stays so in its own view.
+    /// Has the others take over at once. Its own view stays as it is then.
     pub async fn leave(mut self) {
         self.leave.cancel();
         if let Some(beating) = self.beating.take() {
@@ -96,6 +99,14 @@ impl Membership {
             drop(beating.await);
         }
     }
+}
+
+fn learn(known: &watch::Sender<View>, view: View) {
+    known.send_if_modified(|known| {
+        let news = *known != view;
+        *known = view;
+        news
+    });
 }
 
 impl Drop for Membership {

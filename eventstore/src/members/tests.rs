@@ -129,9 +129,11 @@ mod postgres {
     async fn who_may_only_look_sees_them_and_is_none_of_them() {
         let city = PrivateServer::shared().new_city();
         let one = Membership::join(&city, [Duty::Saga]).await.unwrap();
-        let analyst = crate::database::postgres::tests::login(&city, "members_analyst", &[Role::Analyst]).await;
+        let analyst =
+            crate::database::postgres::tests::login(&city, "members_analyst", &[Role::Analyst]).await;
         let found = living(&analyst).await.unwrap();
-        assert_eq!(found[0].duties, [Duty::Saga]);
+        assert_eq!(found[0].duties().collect::<Vec<_>>(), [Duty::Saga]);
+        assert!(found[0].has(&found, Duty::Saga, "receipts") && !found[0].has(&found, Duty::Api, "receipts"));
         assert_eq!(found[0].pid, i64::from(std::process::id()));
         Membership::join(&analyst, [Duty::Saga]).await.map(drop).unwrap_err();
         one.leave().await;

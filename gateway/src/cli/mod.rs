@@ -5,6 +5,7 @@ mod backup;
 mod city;
 mod import;
 mod log;
+mod process;
 mod projection;
 mod replay;
 mod restore;
@@ -72,6 +73,8 @@ enum Command {
     Audit(With<audit::Audit>),
     /// Looks at the read models, and mends them.
     Projection(With<projection::Projection>),
+    /// The processes that serve a city together.
+    Process(With<process::Process>),
     /// Prints the table of settings and what they are now.
     Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
@@ -110,6 +113,7 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Audit(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Projection(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Process(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
         Command::Schema(with) => with.run(options, |it, _| it.run()),
     }

@@ -4,12 +4,14 @@
 
 mod backup;
 mod batching;
+mod buyers;
 mod commission;
 mod contacts;
 mod disks;
 mod doors;
 mod event_schemas;
 mod evidence;
+mod fleet;
 mod importing;
 mod isolation;
 mod killed;
@@ -20,6 +22,7 @@ mod mutations;
 mod pages;
 mod payouts;
 mod personal_data;
+mod processes_on_postgres;
 mod program;
 mod races;
 mod read_models;

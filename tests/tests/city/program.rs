@@ -3,12 +3,15 @@
 
 use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::clock::{Clock, SystemClock};
+use cityos_eventstore::database::postgres::private_server::PrivateServer;
+use cityos_eventstore::database::{self, postgres::Limits};
+use cityos_eventstore::postgres::PostgresStore;
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::EventStore;
 use cityos_gateway::app::App;
 use cityos_gateway::settings::Settings;
 use serde_json::{Value, json};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -29,6 +32,7 @@ const READ_LIMIT: u32 = 1_000;
 pub struct Installation {
     folder: TempDir,
     disk: Option<Disk>,
+    database: Option<String>,
 }
 
 /// A file system in memory, in a mount namespace of its own: there as long as the process that holds it.
@@ -82,7 +86,12 @@ pub struct Ended {
 
 impl Installation {
     pub fn new() -> Self {
-        Installation { folder: tempfile::tempdir().unwrap(), disk: None }
+        Installation { folder: tempfile::tempdir().unwrap(), disk: None, database: None }
+    }
+
+    /// With a database of its own.
+    pub fn on_postgres() -> Self {
+        Installation { database: Some(PrivateServer::shared().new_database()), ..Installation::new() }
     }
 
     /// With a data directory that is a disk of its own, of so many bytes. Only the program sees what is on it.
@@ -160,6 +169,9 @@ impl Installation {
             Some(disk) => disk.command(self.folder.path(), program),
         };
         command.current_dir(self.folder.path()).env("USER", OPERATOR).args(arguments);
+        if let Some(database) = &self.database {
+            command.env("CITYOS_DATABASE", database);
+        }
         command
     }
 
@@ -188,28 +200,47 @@ impl Installation {
 
     /// Starts a server on a free port and returns when it listens. Its log lines go to `server.log`.
     pub fn serve(&self, arguments: &[&str]) -> Server {
+        let free_port = ["--set", "bind=127.0.0.1:0"];
+        let (worker, line) = self.start_serving(&[&free_port, arguments].concat());
+        let Some(url) = line.trim().strip_prefix("CityOS listens on ").map(str::to_owned) else {
+            panic!("it does not listen: {line}{}", self.read("server.log"));
+        };
+        Server { worker, url, http: reqwest::Client::new() }
+    }
+
+    /// Starts a process that serves no API and returns when it works. Its log lines go to `server.log`, too.
+    pub fn work(&self, role: &str) -> Worker {
+        let (worker, line) = self.start_serving(&["--role", role]);
+        assert!(line.starts_with("CityOS works"), "{line}{}", self.read("server.log"));
+        worker
+    }
+
+    fn start_serving(&self, arguments: &[&str]) -> (Worker, String) {
         let lines = OpenOptions::new().create(true).append(true).open(self.path("server.log")).unwrap();
-        let free_port = ["serve", "--set", "bind=127.0.0.1:0"];
         let mut process = self
-            .command(&[&free_port, arguments].concat())
+            .command(&[&["serve"], arguments].concat())
             .stdout(Stdio::piped())
-            .stderr(File::try_clone(&lines).unwrap())
+            .stderr(lines)
             .spawn()
             .unwrap();
         let mut said = BufReader::new(process.stdout.take().expect("it is piped"));
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
-        let Some(url) = line.trim().strip_prefix("CityOS listens on ").map(str::to_owned) else {
-            process.wait().unwrap();
-            panic!("it does not listen: {line}{}", self.read("server.log"));
-        };
-        Server { process, url, http: reqwest::Client::new(), _said: said }
+        (Worker { process, _said: said }, line)
     }
 
     /// The city in this process instead of one of its own; nothing in it moves by itself.
     pub async fn open(&self, clock: Arc<dyn Clock>) -> App {
-        let settings = Settings { data_dir: self.data(), ..Settings::default() };
+        let database = self.database.clone().unwrap_or_default().into();
+        let settings = Settings { database, data_dir: self.data(), ..Settings::default() };
         App::open(settings, clock).await.unwrap()
+    }
+
+    /// The log in its database, seen by a second process.
+    pub async fn log_on_postgres(&self) -> PostgresStore {
+        let database = self.database.as_ref().expect("it has one");
+        let server = database::postgres::Server::new(database, None, Limits::default()).unwrap();
+        PostgresStore::open(&server, Arc::new(SystemClock)).await.unwrap()
     }
 
     /// The log, seen by a second process.
@@ -225,13 +256,18 @@ fn ended(command: &mut Command) -> Ended {
     Ended { code: output.status.code(), said: text(output.stdout), complained: text(output.stderr) }
 }
 
-/// A server that runs. It is killed when it is let go.
-pub struct Server {
+/// A process that serves a city. It is killed where it stands when it is let go.
+pub struct Worker {
     process: Child,
-    url: String,
-    http: reqwest::Client,
     /// Kept open for what it still has to say.
     _said: BufReader<ChildStdout>,
+}
+
+/// One that serves the API.
+pub struct Server {
+    worker: Worker,
+    url: String,
+    http: reqwest::Client,
 }
 
 impl Server {
@@ -260,19 +296,23 @@ impl Server {
         answer["data"].take()
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Ctrl-C, and how it ended.
     pub fn interrupt(mut self) -> ExitStatus {
-        signal(&mut self.process, "INT")
+        signal(&mut self.worker.process, "INT")
     }
 
     /// Kills it where it stands.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn kill(self) {
+        drop(self.worker);
     }
 }
 
-impl Drop for Server {
+impl Drop for Worker {
     fn drop(&mut self) {
         if self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
             drop(self.process.kill());
@@ -289,7 +329,7 @@ pub fn signal(process: &mut Child, name: &str) -> ExitStatus {
 }
 
 /// Everything in the log after a position.
-pub async fn events_after(log: &SqliteStore, after: Position) -> Vec<Envelope> {
+pub async fn events_after(log: &dyn EventStore, after: Position) -> Vec<Envelope> {
     let mut events = Vec::new();
     let mut after = after;
     loop {
