@@ -7,6 +7,7 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Sandbox, SandboxError};
+use cityos_domain::ids::derive;
 use cityos_domain::log::Position;
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::evidence::Follower;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The file of the sandbox providers' own books.
 pub const SANDBOX_FILE: &str = "sandbox.db";
@@ -189,7 +191,7 @@ impl App {
     /// Lets those of read models, evidence and sagas move by themselves that are this process's share, as one with these
     /// duties among the processes of its city.
     pub async fn start(&self, duties: impl IntoIterator<Item = Duty>) -> Result<Moving, StoreError> {
-        let membership = self.storage.join(duties).await?;
+        let membership = self.storage.join(duties, edition()).await?;
         let members = membership.members();
         let (stop_engine, stop_projector, stop_evidence) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
@@ -258,6 +260,15 @@ impl Moving {
         stop_evidence.cancel();
         ended("evidence", tasks.evidence.await);
     }
+}
+
+/// Stands for the read models and sagas this program knows.
+fn edition() -> Uuid {
+    let models = REGISTRY.iter().map(|model| format!("{} {}", model.name(), model.fingerprint()));
+    let sagas = registry();
+    let sagas = sagas.iter().map(|saga| format!("{} {:?}", saga.name(), saga.plan()));
+    let known: Vec<String> = models.chain(sagas).collect();
+    derive(&known.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn ended(what: &str, result: Result<(), tokio::task::JoinError>) {

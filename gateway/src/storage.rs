@@ -16,6 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// The read models' file in the data directory. It may be deleted while nothing runs: it is made anew.
 pub const READS_FILE: &str = "read.db";
@@ -151,10 +152,14 @@ impl Storage {
 
     /// Becomes one of the processes that serve the city. In files there is one; who serves them a second time does what the
     /// first does, too.
-    pub async fn join(&self, duties: impl IntoIterator<Item = Duty>) -> Result<Membership, StoreError> {
+    pub async fn join(
+        &self,
+        duties: impl IntoIterator<Item = Duty>,
+        edition: Uuid,
+    ) -> Result<Membership, StoreError> {
         match self {
             Storage::Files(_) => Ok(Membership::alone(duties)),
-            Storage::Server { city, .. } => Membership::join(city, duties).await,
+            Storage::Server { city, .. } => Membership::join(city, duties, edition).await,
         }
     }
 

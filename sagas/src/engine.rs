@@ -17,7 +17,7 @@ use futures_util::{FutureExt, StreamExt};
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ const WORKS_MAX: usize = 1_000;
 /// How many timers are fired at once where nothing else is set.
 const CONCURRENCY: usize = 16;
 
-/// How long a timer is left alone whose firing changed nothing, or failed.
+/// How long a timer is left alone whose firing changed nothing, or failed; or until processes come or go.
 const HELD_FOR: TimeDelta = TimeDelta::seconds(30);
 
 /// How long the engine waits for the read models to show what it has done before it asks them again anyway.
@@ -178,7 +178,7 @@ impl Engine {
     pub async fn drive_due(&self) -> Result<usize, EngineError> {
         self.0.projector.catch_up().await?;
         let works = self.due(&self.0.alone, WORKS_MAX, &BTreeSet::new()).await?;
-        let fired = futures_util::stream::iter(works).map(|work| self.fire(work));
+        let fired = futures_util::stream::iter(works).map(|work| self.fire(&self.0.alone, work));
         let fired: Vec<_> = fired.buffer_unordered(self.0.concurrency).collect().await;
         Ok(fired.into_iter().flatten().count())
     }
@@ -192,13 +192,14 @@ impl Engine {
         loop {
             let head = self.0.projector.position();
             let free = self.0.concurrency - tasks.len();
-            match self.due(&members.view(), free, &under_way).await {
+            let view = members.view();
+            match self.due(&view, free, &under_way).await {
                 Ok(works) => {
                     for work in works {
                         under_way.insert(work.due);
-                        let (engine, due) = (self.clone(), work.due);
+                        let (engine, view, due) = (self.clone(), view.clone(), work.due);
                         tasks.spawn(async move {
-                            if let Some(position) = engine.fire(work).await {
+                            if let Some(position) = engine.fire(&view, work).await {
                                 engine.shown(position).await;
                             }
                             due
@@ -215,7 +216,7 @@ impl Engine {
                 Some(done) = tasks.join_next() => {
                     under_way.remove(&done.expect("panics are caught, and nobody aborts what was begun"));
                 }
-                () = members.changed() => {}
+                () = members.changed() => self.held().clear(),
                 () = self.something_due(head) => {}
             }
         }
@@ -263,7 +264,7 @@ impl Engine {
         }
         let now = self.now();
         let held: BTreeSet<Due> = {
-            let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = self.held();
             held.retain(|_, until| *until > now);
             held.keys().copied().collect()
         };
@@ -297,9 +298,9 @@ impl Engine {
     }
 
     /// Does one thing. `None`: nothing was changed, or it failed; then it is left alone for a while.
-    async fn fire(&self, work: Work) -> Option<Position> {
+    async fn fire(&self, view: &View, work: Work) -> Option<Position> {
         let due = work.due;
-        let fired = AssertUnwindSafe(timers::fire(self, &work)).catch_unwind();
+        let fired = AssertUnwindSafe(timers::fire(self, view, &work)).catch_unwind();
         match fired.await.unwrap_or(Err(EngineError::Panicked)) {
             Ok(reached) => {
                 // A run that is looked at for nothing is not a timer that stays due.
@@ -318,8 +319,12 @@ impl Engine {
     }
 
     fn hold(&self, due: Due) {
-        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(due, self.now() + HELD_FOR);
+        let until = self.now() + HELD_FOR;
+        self.held().insert(due, until);
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Due, DateTime<Utc>>> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when the read models show what was done, so that it is not found due again.

@@ -7,7 +7,9 @@ use crate::store::{Cause, StoreError};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 use tokio::time::timeout;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
+use uuid::Uuid;
 
 const SCHEMA: Schema =
     Schema { name: "members", steps: &[include_str!("../../../schemas/members.postgres.sql")] };
@@ -18,26 +20,26 @@ const ANSWER_AT_MOST: Duration = SILENT_AT_MOST;
 /// Says that one lives, buries the dead, and asks for all others.
 const BEAT: &str = "
     WITH own AS (
-        INSERT INTO members.living AS own (id, duties, host, pid, since, seen)
-        VALUES ($1, $2, host(inet_client_addr()), $3, clock_timestamp(), clock_timestamp())
+        INSERT INTO members.living AS own (id, duties, edition, host, pid, since, seen)
+        VALUES ($1, $2, $3, host(inet_client_addr()), $4, clock_timestamp(), clock_timestamp())
         ON CONFLICT (id) DO UPDATE SET seen = excluded.seen
     ), dead AS (
         DELETE FROM members.living WHERE id IN (
             SELECT id FROM members.living
-            WHERE seen < clock_timestamp() - make_interval(secs => $4) AND id <> $1 FOR UPDATE SKIP LOCKED
+            WHERE seen < clock_timestamp() - make_interval(secs => $5) AND id <> $1 FOR UPDATE SKIP LOCKED
         )
     )
-    SELECT id, duties FROM members.living
-    WHERE seen >= clock_timestamp() - make_interval(secs => $4) AND id <> $1 ORDER BY id";
+    SELECT id, duties, edition FROM members.living
+    WHERE seen >= clock_timestamp() - make_interval(secs => $5) AND id <> $1 ORDER BY id";
 
 const END: &str = "DELETE FROM members.living WHERE id = $1";
 
 const OTHERS: &str = "
-    SELECT id, duties FROM members.living
+    SELECT id, duties, edition FROM members.living
     WHERE seen >= clock_timestamp() - make_interval(secs => $1) ORDER BY id";
 
 const LIVING: &str = "
-    SELECT id, duties, host, pid, since, extract(epoch FROM clock_timestamp() - seen)::float8 FROM members.living
+    SELECT id, duties, edition, host, pid, since, extract(epoch FROM clock_timestamp() - seen)::float8 FROM members.living
     WHERE seen >= clock_timestamp() - make_interval(secs => $1) ORDER BY since, id";
 
 /// A process that says that it lives.
@@ -52,9 +54,10 @@ impl Beating {
     pub(super) async fn begin(
         server: &Server,
         duties: impl IntoIterator<Item = Duty>,
+        edition: Uuid,
     ) -> Result<(Self, View), StoreError> {
         server.prepare(&SCHEMA).await?;
-        let own = View::alone(duties).own;
+        let own = View::of(duties, edition).own;
         let mut beating = Beating { server: server.clone(), client: None, own };
         let view = beating.beat().await?;
         Ok((beating, view))
@@ -76,7 +79,8 @@ impl Beating {
         };
         let duties: Vec<&str> = self.own.duties.iter().map(|duty| duty.name()).collect();
         let (pid, silent_s) = (i64::from(std::process::id()), SILENT_AT_MOST.as_secs_f64());
-        let rows = client.query(BEAT, &[&self.own.id, &duties, &pid, &silent_s]).await.map_err(failure)?;
+        let values: [&(dyn ToSql + Sync); 5] = [&self.own.id, &duties, &self.own.edition, &pid, &silent_s];
+        let rows = client.query(BEAT, &values).await.map_err(failure)?;
         Ok(rows.iter().map(member).collect())
     }
 
@@ -112,6 +116,11 @@ impl Living {
         self.member.duties.iter().copied()
     }
 
+    /// What its program knows.
+    pub fn edition(&self) -> Uuid {
+        self.member.edition
+    }
+
     /// Whether what `share` names is its own to do, among all of these.
     pub fn has(&self, among: &[Living], duty: Duty, share: impl AsRef<[u8]>) -> bool {
         let others = among.iter().map(|living| &living.member).filter(|other| other.id != self.member.id);
@@ -129,16 +138,16 @@ pub async fn living(server: &Server) -> Result<Vec<Living>, StoreError> {
     let rows = client.query(LIVING, &[&SILENT_AT_MOST.as_secs_f64()]).await.map_err(failure)?;
     let read = |row: &Row| Living {
         member: member(row),
-        host: row.get(2),
-        pid: row.get(3),
-        since: row.get(4),
-        seen_s_ago: row.get(5),
+        host: row.get(3),
+        pid: row.get(4),
+        since: row.get(5),
+        seen_s_ago: row.get(6),
     };
     Ok(rows.iter().map(read).collect())
 }
 
 fn member(row: &Row) -> Member {
-    Member { id: row.get(0), duties: duties_in(row, 1).collect() }
+    Member { id: row.get(0), duties: duties_in(row, 1).collect(), edition: row.get(2) }
 }
 
 /// Those this program knows: another version may have others.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// How often a process says that it lives.
 pub const BEAT_EVERY: Duration = Duration::from_millis(500);
@@ -59,10 +60,14 @@ impl Membership {
         Membership { members: Members::alone(duties), leave: CancellationToken::new(), beating: None }
     }
 
-    /// Joins those who keep their city in this database, and says that it lives from now on. Makes the table where there is
-    /// none and the login may.
-    pub async fn join(server: &Server, duties: impl IntoIterator<Item = Duty>) -> Result<Self, StoreError> {
-        let (mut own, view) = Beating::begin(server, duties).await?;
+    /// Joins those who keep their city in this database, and says that it lives from now on. `edition` stands for what the
+    /// program knows: only with others of the same is the work shared. Makes the table where there is none and the login may.
+    pub async fn join(
+        server: &Server,
+        duties: impl IntoIterator<Item = Duty>,
+        edition: Uuid,
+    ) -> Result<Self, StoreError> {
+        let (mut own, view) = Beating::begin(server, duties, edition).await?;
         let (tell, members) = watch::channel(view);
         let leave = CancellationToken::new();
         let left = leave.clone();

@@ -4,6 +4,8 @@ use super::view::Member;
 use super::*;
 use uuid::Uuid;
 
+const EDITION: Uuid = Uuid::from_u128(1);
+
 /// As each of these sees the others.
 fn views(duties: &[&[Duty]]) -> Vec<View> {
     let members: Vec<Member> = duties.iter().map(|duties| View::alone(duties.iter().copied()).own).collect();
@@ -49,6 +51,20 @@ fn only_the_shares_of_one_who_dies_move() {
 }
 
 #[test]
+fn processes_of_two_editions_do_not_share_their_work_with_each_other() {
+    let all: &[Duty] = &Duty::ALL;
+    let mut views = views(&[all; 4]);
+    let newer = [views[2].own.id, views[3].own.id];
+    for view in &mut views {
+        let members = view.others.iter_mut().chain([&mut view.own]);
+        members.filter(|member| newer.contains(&member.id)).for_each(|member| member.edition = EDITION);
+    }
+    let (of_old, of_new) = (shares(&views[..2], Duty::Projector), shares(&views[2..], Duty::Projector));
+    assert!(of_old.iter().all(|id| !newer.contains(id)) && of_new.iter().all(|id| newer.contains(id)));
+    assert!(views.iter().all(|view| view.other_editions_have(Duty::Saga)));
+}
+
+#[test]
 fn one_who_is_alone_has_every_share_of_its_duties_and_no_other() {
     let view = View::alone([Duty::Projector]);
     assert!(view.is_mine(Duty::Projector, "orders") && !view.is_mine(Duty::Saga, "orders"));
@@ -76,9 +92,9 @@ mod postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn they_see_each_other_come_leave_and_die() {
         let city = PrivateServer::shared().new_city();
-        let one = Membership::join(&city, Duty::ALL).await.unwrap();
+        let one = Membership::join(&city, Duty::ALL, EDITION).await.unwrap();
         assert_eq!(one.members().view().others.len(), 0);
-        let other = Membership::join(&city, [Duty::Api]).await.unwrap();
+        let other = Membership::join(&city, [Duty::Api], EDITION).await.unwrap();
         let duties = one.members().view().own.duties;
         assert_eq!(other.members().view().others[0].duties, duties);
         sees(&one, 1).await;
@@ -87,7 +103,7 @@ mod postgres {
         other.leave().await;
         assert!(sees(&one, 0).await < SILENT_AT_MOST, "one who leaves is not waited for");
 
-        let third = Membership::join(&city, Duty::ALL).await.unwrap();
+        let third = Membership::join(&city, Duty::ALL, EDITION).await.unwrap();
         sees(&one, 1).await;
         assert_eq!(living(&city).await.unwrap().len(), 2);
         drop(third);
@@ -105,8 +121,8 @@ mod postgres {
         let city = server.new_city();
         let limits = Limits { connect_at_most: Duration::from_secs(1), ..Limits::default() };
         let city = city.with_limits(limits);
-        let one = Membership::join(&city, Duty::ALL).await.unwrap();
-        let other = Membership::join(&city, Duty::ALL).await.unwrap();
+        let one = Membership::join(&city, Duty::ALL, EDITION).await.unwrap();
+        let other = Membership::join(&city, Duty::ALL, EDITION).await.unwrap();
         sees(&one, 1).await;
         server.crash();
         server.go_on();
@@ -128,14 +144,14 @@ mod postgres {
     #[tokio::test]
     async fn who_may_only_look_sees_them_and_is_none_of_them() {
         let city = PrivateServer::shared().new_city();
-        let one = Membership::join(&city, [Duty::Saga]).await.unwrap();
+        let one = Membership::join(&city, [Duty::Saga], EDITION).await.unwrap();
         let analyst =
             crate::database::postgres::tests::login(&city, "members_analyst", &[Role::Analyst]).await;
         let found = living(&analyst).await.unwrap();
         assert_eq!(found[0].duties().collect::<Vec<_>>(), [Duty::Saga]);
         assert!(found[0].has(&found, Duty::Saga, "receipts") && !found[0].has(&found, Duty::Api, "receipts"));
         assert_eq!(found[0].pid, i64::from(std::process::id()));
-        Membership::join(&analyst, [Duty::Saga]).await.map(drop).unwrap_err();
+        Membership::join(&analyst, [Duty::Saga], EDITION).await.map(drop).unwrap_err();
         one.leave().await;
     }
 }

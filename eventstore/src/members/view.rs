@@ -40,6 +40,8 @@ impl fmt::Display for Duty {
 pub(super) struct Member {
     pub(super) id: Uuid,
     pub(super) duties: BTreeSet<Duty>,
+    /// What its program knows: processes of several versions do not share their work with each other.
+    pub(super) edition: Uuid,
 }
 
 /// Who lives, as one process sees it.
@@ -53,7 +55,12 @@ pub struct View {
 impl View {
     /// Of a process with these duties that sees nobody else.
     pub fn alone(duties: impl IntoIterator<Item = Duty>) -> Self {
-        let own = Member { id: Uuid::new_v4(), duties: duties.into_iter().collect() };
+        View::of(duties, Uuid::nil())
+    }
+
+    /// The same of a program that knows what `edition` stands for.
+    pub(super) fn of(duties: impl IntoIterator<Item = Duty>, edition: Uuid) -> Self {
+        let own = Member { id: Uuid::new_v4(), duties: duties.into_iter().collect(), edition };
         View { own, others: Vec::new() }
     }
 
@@ -67,12 +74,18 @@ impl View {
         self.others.iter().any(|other| other.duties.contains(&duty))
     }
 
-    /// Whether it is for this process to do what `share` names. Of those who have the duty, everybody finds the same one
-    /// where they see the same members; when one comes or goes, only the shares it gets or had move.
+    /// Whether another version of the program has the duty, too: it may know what this one does not.
+    pub fn other_editions_have(&self, duty: Duty) -> bool {
+        self.others.iter().any(|other| other.edition != self.own.edition && other.duties.contains(&duty))
+    }
+
+    /// Whether it is for this process to do what `share` names. Of those of one edition who have the duty, everybody finds the
+    /// same one where they see the same members; when one comes or goes, only the shares it gets or had move.
     pub fn is_mine(&self, duty: Duty, share: impl AsRef<[u8]>) -> bool {
         let share = share.as_ref();
         let own = rank(&self.own, share);
-        let mut rivals = self.others.iter().filter(|other| other.duties.contains(&duty));
+        let alike = |other: &&Member| other.edition == self.own.edition && other.duties.contains(&duty);
+        let mut rivals = self.others.iter().filter(alike);
         self.has(duty) && rivals.all(|other| rank(other, share) < own)
     }
 }

@@ -55,23 +55,18 @@ fn for_people(living: &[Living]) -> String {
         let duties: Vec<_> = process.duties().map(Duty::name).collect();
         let host = process.host.clone().unwrap_or_else(|| "-".into());
         let (pid, since) = (process.pid.to_string(), process.since.format("%FT%TZ").to_string());
-        [
-            host,
-            pid,
-            since,
-            format!("{:.1} s", process.seen_s_ago),
-            duties.join(" "),
-            models(process, living).join(" "),
-        ]
+        let edition = process.edition().simple().to_string()[..8].to_owned();
+        let seen = format!("{:.1} s", process.seen_s_ago);
+        [host, pid, since, seen, edition, duties.join(" "), models(process, living).join(" ")]
     });
-    table(["host", "pid", "since", "seen", "does", "moves"], shown)
+    table(["host", "pid", "since", "seen", "edition", "does", "moves"], shown)
 }
 
 fn lines(living: &[Living]) -> String {
     let line = |process: &Living| {
         let duties: Vec<_> = process.duties().map(Duty::name).collect();
         let line = json!({ "host": process.host, "pid": process.pid, "since": process.since,
-            "seenSecondsAgo": process.seen_s_ago, "does": duties, "moves": models(process, living) });
+            "seenSecondsAgo": process.seen_s_ago, "edition": process.edition(), "does": duties, "moves": models(process, living) });
         format!("{line}\n")
     };
     living.iter().map(line).collect()

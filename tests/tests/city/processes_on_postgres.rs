@@ -9,16 +9,20 @@ use crate::runbook::Page;
 use crate::sample;
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Operation, Sandbox};
+use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
 use cityos_domain::foundation::tenant;
+use cityos_domain::ids::{CommandId, EventId, RunId};
 use cityos_domain::ledger::{month, payout};
-use cityos_domain::log::{Envelope, Position};
+use cityos_domain::log::{Actor, Envelope, Meta, Origin, Partition, Position, Version};
+use cityos_domain::saga_run::{self, PlannedStep, SagaRun, Way};
 use cityos_eventstore::clock::{Clock, ManualClock, SystemClock};
-use cityos_eventstore::members::{Duty, Members};
-use cityos_eventstore::store::EventStore;
+use cityos_eventstore::database::postgres::{Limits, Server};
+use cityos_eventstore::members::{Duty, Members, Membership};
+use cityos_eventstore::store::{Append, EventStore, InputHash, NewEvent};
 use cityos_projections::models::REGISTRY;
 use cityos_tests::callers::given;
-use cityos_tests::city::City;
+use cityos_tests::city::{City, named};
 use cityos_tests::market::{Market, euros};
 use cityos_tests::simulation::invariants::Books;
 use futures_util::future::join_all;
@@ -371,4 +375,53 @@ async fn s18_across_processes_a_schedule_and_a_manual_trigger_pay_each_vendor_on
     assert_eq!(claims.values().sum::<i64>(), 100 * (by_hand + 25 + 30));
     let sent = city.sandbox.done(Operation::Transfer).await.unwrap();
     assert_eq!(sent.into_iter().filter_map(|sent| sent.minor).sum::<i64>(), 100 * (by_hand + 25 + 30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_of_another_version_takes_no_work_away_and_what_it_may_know_is_left_to_it() {
+    let city = City::on_postgres().await;
+    let market = Market::open(&city, "bazaar").await;
+    let vendor = market.vendor("alma").await;
+    let (offer, customer) = (market.offer(&vendor, "soap", "10.00", "0.00").await, market.customer().await);
+    city.settle().await;
+    let _still = city.hold().await;
+    let database = city.app().settings().database.get().expect("it is on a server").to_owned();
+    let server = Server::new(&database, None, Limits::default()).unwrap();
+    let newer = Membership::join(&server, Duty::ALL, Uuid::new_v4()).await.unwrap();
+    let app = city.opened_again().await;
+    let moving = app.start(Duty::ALL).await.unwrap();
+
+    let (partition, run) = (Partition::Tenant(named(&market.tenant)), RunId(Uuid::new_v4()));
+    let (command, cause) = (CommandId(Uuid::new_v4()), EventId(Uuid::new_v4()));
+    let steps = vec![PlannedStep { name: "fly".into(), way: Way::Back }];
+    let started = saga_run::Event::Started { saga: "moonshot".into(), steps, input: json!({}), cause };
+    let stream = SagaRun::stream(partition, run);
+    let log = app.services().executor.store();
+    let append = Append {
+        partition,
+        relies_on: vec![(stream, Version(0))],
+        events: vec![NewEvent { id: command.event(0), stream, at: city.clock.now(), event: started.into() }],
+        meta: Meta::of(command, Actor::user("tomorrow"), Origin::Live),
+        input: InputHash([0; 32]),
+    };
+    let appended = log.append(append).await.unwrap();
+    let happened = async |after: u64| log.read(stream, Version(after), 10).await.unwrap();
+
+    // It falls due before what this order calls for.
+    assert!(app.services().projector.reached(appended.position, PATIENCE).await.unwrap());
+    let (order, _) = market.order(&customer, &[(&offer, 1)]).await;
+    assert!(app.services().projector.reached(log.head().await.unwrap(), PATIENCE).await.unwrap());
+    let shown = market.admin.ask(&format!("{{ order(id: \"{order}\") {{ status }} }}")).await;
+    assert_eq!(shown["order"]["status"], "PLACED", "{shown}");
+    assert_eq!(happened(1).await, [], "the newer program may know what that is");
+
+    newer.leave().await;
+    let begun = Instant::now();
+    while happened(1).await.is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "nobody says that nobody knows it");
+        log.changed(log.head().await.unwrap(), Duration::from_millis(100)).await;
+    }
+    let parked = happened(1).await.remove(0).event;
+    assert!(matches!(&parked, Event::SagaRun(saga_run::Event::Parked { .. })), "{parked:?}");
+    moving.stop().await;
 }
