@@ -35,7 +35,7 @@ const BEGINNING: &str = "2026-03-02T08:00:00Z";
 const KEPT_ON: &str = "CITYOS_TESTS_ON";
 
 /// A database of its own for a city, where cities are kept on a server.
-fn database() -> DatabaseUrl {
+pub fn database() -> DatabaseUrl {
     match std::env::var(KEPT_ON).as_deref() {
         Ok("postgres") => PrivateServer::shared().new_database().into(),
         Ok(other) => panic!("{KEPT_ON} is `{other}`: it may be `postgres`"),

@@ -176,6 +176,11 @@ fn complain(what: &str) {
     drop(writeln!(std::io::stderr(), "cityos: {what}"));
 }
 
+/// `1 row`, `2 rows`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as SETTING=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))

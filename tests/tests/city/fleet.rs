@@ -2,6 +2,7 @@
 
 use crate::program::{Installation, Server};
 use cityos_domain::log::Position;
+use cityos_eventstore::database::postgres::private_server::PrivateServer;
 use cityos_eventstore::store::EventStore;
 use serde_json::Value;
 use std::process::ExitStatus;
@@ -37,7 +38,7 @@ impl Place {
 impl Fleet {
     /// So many processes, which each do everything, of the sample city.
     pub fn of_sample(count: usize, arguments: &[&str]) -> Self {
-        let at = Installation::on_postgres();
+        let at = Installation::on(PrivateServer::shared().new_database());
         let mut places = vec![Place::of(at.serve(&[&["--sample"], arguments].concat()))];
         places.extend((1..count).map(|_| Place::of(at.serve(arguments))));
         Fleet { at, places: RwLock::new(places), asked: AtomicUsize::new(0) }

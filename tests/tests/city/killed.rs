@@ -11,7 +11,6 @@ use cityos_domain::event::Event;
 use cityos_domain::ledger::payout;
 use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::clock::{Clock, ManualClock, SystemClock};
-use cityos_eventstore::store::EventStore;
 use cityos_projections::models::REGISTRY;
 use cityos_projections::{CHECKPOINT_EVENTS, rebuild};
 use cityos_tests::simulation::invariants::{self, Books, Rest, Runs};
@@ -48,13 +47,13 @@ pub const LATER: [TimeDelta; 6] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_and_nothing_is_there_by_half()
 {
-    let at = Installation::new();
+    let at = Installation::in_files();
     importing::write_files(&at, IMPORTED_ORDERS);
     let mut server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
     let mut buyers = Buyers::of(&server, &token, ORDERS, KILLS).await;
-    let log = at.log();
+    let log = at.log().await;
     let mut helped_over: BTreeMap<&str, usize> = BTreeMap::new();
     for round in 0..KILLS {
         let beside: Vec<(&str, Child)> = match round % 3 {
@@ -80,7 +79,7 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
         };
         tokio::select! {
             () = all_heard => {}
-            () = grown_to(&log, Position(before.0 + growth)) => {}
+            () = grown_to(&*log, Position(before.0 + growth)) => {}
         }
         server.kill();
         println!("round {round}: killed where the log had grown by {growth} or all had been answered");
@@ -122,13 +121,13 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
     }
     let services = city.services();
     for model in REGISTRY {
-        let rebuilt = rebuild(&log, &services.reads, *model, CHECKPOINT_EVENTS, |_| ()).await.unwrap();
+        let rebuilt = rebuild(&*log, &services.reads, *model, CHECKPOINT_EVENTS, |_| ()).await.unwrap();
         let compared = rebuilt.compared.expect("the read models have come to the log's end");
         assert!(compared.is_identical(), "{}: {compared:?}", model.name());
     }
     drop(city);
     every_command_is_there_once_and_whole(&Connection::open(at.data().join("log.db")).unwrap());
-    let events = events_after(&log, Position::START).await;
+    let events = events_after(&*log, Position::START).await;
     let sandbox = Sandbox::open(&at.data().join("sandbox.db"), Arc::new(SystemClock)).unwrap();
     everything_holds(&events, &Books::of(&sandbox).await.unwrap(), clock.now());
     let paid = events.iter().filter(|event| matches!(event.event, Event::Payout(payout::Event::Paid { .. })));

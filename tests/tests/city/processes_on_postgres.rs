@@ -57,13 +57,13 @@ async fn of_three_processes_of_which_one_is_killed_again_and_again_nothing_is_lo
     let fleet = Fleet::of_sample(PROCESSES, &[]);
     let token = sample::admin(fleet.at());
     let mut buyers = fleet.with(0, async |server| Buyers::of(server, &token, ORDERS, ROUNDS_MAX).await).await;
-    let log = fleet.at().log_on_postgres().await;
+    let log = fleet.at().log().await;
     let killed_enough = AtomicBool::new(false);
     let killing = async {
         for nth in 0..kills {
             // Chance decides where it is killed: no two runs of this test are the same.
             let growth = 1 + Uuid::new_v4().as_u64_pair().0 % GROWTH_MAX;
-            grown_to(&log, Position(log.head().await.unwrap().0 + growth)).await;
+            grown_to(&*log, Position(log.head().await.unwrap().0 + growth)).await;
             fleet.kill(nth % PROCESSES).await;
             println!("kill {nth}: after {growth} events");
             fleet.start(nth % PROCESSES, &[]).await;
@@ -113,8 +113,8 @@ async fn of_three_processes_of_which_one_is_killed_again_and_again_nothing_is_lo
         let ended = at.run(command);
         assert_eq!(ended.code, Some(0), "{command:?}: {}{}", ended.said, ended.complained);
     }
-    let events = events_after(&log, Position::START).await;
-    every_command_is_there_once_and_whole(&log, &events).await;
+    let events = events_after(&*log, Position::START).await;
+    every_command_is_there_once_and_whole(&*log, &events).await;
     let sandbox = Sandbox::open(&at.data().join("sandbox.db"), Arc::new(SystemClock)).unwrap();
     everything_holds(&events, &Books::of(&sandbox).await.unwrap(), clock.now());
     println!("{kills} kills, {acknowledged} commands acknowledged, {} events", events.len());
@@ -165,7 +165,7 @@ async fn what_a_killed_process_did_is_done_by_others_a_moment_later() {
         "each is moved by one: {listed:?}"
     );
 
-    let log = at.log_on_postgres().await;
+    let log = at.log().await;
     for nth in 0..2 {
         // There are two of each again, or one is left.
         drop((projectors[nth].take(), drivers[nth].take()));

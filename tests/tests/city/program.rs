@@ -1,15 +1,14 @@
-//! The program `cityos` as whoever runs it meets it: a process with arguments, a data directory, an exit code, and
-//! a port that answers. It can be killed.
+//! The program `cityos` as whoever runs it meets it: a process with arguments, a data directory or a database, an exit code,
+//! and a port that answers. It can be killed.
 
 use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::clock::{Clock, SystemClock};
-use cityos_eventstore::database::postgres::private_server::PrivateServer;
-use cityos_eventstore::database::{self, postgres::Limits};
-use cityos_eventstore::postgres::PostgresStore;
-use cityos_eventstore::sqlite::SqliteStore;
+use cityos_eventstore::copy::LogRows;
 use cityos_eventstore::store::EventStore;
 use cityos_gateway::app::App;
-use cityos_gateway::settings::Settings;
+use cityos_gateway::settings::{DatabaseUrl, Settings};
+use cityos_gateway::storage::Storage;
+use cityos_tests::city::database;
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
@@ -28,11 +27,14 @@ const OPERATOR: &str = "olga";
 /// Events read at a time.
 const READ_LIMIT: u32 = 1_000;
 
-/// A folder with a data directory in it, and the program to use on it.
+/// The environment variable that names the program's database.
+const DATABASE: &str = "CITYOS_DATABASE";
+
+/// A folder with a data directory in it, perhaps a database of a server, and the program to use on them.
 pub struct Installation {
     folder: TempDir,
+    database: DatabaseUrl,
     disk: Option<Disk>,
-    database: Option<String>,
 }
 
 /// A file system in memory, in a mount namespace of its own: there as long as the process that holds it.
@@ -85,18 +87,24 @@ pub struct Ended {
 }
 
 impl Installation {
+    /// With all it keeps wherever the cities of the tests are kept.
     pub fn new() -> Self {
-        Installation { folder: tempfile::tempdir().unwrap(), disk: None, database: None }
+        Installation::on(database())
     }
 
-    /// With a database of its own.
-    pub fn on_postgres() -> Self {
-        Installation { database: Some(PrivateServer::shared().new_database()), ..Installation::new() }
+    /// With all it keeps in files, wherever the others are: for tests that look into them, or do what there is only for files.
+    pub fn in_files() -> Self {
+        Installation::on(DatabaseUrl::default())
+    }
+
+    /// With all it keeps in this database.
+    pub fn on(database: impl Into<DatabaseUrl>) -> Self {
+        Installation { folder: tempfile::tempdir().unwrap(), database: database.into(), disk: None }
     }
 
     /// With a data directory that is a disk of its own, of so many bytes. Only the program sees what is on it.
     pub fn on_disk_of(bytes: u64) -> Self {
-        let mut at = Installation::new();
+        let mut at = Installation::in_files();
         fs::create_dir(at.data()).unwrap();
         at.disk = Some(Disk::mount(&at.data(), bytes));
         at
@@ -169,8 +177,8 @@ impl Installation {
             Some(disk) => disk.command(self.folder.path(), program),
         };
         command.current_dir(self.folder.path()).env("USER", OPERATOR).args(arguments);
-        if let Some(database) = &self.database {
-            command.env("CITYOS_DATABASE", database);
+        if let Some(url) = self.database.get() {
+            command.env(DATABASE, url);
         }
         command
     }
@@ -231,22 +239,17 @@ impl Installation {
 
     /// The city in this process instead of one of its own; nothing in it moves by itself.
     pub async fn open(&self, clock: Arc<dyn Clock>) -> App {
-        let database = self.database.clone().unwrap_or_default().into();
-        let settings = Settings { database, data_dir: self.data(), ..Settings::default() };
-        App::open(settings, clock).await.unwrap()
-    }
-
-    /// The log in its database, seen by a second process.
-    pub async fn log_on_postgres(&self) -> PostgresStore {
-        let database = self.database.as_ref().expect("it has one");
-        let server = database::postgres::Server::new(database, None, Limits::default()).unwrap();
-        PostgresStore::open(&server, Arc::new(SystemClock)).await.unwrap()
+        App::open(self.settings(), clock).await.unwrap()
     }
 
     /// The log, seen by a second process.
-    pub fn log(&self) -> SqliteStore {
+    pub async fn log(&self) -> Arc<dyn LogRows> {
         fs::create_dir_all(self.data()).unwrap();
-        SqliteStore::open(&self.data().join("log.db"), Arc::new(SystemClock)).unwrap()
+        Storage::of(&self.settings()).unwrap().log(Arc::new(SystemClock)).await.unwrap()
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { data_dir: self.data(), database: self.database.clone(), ..Settings::default() }
     }
 }
 
@@ -344,7 +347,7 @@ pub async fn events_after(log: &dyn EventStore, after: Position) -> Vec<Envelope
 
 /// Returns as soon as the log has come to `position`. Looks without a pause, so that what writes it can be caught
 /// in the middle.
-pub async fn grown_to(log: &SqliteStore, position: Position) {
+pub async fn grown_to(log: &dyn EventStore, position: Position) {
     let begun = std::time::Instant::now();
     while log.head().await.unwrap() < position {
         assert!(begun.elapsed() < STANDS_STILL_AT_MOST, "the log does not come to {position:?}");
