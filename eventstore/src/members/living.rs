@@ -14,7 +14,7 @@ use uuid::Uuid;
 const SCHEMA: Schema =
     Schema { name: "members", steps: &[include_str!("../../../schemas/members.postgres.sql")] };
 
-/// How long the answer to a beat is waited for, before it is tried over a new connection.
+/// How long an answer is waited for, before it is tried over a new connection.
 const ANSWER_AT_MOST: Duration = SILENT_AT_MOST;
 
 /// Says that one lives, buries the dead, and asks for all others.
@@ -65,35 +65,46 @@ impl Beating {
 
     /// Says so again, and sees who else does.
     pub(super) async fn beat(&mut self) -> Result<View, StoreError> {
-        let beat = timeout(ANSWER_AT_MOST, self.try_to_beat()).await;
-        let others = beat.unwrap_or_else(|late| Err(StoreError::Unreachable(Cause::new(late))));
         // Whatever went wrong: the next one connects anew.
-        let others = others.inspect_err(|_| self.client = None)?;
+        let others = answered(self.try_to_beat()).await.inspect_err(|_| self.client = None)?;
         Ok(View { own: self.own.clone(), others })
     }
 
     async fn try_to_beat(&mut self) -> Result<Vec<Member>, StoreError> {
-        let client = match &self.client {
-            Some(client) => client,
-            None => self.client.insert(self.server.connect(Some(Role::App)).await?),
-        };
-        let duties: Vec<&str> = self.own.duties.iter().map(|duty| duty.name()).collect();
+        let own = self.own.clone();
+        let client = self.client().await?;
+        let duties: Vec<&str> = own.duties.iter().map(|duty| duty.name()).collect();
         let (pid, silent_s) = (i64::from(std::process::id()), SILENT_AT_MOST.as_secs_f64());
-        let values: [&(dyn ToSql + Sync); 5] = [&self.own.id, &duties, &self.own.edition, &pid, &silent_s];
+        let values: [&(dyn ToSql + Sync); 5] = [&own.id, &duties, &own.edition, &pid, &silent_s];
         let rows = client.query(BEAT, &values).await.map_err(failure)?;
         Ok(rows.iter().map(member).collect())
     }
 
     /// Says that it lives no more, and sees who still does. Of several that end at once the last sees nobody.
     pub(super) async fn end(mut self) -> Result<View, StoreError> {
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => self.server.connect(Some(Role::App)).await?,
-        };
-        client.execute(END, &[&self.own.id]).await.map_err(failure)?;
-        let others = client.query(OTHERS, &[&SILENT_AT_MOST.as_secs_f64()]).await.map_err(failure)?;
-        Ok(View { own: self.own, others: others.iter().map(member).collect() })
+        let others = answered(self.try_to_end()).await?;
+        Ok(View { own: self.own, others })
     }
+
+    async fn try_to_end(&mut self) -> Result<Vec<Member>, StoreError> {
+        let id = self.own.id;
+        let client = self.client().await?;
+        client.execute(END, &[&id]).await.map_err(failure)?;
+        let others = client.query(OTHERS, &[&SILENT_AT_MOST.as_secs_f64()]).await.map_err(failure)?;
+        Ok(others.iter().map(member).collect())
+    }
+
+    async fn client(&mut self) -> Result<&Client, StoreError> {
+        Ok(match &mut self.client {
+            Some(client) => client,
+            none => none.insert(self.server.connect(Some(Role::App)).await?),
+        })
+    }
+}
+
+async fn answered<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answer = timeout(ANSWER_AT_MOST, asked).await;
+    answer.unwrap_or_else(|late| Err(StoreError::Unreachable(Cause::new(late))))
 }
 
 /// A process that lives, for who looks at it.

@@ -72,13 +72,19 @@ impl Membership {
         let leave = CancellationToken::new();
         let left = leave.clone();
         let beating = tokio::spawn(async move {
+            let mut heard = true;
             while left.run_until_cancelled(tokio::time::sleep(BEAT_EVERY)).await.is_some() {
-                match own.beat().await {
-                    Ok(view) => learn(&tell, view),
-                    Err(error) => tracing::warn!(
-                        error = &error as &dyn Error,
+                let beat = own.beat().await;
+                // It is said once, however long it lasts.
+                if let (true, Err(error)) = (heard, &beat) {
+                    tracing::warn!(
+                        error = error as &dyn Error,
                         "the other processes do not hear of this one"
-                    ),
+                    );
+                }
+                heard = beat.is_ok();
+                if let Ok(view) = beat {
+                    learn(&tell, view);
                 }
             }
             match own.end().await {

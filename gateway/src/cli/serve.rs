@@ -8,7 +8,7 @@ use crate::graphql::session::default_subject;
 use crate::sample;
 use crate::server::Server;
 use crate::settings::Settings;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::members::Duty;
 use clap::{Args, ValueEnum};
@@ -69,23 +69,26 @@ impl Serve {
         if settings.development_tokens && !settings.bind.ip().is_loopback() {
             tracing::warn!("development tokens are accepted on {}: see `development_tokens`", settings.bind);
         }
+        let duties = self.role.duties();
+        let serves = duties.contains(&Duty::Api);
+        if self.sample && !serves {
+            bail!("--sample needs the API: leave --role away, or have it be `api`");
+        }
         let app = Arc::new(App::open(settings, Arc::new(SystemClock)).await?);
         // One for all the time: a signal that is listened for is lost where nobody waits for it.
         let stop = pin!(stop_asked()?);
-        let duties = self.role.duties();
-        let moving = app.start(duties.iter().copied()).await.context("joining the processes of the city")?;
-        let served = match duties.contains(&Duty::Api) {
+        let moving = app.start(duties).await.context("joining the processes of the city")?;
+        let served = match serves {
             true => self.serve(&app, stop).await,
-            false => self.work(&duties, stop).await,
+            false => self.work(stop).await,
         };
         moving.stop().await;
         served.map(|()| ExitCode::SUCCESS)
     }
 
-    /// What moves by itself goes on until it is to stop.
-    async fn work(&self, duties: &[Duty], stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let duties: Vec<_> = duties.iter().map(Duty::to_string).collect();
-        say(&format!("CityOS works: {}\n", duties.join(", ")))?;
+    /// Lets go on what moves by itself.
+    async fn work(&self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        greet("CityOS works, and serves no API\n");
         stop.await;
         Ok(())
     }
@@ -102,9 +105,7 @@ impl Serve {
         }
         let bind = app.settings().bind;
         let server = Server::bind(app.clone()).with_context(|| format!("listening on {bind}"))?;
-        if let Err(error) = say(&greeting(app, server.address(), self.sample)) {
-            tracing::warn!(%error, "the greeting could not be printed");
-        }
+        greet(&greeting(app, server.address(), self.sample));
         let stopper = server.stopper();
         let mut serving = tokio::spawn(server.run());
         tokio::select! {
@@ -150,6 +151,12 @@ fn stop_asked() -> anyhow::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+fn greet(text: &str) {
+    if let Err(error) = say(text) {
+        tracing::warn!(%error, "the greeting could not be printed");
+    }
 }
 
 fn greeting(app: &App, address: SocketAddr, sample: bool) -> String {

@@ -150,6 +150,8 @@ async fn what_a_killed_process_did_is_done_by_others_a_moment_later() {
     Page::titled("Several processes").step(at);
     let api = at.serve(&["--role", "api"]);
     assert!(fleet.take(0).await.interrupt().success());
+    let refused = at.run(&["serve", "--role", "saga", "--sample"]);
+    assert!(refused.code == Some(1) && refused.complained.contains("--sample"), "{}", refused.complained);
     let mut projectors = ["projector"; 2].map(|role| Some(at.work(role)));
     let mut drivers = ["saga"; 2].map(|role| Some(at.work(role)));
     let listed = at.run(&["process", "list", "--json"]);
