@@ -20,6 +20,7 @@ mod mutations;
 mod pages;
 mod payouts;
 mod personal_data;
+mod postgres;
 mod program;
 mod races;
 mod read_models;
