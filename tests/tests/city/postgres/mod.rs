@@ -5,6 +5,7 @@ mod away;
 mod dumped;
 mod rights;
 mod starting;
+mod tls;
 
 use cityos_eventstore::database::postgres::private_server::PrivateServer;
 use cityos_eventstore::database::postgres::{Limits, Server};
