@@ -19,7 +19,7 @@ run-postgres: ## The same on a PostgreSQL server of its own in $(DATA)/postgres.
 test: ## Every test. Needs the programs of PostgreSQL, and starts servers of its own.
 	tests/programs/toxiproxy
 	$(CARGO) test --workspace --locked
-	CITYOS_TESTS_ON=postgres $(CARGO) test --workspace --locked --test city -- --skip on_postgres --skip to_postgres
+	CITYOS_TESTS_ON=postgres $(CARGO) test --workspace --locked --test city -- --skip postgres::
 
 test-fast: ## The inner loop: rules, store, read models, with nothing from outside.
 	$(CARGO) test --locked --package cityos-domain --package cityos-eventstore --package cityos-projections -- --skip postgres

@@ -45,13 +45,14 @@ pub enum ProjectError {
     Reads(#[from] ReadError),
     /// The read models were built from another log.
     #[error(
-        "the read models are those of another log: delete the read database, and it is built from this one"
+        "the read models are those of another log: delete them (the file `read.db`, or the schema `reads` of the database), and they \
+         are built from this one"
     )]
     OtherLog,
     /// The read models were built from a later state of the log.
     #[error(
-        "the read models have seen more than the log holds: if an older copy of the log was put back, delete the \
-         read database, and it is built anew; if not, the log is not the one it was: restore it"
+        "the read models have seen more than the log holds: if an older copy of the log was put back, delete them (the file \
+         `read.db`, or the schema `reads` of the database), and they are built anew; if not, the log is not the one it was: restore it"
     )]
     AheadOfLog,
 }

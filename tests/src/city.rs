@@ -24,6 +24,9 @@ use tokio::task::JoinHandle;
 /// How long the driving task waits for a change before it looks again anyway.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long callers keep a connection they do not use: not as long as the server, which may just be closing it.
+const IDLE_AT_MOST: Duration = Duration::from_secs(2);
+
 /// Events read at a time.
 const READ_LIMIT: u32 = 1_000;
 
@@ -112,7 +115,8 @@ impl City {
         tokio::spawn(server.run());
         let turn = Arc::new(Mutex::new(()));
         let driving = tokio::spawn(drive(app.clone(), turn.clone()));
-        let http = reqwest::Client::new();
+        let http = reqwest::Client::builder().pool_idle_timeout(IDLE_AT_MOST).build();
+        let http = http.expect("it needs nothing");
         let schema = Arc::new(Schema::served().await);
         City { clock, sandbox, schema, app, address, http, turn, driving, _directory: directory }
     }

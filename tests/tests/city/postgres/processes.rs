@@ -1,8 +1,8 @@
 //! Three processes, one truth: they share the work of a city, die, come back and are replaced, and nobody who asks any of
 //! them sees more of it than a connection that breaks.
 
+use super::fleet::{Fleet, PATIENCE, grown_to};
 use crate::buyers::{Asked, Buyers, ordered};
-use crate::fleet::{Fleet, PATIENCE, grown_to};
 use crate::killed::{LATER, everything_holds};
 use crate::program::events_after;
 use crate::runbook::Page;
