@@ -15,10 +15,11 @@ run-postgres: ## The same on a PostgreSQL server of its own in $(DATA)/postgres.
 	deploy/with-postgres $(DATA)/postgres \
 		$(CARGO) run --release --locked --quiet --package cityos-gateway -- --data-dir $(DATA)/postgres/city serve --sample
 
+# The second run leaves out what the first had on PostgreSQL anyway.
 test: ## Every test. Needs the programs of PostgreSQL, and starts servers of its own.
 	tests/programs/toxiproxy
 	$(CARGO) test --workspace --locked
-	CITYOS_TESTS_ON=postgres $(CARGO) test --workspace --locked --test city
+	CITYOS_TESTS_ON=postgres $(CARGO) test --workspace --locked --test city -- --skip postgres::
 
 test-fast: ## The inner loop: rules, store, read models, with nothing from outside.
 	$(CARGO) test --locked --package cityos-domain --package cityos-eventstore --package cityos-projections -- --skip postgres

@@ -10,6 +10,7 @@ pub mod database;
 pub mod evidence;
 pub mod executor;
 pub mod keys;
+pub mod members;
 pub mod memory;
 pub mod postgres;
 mod queue;

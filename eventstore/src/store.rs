@@ -234,8 +234,8 @@ pub enum StoreError {
     },
     /// The tables are those of an older program, and this login may not change them.
     #[error(
-        "the database has schema version {found}, this program needs {known}, and its login is no member of the role \
-         that owns it and alone may bring it there"
+        "the database has schema version {found}, this program needs {known}, and this login may not bring it there: start \
+         this program once with a login that is granted cityos_owner"
     )]
     Older {
         /// What the database says.
@@ -249,6 +249,23 @@ pub enum StoreError {
     /// Something else went wrong below.
     #[error("the database failed")]
     Database(#[source] Cause),
+}
+
+impl StoreError {
+    /// Whether it may be over soon without anybody changing data or program: what failed is worth repeating later.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            StoreError::Busy | StoreError::Unreachable(_) | StoreError::Full => true,
+            StoreError::NoDatabase(_)
+            | StoreError::ReadOnly
+            | StoreError::Undecodable { .. }
+            | StoreError::Foreign
+            | StoreError::Newer { .. }
+            | StoreError::Older { .. }
+            | StoreError::Closed
+            | StoreError::Database(_) => false,
+        }
+    }
 }
 
 /// What went wrong below, shared by all it went wrong for.

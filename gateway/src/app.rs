@@ -7,11 +7,13 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 use chrono::TimeDelta;
 use cityos_connectors::sandbox::{Sandbox, SandboxError};
+use cityos_domain::ids::derive;
 use cityos_domain::log::Position;
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::evidence::Follower;
 use cityos_eventstore::executor::Executor;
 use cityos_eventstore::keys::{Key, KeyError, KeyStore, Secret};
+use cityos_eventstore::members::{Duty, Members, Membership};
 use cityos_eventstore::sealing::Sealer;
 use cityos_eventstore::store::{EventStore, StoreError, name_of};
 use cityos_eventstore::tokens::PositionTokens;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The file of the sandbox providers' own books.
 pub const SANDBOX_FILE: &str = "sandbox.db";
@@ -185,26 +188,32 @@ impl App {
         settle(&self.services.engine).await
     }
 
-    /// Lets read models, sagas and evidence move by themselves.
-    pub fn start(&self) -> Moving {
+    /// Lets those of read models, evidence and sagas move by themselves that are this process's share, as one with these
+    /// duties among the processes of its city.
+    pub async fn start(&self, duties: impl IntoIterator<Item = Duty>) -> Result<Moving, StoreError> {
+        let membership = self.storage.join(duties, edition()).await?;
+        let members = membership.members();
         let (stop_engine, stop_projector, stop_evidence) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let engine = {
-            let (engine, stop) = (self.services.engine.clone(), stop_engine.clone());
-            tokio::spawn(async move { engine.run(stop.cancelled_owned()).await })
+            let (engine, members, stop) =
+                (self.services.engine.clone(), members.clone(), stop_engine.clone());
+            tokio::spawn(async move { engine.run(members, stop.cancelled_owned()).await })
         };
         let housekeeping = {
-            let (services, keys, stop) = (self.services.clone(), self.keys.clone(), stop_engine.clone());
+            let (services, keys) = (self.services.clone(), self.keys.clone());
+            let (members, stop) = (members.clone(), stop_engine.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = keep_house(&services, &*keys) => {}
+                    () = keep_house(&services, &*keys, &members) => {}
                 }
             })
         };
         let projector = {
-            let (projector, stop) = (self.services.projector.clone(), stop_projector.clone());
-            tokio::spawn(async move { projector.run(stop.cancelled_owned()).await })
+            let (projector, members, stop) =
+                (self.services.projector.clone(), members.clone(), stop_projector.clone());
+            tokio::spawn(async move { projector.run(members, stop.cancelled_owned()).await })
         };
         let evidence = {
             let follower = Follower {
@@ -214,17 +223,23 @@ impl App {
                 clock: self.services.executor.clock().clone(),
                 sign_every: TimeDelta::seconds(self.settings().checkpoint_every_s.into()),
             };
-            tokio::spawn(follower.run(stop_evidence.clone().cancelled_owned()))
+            tokio::spawn(follower.run(members.clone(), stop_evidence.clone().cancelled_owned()))
         };
-        Moving { stop_engine, stop_projector, stop_evidence, engine, housekeeping, projector, evidence }
+        let tasks = Tasks { engine, housekeeping, projector, evidence };
+        Ok(Moving { membership, stop_engine, stop_projector, stop_evidence, tasks })
     }
 }
 
 /// Read models, sagas and evidence that move by themselves.
 pub struct Moving {
+    membership: Membership,
     stop_engine: CancellationToken,
     stop_projector: CancellationToken,
     stop_evidence: CancellationToken,
+    tasks: Tasks,
+}
+
+struct Tasks {
     engine: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     projector: JoinHandle<()>,
@@ -232,18 +247,28 @@ pub struct Moving {
 }
 
 impl Moving {
-    /// Stops them in order: the sagas finish what they have begun while the read models still move, then these. At the
-    /// end the evidence covers all that was written.
+    /// Hands over to the other processes, and stops in order: the sagas finish what they have begun while the read models still
+    /// move, then these. At the end, where nobody else sees to it, the evidence covers all that was written.
     pub async fn stop(self) {
-        self.stop_engine.cancel();
-        for (what, task) in [("engine", self.engine), ("housekeeping", self.housekeeping)] {
-            ended(what, task.await);
-        }
-        self.stop_projector.cancel();
-        ended("projector", self.projector.await);
-        self.stop_evidence.cancel();
-        ended("evidence", self.evidence.await);
+        let Moving { membership, stop_engine, stop_projector, stop_evidence, tasks } = self;
+        membership.leave().await;
+        stop_engine.cancel();
+        ended("engine", tasks.engine.await);
+        ended("housekeeping", tasks.housekeeping.await);
+        stop_projector.cancel();
+        ended("projector", tasks.projector.await);
+        stop_evidence.cancel();
+        ended("evidence", tasks.evidence.await);
     }
+}
+
+/// Stands for the read models and sagas this program knows.
+fn edition() -> Uuid {
+    let models = REGISTRY.iter().map(|model| format!("{} {}", model.name(), model.fingerprint()));
+    let sagas = registry();
+    let sagas = sagas.iter().map(|saga| format!("{} {:?}", saga.name(), saga.plan()));
+    let known: Vec<String> = models.chain(sagas).collect();
+    derive(&known.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn ended(what: &str, result: Result<(), tokio::task::JoinError>) {
@@ -262,14 +287,14 @@ pub async fn development_tokens(
 }
 
 /// What is done beside all else.
-async fn keep_house(services: &Services, keys: &dyn KeyStore) {
+async fn keep_house(services: &Services, keys: &dyn KeyStore, members: &Members) {
     if let Err(error) = bind(&**services.executor.store(), keys).await {
         tracing::warn!(
             error = &error as &dyn Error,
             "the keys do not know their log yet: the next start tells them"
         );
     }
-    forget_receipts(services).await;
+    forget_receipts(services, members).await;
 }
 
 /// Has the keys know their log as soon as it has an event to be known by: copies of them are then known, too.
@@ -283,13 +308,17 @@ async fn bind(log: &dyn EventStore, keys: &dyn KeyStore) -> Result<(), OpenError
     }
 }
 
-/// Deletes receipts that are past keeping, now and then, in small pieces.
-async fn forget_receipts(services: &Services) {
+/// Deletes receipts that are past keeping, now and then, in small pieces, where that is this process's share.
+async fn forget_receipts(services: &Services, members: &Members) {
     let clock = services.executor.clock();
     let keep = TimeDelta::days(services.settings.receipt_days.into());
     loop {
         let now = clock.now();
-        match services.executor.store().forget_receipts(now - keep, RECEIPTS_AT_ONCE).await {
+        let forgotten = match members.view().is_mine(Duty::Saga, "receipts") {
+            true => services.executor.store().forget_receipts(now - keep, RECEIPTS_AT_ONCE).await,
+            false => Ok(0),
+        };
+        match forgotten {
             Ok(RECEIPTS_AT_ONCE) => tokio::task::yield_now().await,
             Ok(_) => clock.wait_until(now + RECEIPTS_EVERY).await,
             Err(error) => {

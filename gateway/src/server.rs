@@ -5,15 +5,17 @@ use crate::access::Action;
 use crate::app::App;
 use crate::context::{Caller, RequestContext, Unauthenticated, short_header};
 use crate::graphql;
-use actix_web::http::StatusCode;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, AsHeaderName, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use async_graphql::parser::types::{DocumentOperations, OperationType, Selection};
 use async_graphql::{Request, http::GraphiQLSource};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -24,7 +26,12 @@ const CORRELATION: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Server {
     server: actix_web::dev::Server,
     address: SocketAddr,
+    stopping: Stopping,
 }
+
+/// Whether it is about to stop.
+#[derive(Clone, Default)]
+struct Stopping(Arc<AtomicBool>);
 
 impl Server {
     /// Listens on the address the settings name; port 0 takes a free one.
@@ -33,9 +40,13 @@ impl Server {
         let workers = settings.workers;
         let grace = settings.shutdown_grace_s;
         let shared = web::Data::from(app);
+        let stopping = Stopping::default();
+        let about = web::Data::new(stopping.clone());
         let routes = move || {
             let mut served = actix_web::App::new()
                 .app_data(shared.clone())
+                .app_data(about.clone())
+                .wrap_fn(send_elsewhere)
                 .route("/graphql", web::post().to(post))
                 .route("/graphql", web::get().to(get))
                 .route("/health", web::get().to(health));
@@ -50,7 +61,7 @@ impl Server {
         }
         let server = server.bind(settings.bind)?;
         let address = *server.addrs().first().expect("it is bound");
-        Ok(Server { server: server.run(), address })
+        Ok(Server { server: server.run(), address, stopping })
     }
 
     /// Where it listens.
@@ -65,18 +76,29 @@ impl Server {
 
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.server.handle())
+        Stopper { handle: self.server.handle(), stopping: self.stopping.clone() }
     }
 }
 
 /// Stops a server.
 #[derive(Clone)]
-pub struct Stopper(actix_web::dev::ServerHandle);
+pub struct Stopper {
+    handle: actix_web::dev::ServerHandle,
+    stopping: Stopping,
+}
 
 impl Stopper {
+    /// Has `/health` say that it is about to stop, and asks every caller to connect anew, while requests are still taken for
+    /// so long.
+    pub async fn drain(&self, time: Duration) {
+        self.stopping.0.store(true, Ordering::Relaxed);
+        tokio::time::sleep(time).await;
+    }
+
     /// Takes no more requests and returns when those there are have finished, or their time is up.
     pub async fn stop(&self) {
-        self.0.stop(true).await;
+        self.stopping.0.store(true, Ordering::Relaxed);
+        self.handle.stop(true).await;
     }
 }
 
@@ -190,7 +212,26 @@ fn failure(context: &RequestContext, status: StatusCode, code: &str, message: &s
         .json(json!({ "data": null, "errors": [{ "message": message, "extensions": extensions }] }))
 }
 
-async fn health(app: web::Data<App>) -> HttpResponse {
+/// Has whoever asks a server that is about to stop close the connection: the next request goes to another.
+fn send_elsewhere<S: Service<ServiceRequest, Response = ServiceResponse, Error = actix_web::Error>>(
+    request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse, actix_web::Error>> + use<S> {
+    let stopping = request.app_data::<web::Data<Stopping>>().cloned();
+    let answer = service.call(request);
+    async move {
+        let mut answer = answer.await?;
+        if stopping.is_some_and(|stopping| stopping.0.load(Ordering::Relaxed)) {
+            answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Ok(answer)
+    }
+}
+
+async fn health(app: web::Data<App>, stopping: web::Data<Stopping>) -> HttpResponse {
+    if stopping.0.load(Ordering::Relaxed) {
+        return HttpResponse::ServiceUnavailable().json(json!({ "status": "stopping" }));
+    }
     match app.services().executor.store().head().await {
         Ok(_) => HttpResponse::Ok().json(json!({ "status": "ok" })),
         Err(error) => {

@@ -19,7 +19,7 @@ pub const FILE_DEFAULT: &str = "cityos.toml";
 /// Kubernetes sets such variables for a service called `cityos`, and the tests and the benchmark have some of their
 /// own: these are no settings, and no misspelled ones either.
 const ENV_FOREIGN: [&str; 7] =
-    ["SERVICE_", "PORT", "UPDATE_SCHEMAS", "BENCH_", "POSTGRES_PROGRAMS", "PROGRAMS", "TESTS_ON"];
+    ["SERVICE_", "PORT", "UPDATE_SCHEMAS", "BENCH_", "POSTGRES_PROGRAMS", "PROGRAMS", "TESTS_"];
 
 /// The setting that is a name whatever it looks like: a directory may be called `2024`.
 const NAME: &str = "data_dir";
@@ -96,6 +96,9 @@ settings! {
     engine_concurrency: usize = 16;
     /// How many server threads take requests; 0: one for each processor.
     workers: usize = 0;
+    /// How many seconds a server that is to stop still takes requests, while `/health` says that it is about to: as long as a load
+    /// balancer takes to notice.
+    shutdown_drain_s: u64 = 0;
     /// How many seconds open requests have to finish when the server stops.
     shutdown_grace_s: u64 = 30;
 }

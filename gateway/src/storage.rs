@@ -7,6 +7,7 @@ use cityos_eventstore::copy::LogRows;
 use cityos_eventstore::database::postgres::{Limits, Server};
 use cityos_eventstore::evidence::Place;
 use cityos_eventstore::keys::{KeyDatabase, KeyFile, KeyRows};
+use cityos_eventstore::members::{Duty, Living, Membership, living};
 use cityos_eventstore::postgres::PostgresStore;
 use cityos_eventstore::sqlite::SqliteStore;
 use cityos_eventstore::store::{Cause, StoreError};
@@ -15,6 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// The read models' file in the data directory. It may be deleted while nothing runs: it is made anew.
 pub const READS_FILE: &str = "read.db";
@@ -145,6 +147,27 @@ impl Storage {
         match self {
             Storage::Files(directory) => ReadStore::open(&directory.join(READS_FILE)),
             Storage::Server { city, .. } => ReadStore::on(city).await,
+        }
+    }
+
+    /// Becomes one of the processes that serve the city. In files there is one; who serves them a second time does what the
+    /// first does, too.
+    pub async fn join(
+        &self,
+        duties: impl IntoIterator<Item = Duty>,
+        edition: Uuid,
+    ) -> Result<Membership, StoreError> {
+        match self {
+            Storage::Files(_) => Ok(Membership::alone(duties)),
+            Storage::Server { city, .. } => Membership::join(city, duties, edition).await,
+        }
+    }
+
+    /// The processes that serve the city now. `None`: in files nobody knows.
+    pub async fn living(&self) -> Result<Option<Vec<Living>>, StoreError> {
+        match self {
+            Storage::Files(_) => Ok(None),
+            Storage::Server { city, .. } => living(city).await.map(Some),
         }
     }
 

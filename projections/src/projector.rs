@@ -1,6 +1,6 @@
 //! Moves the read models along the log: a page is read once for all of them, and written with their
-//! checkpoints in one transaction. Two processes may do this at once; the one overtaken goes on from where
-//! the other has come.
+//! checkpoints in one transaction. Several processes share the models out among themselves; two may also move the same one
+//! at once: the one overtaken goes on from where the other has come.
 
 use crate::apply::apply;
 use crate::model::AnyModel;
@@ -9,13 +9,14 @@ use crate::reads::{ReadError, ReadStore};
 use crate::session::Statement;
 use crate::sql::{self, Place};
 use cityos_domain::log::Position;
+use cityos_eventstore::members::{Duty, Members, View};
 use cityos_eventstore::store::{EventStore, Page, StoreError, name_of};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 /// The most events one page holds.
@@ -30,8 +31,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// How often someone who waits looks whether another process has moved the models on.
-const REACHED_POLL: Duration = Duration::from_millis(100);
+/// How often it is looked, while somebody waits, whether another process has moved the models on.
+const REACHED_POLL: Duration = Duration::from_millis(10);
 
 /// Why the read models could not be moved on.
 #[derive(Debug, thiserror::Error)]
@@ -44,13 +45,14 @@ pub enum ProjectError {
     Reads(#[from] ReadError),
     /// The read models were built from another log.
     #[error(
-        "the read models are those of another log: delete the read database, and it is built from this one"
+        "the read models are those of another log: delete them (the file `read.db`, or the schema `reads` of the database), and they \
+         are built from this one"
     )]
     OtherLog,
     /// The read models were built from a later state of the log.
     #[error(
-        "the read models have seen more than the log holds: if an older copy of the log was put back, delete the \
-         read database, and it is built anew; if not, the log is not the one it was: restore it"
+        "the read models have seen more than the log holds: if an older copy of the log was put back, delete them (the file \
+         `read.db`, or the schema `reads` of the database), and they are built anew; if not, the log is not the one it was: restore it"
     )]
     AheadOfLog,
 }
@@ -64,6 +66,8 @@ pub struct Projector {
     page_events: u32,
     /// Where each model stands, as far as this process knows.
     places: Arc<watch::Sender<Vec<Place>>>,
+    /// Of all who wait, one looks how far others have come.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Projector {
@@ -93,7 +97,8 @@ impl Projector {
             return Err(ProjectError::AheadOfLog);
         }
         let places = Arc::new(watch::Sender::new(places));
-        Ok(Projector { store, reads, models, page_events: PAGE_EVENTS_MAX, places })
+        let looking = Arc::default();
+        Ok(Projector { store, reads, models, page_events: PAGE_EVENTS_MAX, places, looking })
     }
 
     /// With pages of at most `events`.
@@ -116,27 +121,41 @@ impl Projector {
     /// Reads one page for each position at which models stand, and writes it. `false`: there was none, and nobody else
     /// has moved the models either, on or back.
     pub async fn step(&self) -> Result<bool, ProjectError> {
+        self.step_with(self.models.to_vec()).await
+    }
+
+    /// The same with some of the models; where the others stand is looked at, too.
+    async fn step_with(&self, models: Models) -> Result<bool, ProjectError> {
         // Models that are behind (a new fingerprint) do not hold up those at the head: each position gets its
         // page, and who comes up to another's shares its pages from there on.
-        let positions: BTreeSet<Position> = self.places.borrow().iter().map(|place| place.position).collect();
         let mut moved = false;
-        for from in positions {
+        for from in self.positions_of(&models) {
             let page = self.store.read_all(from, self.page_events).await?;
             if page.scanned_to > from {
-                self.write(from, page).await?;
+                self.write(models.clone(), from, page).await?;
                 moved = true;
             }
         }
-        Ok(moved || self.look().await?)
+        let known = self.positions_of(&models);
+        self.look().await?;
+        Ok(moved || self.positions_of(&models) != known)
     }
 
-    async fn write(&self, from: Position, page: Page) -> Result<(), ReadError> {
-        let models = self.models;
+    fn positions_of(&self, models: &Models) -> BTreeSet<Position> {
+        let places = self.places.borrow();
+        let own = |(model, place): (&&dyn AnyModel, &Place)| {
+            models.iter().any(|own| own.name() == model.name()).then_some(place.position)
+        };
+        self.models.iter().zip(places.iter()).filter_map(own).collect()
+    }
+
+    async fn write(&self, models: Models, from: Position, page: Page) -> Result<(), ReadError> {
+        let all = self.models;
         let written: Result<_, ReadError> = self
             .reads
-            .write(&names_of(models), move |session| {
+            .write(&names_of(&models), move |session| {
                 let mut frozen: Vec<(&'static str, Frozen)> = Vec::new();
-                for model in models {
+                for model in &models {
                     let build = sql::live_build(session, *model)?;
                     if from <= build.position && build.position < page.scanned_to {
                         let mut poisoned = Vec::new();
@@ -147,7 +166,7 @@ impl Projector {
                         }
                     }
                 }
-                Ok((sql::places(session, models)?, frozen))
+                Ok((sql::places(session, all)?, frozen))
             })
             .await;
         let (places, frozen) = written?;
@@ -158,20 +177,21 @@ impl Projector {
         Ok(())
     }
 
-    /// Follows the log until `shutdown` ends, and then finishes the page at hand. Failures of log or database
-    /// are logged and tried again.
-    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+    /// Follows the log with those models that are this process's share until `shutdown` ends, and then finishes the page at
+    /// hand. Failures of log or database are logged and tried again.
+    pub async fn run(&self, mut members: Members, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut pause = PAUSE_MIN;
         loop {
-            let stepped = self.step().await;
+            let own = self.share(&members.view());
+            let stepped = self.step_with(own.clone()).await;
             if let Err(error) = &stepped {
                 tracing::error!(error = error as &dyn std::error::Error, "the read models stand still");
             }
             let rest = async {
                 match stepped {
                     Ok(true) => {}
-                    Ok(false) => self.store.changed(self.position(), IDLE_MAX).await,
+                    Ok(false) => self.rest(&own, &mut members).await,
                     Err(_) => {
                         sleep(pause).await;
                         return (pause * 2).min(PAUSE_MAX);
@@ -184,6 +204,25 @@ impl Projector {
                 () = &mut shutdown => return,
                 next = rest => pause = next,
             }
+        }
+    }
+
+    /// The models that are for this process to move.
+    fn share(&self, view: &View) -> Models {
+        self.models.iter().copied().filter(|model| view.is_mine(Duty::Projector, model.name())).collect()
+    }
+
+    /// Returns when there may be something to do for these models, or for others; and now and then.
+    async fn rest(&self, own: &Models, members: &mut Members) {
+        let grown = async {
+            match self.positions_of(own).first() {
+                Some(position) => self.store.changed(*position, IDLE_MAX).await,
+                None => sleep(IDLE_MAX).await,
+            }
+        };
+        tokio::select! {
+            () = grown => {}
+            () = members.changed() => {}
         }
     }
 
@@ -200,22 +239,25 @@ impl Projector {
             if left.is_zero() {
                 return Ok(false);
             }
-            if timeout(left.min(REACHED_POLL), places.changed()).await.is_err() {
+            if timeout(left.min(REACHED_POLL), places.changed()).await.is_err()
+                && let Ok(_alone) = self.looking.try_lock()
+            {
                 self.look().await?;
             }
         }
     }
 
-    /// Finds out where the models stand, and whether that was news.
-    async fn look(&self) -> Result<bool, ReadError> {
+    /// Finds out where the models stand.
+    async fn look(&self) -> Result<(), ReadError> {
         let places = Statement { sql: sql::PLACES.into(), parameters: Vec::new() };
         let found = self.reads.ask(None, places, sql::read_place).await?;
-        Ok(self.learn(&sql::places_of(self.models, found)?))
+        self.learn(&sql::places_of(self.models, found)?);
+        Ok(())
     }
 
     /// Places may be learned late and out of order, but no build ever goes back. Another build of a model may be
     /// anywhere.
-    fn learn(&self, places: &[Place]) -> bool {
+    fn learn(&self, places: &[Place]) {
         self.places.send_if_modified(|known| {
             let before = known.clone();
             for (known, found) in known.iter_mut().zip(places) {
@@ -224,9 +266,12 @@ impl Projector {
                 }
             }
             *known != before
-        })
+        });
     }
 }
+
+/// Some of the models.
+type Models = Vec<&'static dyn AnyModel>;
 
 fn names_of(models: &[&'static dyn AnyModel]) -> Vec<&'static str> {
     models.iter().map(|model| model.name()).collect()

@@ -200,6 +200,14 @@ impl<M: ReadModel> Query<M> {
         Ok(self.run(reads).await?.rows.into_iter().map(|(_, (_, row))| row).collect())
     }
 
+    /// The page with the partition each row lies in.
+    pub async fn page_with_partition(
+        self,
+        reads: &ReadStore,
+    ) -> Result<Page<(Partition, M::Row)>, ReadError> {
+        self.run(reads).await
+    }
+
     /// The rows of the page with the partition each lies in.
     pub async fn fetch_with_partition(
         self,

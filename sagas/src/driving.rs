@@ -13,6 +13,7 @@ use cityos_domain::log::{Actor, Meta, Origin, Partition, Position, StreamId, Ver
 use cityos_domain::saga_run::{Command as Tells, Direction, FailureKind, Next, Run, SagaRun, Task, Wait};
 use cityos_domain::workspace::Tell;
 use cityos_eventstore::executor::{Command, ExecuteError};
+use cityos_eventstore::members::{Duty, View};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -31,6 +32,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(CALL_LIMIT.as_secs() as i64 + 10);
 /// A visit to one run.
 pub(crate) struct Visit<'e> {
     engine: &'e Engine,
+    /// Whether another version of the program may know runs that this one does not.
+    left_to_others: bool,
     partition: Partition,
     run: RunId,
     /// What stands on everything this run leads to; the command's id is filled in.
@@ -41,6 +44,7 @@ pub(crate) struct Visit<'e> {
 /// Drives the run as far as it goes now. `None`: there was nothing to do, or another worker was faster.
 pub(crate) async fn drive(
     engine: &Engine,
+    view: &View,
     partition: Partition,
     run: RunId,
 ) -> Result<Option<Position>, EngineError> {
@@ -48,7 +52,8 @@ pub(crate) async fn drive(
     let first = engine.executor().store().read(stream, Version(0), 1).await?;
     let Some(started) = first.into_iter().next() else { return Ok(None) };
     let meta = Meta { reason: None, causation: Some(started.id), origin: Origin::Saga, ..started.meta };
-    let mut visit = Visit { engine, partition, run, meta, reached: None };
+    let left_to_others = view.other_editions_have(Duty::Saga);
+    let mut visit = Visit { engine, left_to_others, partition, run, meta, reached: None };
     for _ in 0..TURNS_MAX {
         if !visit.turn().await? {
             break;
@@ -75,6 +80,7 @@ impl<'e> Visit<'e> {
             }
             Next::Take(task) => match self.engine.registry().driver(run) {
                 Ok(saga) => self.take(saga, run, version, task).await,
+                Err(_) if self.left_to_others => Ok(false),
                 Err(reason) => self.record(version, "park", Tells::Park { reason }).await,
             },
             Next::Lost(task) => {
@@ -82,6 +88,7 @@ impl<'e> Visit<'e> {
                 // A run that this program does not know is due again at once, and parked then.
                 let tells = match self.engine.registry().driver(run) {
                     Ok(saga) => self.failed(saga, task, lost),
+                    Err(_) if self.left_to_others => return Ok(false),
                     Err(_) => fail(task, lost, Some(now)),
                 };
                 self.record(version, "lost", tells).await

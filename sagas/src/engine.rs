@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cityos_domain::log::{Partition, Position};
 use cityos_eventstore::clock::Clock;
 use cityos_eventstore::executor::{ExecuteError, Executor};
+use cityos_eventstore::members::{Duty, Members, View};
 use cityos_eventstore::store::StoreError;
 use cityos_projections::models::due_timers::{DueTimer, DueTimers, Timer};
 use cityos_projections::{ProjectError, Projector, Query, ReadError, ReadStore};
@@ -16,7 +17,7 @@ use futures_util::{FutureExt, StreamExt};
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -27,7 +28,7 @@ const WORKS_MAX: usize = 1_000;
 /// How many timers are fired at once where nothing else is set.
 const CONCURRENCY: usize = 16;
 
-/// How long a timer is left alone whose firing changed nothing, or failed.
+/// How long a timer is left alone whose firing changed nothing, or failed; or until processes come or go.
 const HELD_FOR: TimeDelta = TimeDelta::seconds(30);
 
 /// How long the engine waits for the read models to show what it has done before it asks them again anyway.
@@ -75,6 +76,8 @@ struct Parts {
     ports: Ports,
     concurrency: usize,
     wakes: Wakes,
+    /// As one sees it who drives everything.
+    alone: View,
     /// Timers that are left alone for a while.
     held: Mutex<HashMap<Due, DateTime<Utc>>>,
 }
@@ -97,6 +100,21 @@ pub(crate) struct Work {
     pub(crate) what: Timer,
 }
 
+impl Work {
+    /// Whether it is for this process to do.
+    pub(crate) fn is_mine(&self, view: &View) -> bool {
+        let share = match self.what {
+            // However it came to be due: whoever drives a run has it in mind.
+            Timer::DriveRun { run } => run.0,
+            Timer::ExpireReservation { .. }
+            | Timer::ExpireAuthorisation { .. }
+            | Timer::ReleaseEarnings { .. }
+            | Timer::PayoutsDue {} => self.due.timer,
+        };
+        view.is_mine(Duty::Saga, share)
+    }
+}
+
 impl Engine {
     /// An engine that carries out commands with `executor`, finds what is due in `reads`, which `projector` moves,
     /// and calls the outside world through `ports`.
@@ -115,6 +133,7 @@ impl Engine {
             ports,
             concurrency: CONCURRENCY,
             wakes: Wakes::default(),
+            alone: View::alone([Duty::Saga]),
             held: Mutex::default(),
         }))
     }
@@ -158,28 +177,29 @@ impl Engine {
     /// changed anything. What fails is logged and left for later.
     pub async fn drive_due(&self) -> Result<usize, EngineError> {
         self.0.projector.catch_up().await?;
-        let works = self.due(WORKS_MAX, &BTreeSet::new()).await?;
-        let fired = futures_util::stream::iter(works).map(|work| self.fire(work));
+        let works = self.due(&self.0.alone, WORKS_MAX, &BTreeSet::new()).await?;
+        let fired = futures_util::stream::iter(works).map(|work| self.fire(&self.0.alone, work));
         let fired: Vec<_> = fired.buffer_unordered(self.0.concurrency).collect().await;
         Ok(fired.into_iter().flatten().count())
     }
 
-    /// Does what falls due, as it falls due, until `shutdown` ends; then finishes what it has begun. Someone must
-    /// move the read models meanwhile.
-    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+    /// Does what falls due and is this process's share, as it falls due, until `shutdown` ends; then finishes what it has
+    /// begun. Someone must move the read models meanwhile.
+    pub async fn run(&self, mut members: Members, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut tasks = JoinSet::new();
         let mut under_way = BTreeSet::new();
         loop {
             let head = self.0.projector.position();
             let free = self.0.concurrency - tasks.len();
-            match self.due(free, &under_way).await {
+            let view = members.view();
+            match self.due(&view, free, &under_way).await {
                 Ok(works) => {
                     for work in works {
                         under_way.insert(work.due);
-                        let (engine, due) = (self.clone(), work.due);
+                        let (engine, view, due) = (self.clone(), view.clone(), work.due);
                         tasks.spawn(async move {
-                            if let Some(position) = engine.fire(work).await {
+                            if let Some(position) = engine.fire(&view, work).await {
                                 engine.shown(position).await;
                             }
                             due
@@ -196,6 +216,7 @@ impl Engine {
                 Some(done) = tasks.join_next() => {
                     under_way.remove(&done.expect("panics are caught, and nobody aborts what was begun"));
                 }
+                () = members.changed() => self.held().clear(),
                 () = self.something_due(head) => {}
             }
         }
@@ -209,6 +230,8 @@ impl Engine {
             Ok(None) | Err(_) => DateTime::<Utc>::MAX_UTC,
         };
         let moved = async {
+            // Where nothing is written, nobody need look how far the read models are.
+            self.executor().store().changed(head, IDLE_MAX).await;
             // Read models that cannot be asked are not asked again at once.
             if self.0.projector.reached(Position(head.0 + 1), IDLE_MAX).await.is_err() {
                 tokio::time::sleep(IDLE_MAX).await;
@@ -229,35 +252,55 @@ impl Engine {
         Ok(later.fetch(self.reads()).await?.first().and_then(|row| row.due_at))
     }
 
-    /// At most `limit` things to be done now, without those under way or held.
-    async fn due(&self, limit: usize, under_way: &BTreeSet<Due>) -> Result<Vec<Work>, EngineError> {
-        if limit == 0 {
+    /// At most `limit` things that are this process's to be done now, without those under way or held.
+    async fn due(
+        &self,
+        view: &View,
+        limit: usize,
+        under_way: &BTreeSet<Due>,
+    ) -> Result<Vec<Work>, EngineError> {
+        if limit == 0 || !view.has(Duty::Saga) {
             return Ok(Vec::new());
         }
         let now = self.now();
         let held: BTreeSet<Due> = {
-            let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = self.held();
             held.retain(|_, until| *until > now);
             held.keys().copied().collect()
         };
-        let mut works = self.0.wakes.follow(self).await?;
-        // What is held or under way still stands first in the table: so many rows more are asked for, up to a page.
-        let rows = Query::<DueTimers>::everywhere()
-            .filter(DueTimer::due_at().below(Some(now + TimeDelta::microseconds(1))))
-            .sort(DueTimer::due_at().ascending())
-            .first(limit.saturating_add(held.len() + under_way.len()));
-        for (partition, row) in rows.fetch_with_partition(self.reads()).await? {
-            let due = Due { at: row.due_at.unwrap_or(now), partition, timer: row.id };
-            works.insert(due, Work { due, what: row.purpose });
+        let mut works = self.0.wakes.follow(self, view).await?;
+        let (mut after, mut found) = (None, 0);
+        loop {
+            let mut rows = Query::<DueTimers>::everywhere()
+                .filter(DueTimer::due_at().below(Some(now + TimeDelta::microseconds(1))))
+                .sort(DueTimer::due_at().ascending())
+                .first(limit.saturating_add(held.len() + under_way.len()));
+            if let Some(last) = after {
+                rows = rows.after(last);
+            }
+            let page = rows.page_with_partition(self.reads()).await?;
+            after = page.rows.last().map(|(place, _)| place.clone());
+            for (_, (partition, row)) in page.rows {
+                let due = Due { at: row.due_at.unwrap_or(now), partition, timer: row.id };
+                let work = Work { due, what: row.purpose };
+                if !under_way.contains(&due) && !held.contains(&due) && work.is_mine(view) {
+                    works.insert(due, work);
+                    found += 1;
+                }
+            }
+            // What is held, under way or another's still stands first in the table.
+            if found >= limit || !page.more {
+                break;
+            }
         }
         works.retain(|due, _| !under_way.contains(due) && !held.contains(due));
         Ok(works.into_values().take(limit).collect())
     }
 
     /// Does one thing. `None`: nothing was changed, or it failed; then it is left alone for a while.
-    async fn fire(&self, work: Work) -> Option<Position> {
+    async fn fire(&self, view: &View, work: Work) -> Option<Position> {
         let due = work.due;
-        let fired = AssertUnwindSafe(timers::fire(self, &work)).catch_unwind();
+        let fired = AssertUnwindSafe(timers::fire(self, view, &work)).catch_unwind();
         match fired.await.unwrap_or(Err(EngineError::Panicked)) {
             Ok(reached) => {
                 // A run that is looked at for nothing is not a timer that stays due.
@@ -276,8 +319,12 @@ impl Engine {
     }
 
     fn hold(&self, due: Due) {
-        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(due, self.now() + HELD_FOR);
+        let until = self.now() + HELD_FOR;
+        self.held().insert(due, until);
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Due, DateTime<Utc>>> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when the read models show what was done, so that it is not found due again.

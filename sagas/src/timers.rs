@@ -13,12 +13,13 @@ use cityos_domain::orders::canceling::ExpireAuthorisation;
 use cityos_domain::orders::earning::ReleaseEarnings;
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_eventstore::executor::{Command, ExecuteError};
+use cityos_eventstore::members::View;
 use cityos_projections::models::due_timers::Timer;
 
 /// Fires a timer. `None`: it changed nothing.
-pub(crate) async fn fire(engine: &Engine, work: &Work) -> Result<Option<Position>, EngineError> {
+pub(crate) async fn fire(engine: &Engine, view: &View, work: &Work) -> Result<Option<Position>, EngineError> {
     match work.what {
-        Timer::DriveRun { run } => drive(engine, work.due.partition, run).await,
+        Timer::DriveRun { run } => drive(engine, view, work.due.partition, run).await,
         Timer::ExpireReservation { offer, reservation } => {
             let expire = Tell::<Stock> { id: offer, command: stock::Command::Expire { reservation } };
             tell(engine, work, &expire).await

@@ -1,11 +1,13 @@
 //! Finds the runs whose wait may be over: it follows the log and asks who waits for the streams that moved. What
-//! it finds is only a reason to look; whether the wait is over is decided when the run is driven.
+//! it finds is only a reason to look; whether the wait is over is decided when the run is driven. Each process finds its own
+//! runs. Where others come or go, it looks at all of its share once: what they had found is not known here.
 
 use crate::engine::{Due, Engine, EngineError, Work};
 use cityos_domain::event::Event;
 use cityos_domain::ids::{RunId, derive};
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_domain::saga_run;
+use cityos_eventstore::members::View;
 use cityos_projections::models::due_timers::Timer;
 use cityos_projections::models::saga_runs::{SagaRun, SagaRuns};
 use cityos_projections::{Filter, PAGE_ROWS_MAX, Query};
@@ -22,24 +24,30 @@ pub(crate) struct Wakes(Mutex<Found>);
 
 #[derive(Default)]
 struct Found {
-    /// `None` before the first look, which finds every run that waits.
-    followed: Option<Position>,
+    /// How far, and whose share was looked for. `None` before the first look, which finds every run that waits.
+    followed: Option<(Position, View)>,
     works: BTreeMap<Due, Work>,
 }
 
 impl Wakes {
-    /// Follows the log as far as the read models have come, and gives all that is not [done](Wakes::done).
-    pub(crate) async fn follow(&self, engine: &Engine) -> Result<BTreeMap<Due, Work>, EngineError> {
+    /// Follows the log as far as the read models have come, and gives all of this process's share that is not
+    /// [done](Wakes::done).
+    pub(crate) async fn follow(
+        &self,
+        engine: &Engine,
+        view: &View,
+    ) -> Result<BTreeMap<Due, Work>, EngineError> {
         let mut found = self.0.lock().await;
         let shown = engine.shown_to();
-        match found.followed {
+        match found.followed.clone().filter(|(_, before)| before == view) {
             None => {
+                found.works.clear();
                 for (partition, run) in waiting(engine, || SagaRun::waiting_id().is_set()).await? {
-                    found.add(engine, partition, run, shown);
+                    found.add(engine, view, partition, run, shown);
                 }
-                found.followed = Some(shown);
+                found.followed = Some((shown, view.clone()));
             }
-            Some(mut from) => {
+            Some((mut from, _)) => {
                 while from < shown {
                     let page = engine.executor().store().read_all(from, EVENTS_MAX).await?;
                     // Beyond what the read models show it cannot be asked yet who waits.
@@ -50,9 +58,9 @@ impl Wakes {
                         if moved.is_empty() { vec![] } else { waiting(engine, for_one_moved).await? };
                     from = page.scanned_to.min(shown);
                     for (partition, run) in began.into_iter().chain(woken) {
-                        found.add(engine, partition, run, from);
+                        found.add(engine, view, partition, run, from);
                     }
-                    found.followed = Some(from);
+                    found.followed = Some((from, view.clone()));
                 }
             }
         }
@@ -67,10 +75,13 @@ impl Wakes {
 
 impl Found {
     /// Each place in the log is a reason of its own: a run may be woken again while it is looked at.
-    fn add(&mut self, engine: &Engine, partition: Partition, run: RunId, place: Position) {
+    fn add(&mut self, engine: &Engine, view: &View, partition: Partition, run: RunId, place: Position) {
         let timer = derive(&["wake", &run.to_string(), &place.0.to_string()]);
         let due = Due { at: engine.now(), partition, timer };
-        self.works.insert(due, Work { due, what: Timer::DriveRun { run } });
+        let work = Work { due, what: Timer::DriveRun { run } };
+        if work.is_mine(view) {
+            self.works.insert(due, work);
+        }
     }
 }
 

@@ -24,6 +24,9 @@ use tokio::task::JoinHandle;
 /// How long the driving task waits for a change before it looks again anyway.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long callers keep a connection they do not use: not as long as the server, which may just be closing it.
+const IDLE_AT_MOST: Duration = Duration::from_secs(2);
+
 /// Events read at a time.
 const READ_LIMIT: u32 = 1_000;
 
@@ -35,7 +38,7 @@ const BEGINNING: &str = "2026-03-02T08:00:00Z";
 const KEPT_ON: &str = "CITYOS_TESTS_ON";
 
 /// A database of its own for a city, where cities are kept on a server.
-fn database() -> DatabaseUrl {
+pub fn database() -> DatabaseUrl {
     match std::env::var(KEPT_ON).as_deref() {
         Ok("postgres") => PrivateServer::shared().new_database().into(),
         Ok(other) => panic!("{KEPT_ON} is `{other}`: it may be `postgres`"),
@@ -70,6 +73,18 @@ impl City {
         City::kept_in(DatabaseUrl::default(), change).await
     }
 
+    /// A new city on a server, wherever the others are: for tests of several processes.
+    pub async fn on_postgres() -> City {
+        City::kept_in(PrivateServer::shared().new_database().into(), |_| ()).await
+    }
+
+    /// The same city in what works like a second process: nothing in it moves before it is started.
+    pub async fn opened_again(&self) -> App {
+        let (settings, clock) = (self.app.settings().clone(), Arc::new(self.clock.clone()));
+        let stores = Stores::open(&settings, clock.clone()).await.expect("the log opens");
+        App::over(stores, settings, clock, self.sandbox.ports()).await.expect("the city opens")
+    }
+
     /// A new city with some settings changed.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> City {
         City::kept_in(database(), change).await
@@ -100,7 +115,8 @@ impl City {
         tokio::spawn(server.run());
         let turn = Arc::new(Mutex::new(()));
         let driving = tokio::spawn(drive(app.clone(), turn.clone()));
-        let http = reqwest::Client::new();
+        let http = reqwest::Client::builder().pool_idle_timeout(IDLE_AT_MOST).build();
+        let http = http.expect("it needs nothing");
         let schema = Arc::new(Schema::served().await);
         City { clock, sandbox, schema, app, address, http, turn, driving, _directory: directory }
     }

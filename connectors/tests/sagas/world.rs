@@ -14,6 +14,7 @@ use cityos_domain::text::Reason;
 use cityos_domain::workspace::{Intention, Tell};
 use cityos_eventstore::clock::{Clock, ManualClock};
 use cityos_eventstore::executor::{Command, ExecuteError, Executed, Executor};
+use cityos_eventstore::members::{Duty, Members};
 use cityos_eventstore::memory::MemoryStore;
 use cityos_eventstore::store::{EventStore, InputHash};
 use cityos_projections::model::{AnyModel, Erased};
@@ -186,8 +187,10 @@ impl Life {
         let (life, mut projector_stop, mut engine_stop) = (self.clone(), stop.subscribe(), stop.subscribe());
         tokio::spawn(async move {
             let stopped = async move { drop(engine_stop.changed().await) };
-            let projecting = life.projector.run(async move { drop(projector_stop.changed().await) });
-            tokio::join!(projecting, life.engine.run(stopped));
+            let members = Members::alone(Duty::ALL);
+            let projecting =
+                life.projector.run(members.clone(), async move { drop(projector_stop.changed().await) });
+            tokio::join!(projecting, life.engine.run(members, stopped));
         })
     }
 

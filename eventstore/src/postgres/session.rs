@@ -12,6 +12,7 @@ use cityos_domain::log::{Partition, StreamId, Version};
 use futures_util::future::join3;
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{Client, Row, Statement};
 use uuid::Uuid;
 
@@ -212,10 +213,7 @@ impl Session {
         )
         .await;
         for result in [written.map(|_| ()), notified.map(|_| ()), committed] {
-            result.map_err(|error| match error.as_db_error().is_some() {
-                true => CommitError::of(failure(error)),
-                false => CommitError::Unknown(failure(error)),
-            })?;
+            result.map_err(CommitError::of)?;
         }
         Ok(())
     }
@@ -235,12 +233,13 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// What the server said on its way out it may have said after it had committed.
-    fn of(error: StoreError) -> Self {
-        if matches!(error, StoreError::Unreachable(_)) {
-            CommitError::Unknown(error)
+    /// What the server says on its way out, because its disk is full, say, it may say after it has committed.
+    fn of(error: tokio_postgres::Error) -> Self {
+        let severity = error.as_db_error().and_then(DbError::parsed_severity);
+        if severity == Some(Severity::Error) {
+            CommitError::Refused(failure(error))
         } else {
-            CommitError::Refused(error)
+            CommitError::Unknown(failure(error))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What only a server can show: what a batch comes to, lost connections and answers, crashes, and who may do what.
 
+mod disks;
 mod losing;
 mod proxy;
 mod rights;

@@ -5,6 +5,7 @@ mod backup;
 mod city;
 mod import;
 mod log;
+mod process;
 mod projection;
 mod replay;
 mod restore;
@@ -72,6 +73,8 @@ enum Command {
     Audit(With<audit::Audit>),
     /// Looks at the read models, and mends them.
     Projection(With<projection::Projection>),
+    /// The processes that serve a city together.
+    Process(With<process::Process>),
     /// Prints the table of settings and what they are now.
     Settings(With<settings::Show>),
     /// Prints the GraphQL schema.
@@ -110,6 +113,7 @@ fn run(Cli { options, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Audit(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Projection(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
+        Command::Process(with) => with.run(options, |it, settings| runtime()?.block_on(it.run(settings))),
         Command::Settings(with) => with.run(options, |it, settings| it.run(&settings)),
         Command::Schema(with) => with.run(options, |it, _| it.run()),
     }
@@ -170,6 +174,11 @@ fn heard(text: &[u8]) -> anyhow::Result<bool> {
 /// Says what is wrong. Where that cannot be written, the exit code says it.
 fn complain(what: &str) {
     drop(writeln!(std::io::stderr(), "cityos: {what}"));
+}
+
+/// `1 row`, `2 rows`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -1,4 +1,4 @@
-//! `cityos serve`: the API, the read models and the sagas, until Ctrl-C.
+//! `cityos serve`: the API, the read models and the sagas, or some of it, until Ctrl-C.
 
 use super::say;
 use crate::app::App;
@@ -8,11 +8,12 @@ use crate::graphql::session::default_subject;
 use crate::sample;
 use crate::server::Server;
 use crate::settings::Settings;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use cityos_eventstore::clock::SystemClock;
-use clap::Args;
+use cityos_eventstore::members::Duty;
+use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +29,37 @@ const QUERIES_TO_TRY: [&str; 3] = [
     "{ vendors { nodes { handle status balances { currency pending { amount } available { amount } paid { amount } } } } }",
 ];
 
+/// What a process does of all that serving a city is.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Everything.
+    All,
+    /// Serves the API.
+    Api,
+    /// Moves the read models and keeps the log's evidence.
+    Projector,
+    /// Drives the sagas.
+    Saga,
+}
+
+impl Part {
+    fn duties(self) -> Vec<Duty> {
+        match self {
+            Part::All => Duty::ALL.into(),
+            Part::Api => vec![Duty::Api],
+            Part::Projector => vec![Duty::Projector],
+            Part::Saga => vec![Duty::Saga],
+        }
+    }
+}
+
 /// Serves the API, moves the read models and drives the sagas, until Ctrl-C.
 #[derive(Args)]
 pub struct Serve {
-    /// Makes the sample city if it is not there, and says what to try.
+    /// What this process does. Processes on one database share the work of each role out among those that have it.
+    #[arg(long, value_enum, default_value = "all")]
+    role: Part,
+    /// Makes the sample city if it is not there, and says what to try. Needs the API.
     #[arg(long)]
     sample: bool,
 }
@@ -41,31 +69,53 @@ impl Serve {
         if settings.development_tokens && !settings.bind.ip().is_loopback() {
             tracing::warn!("development tokens are accepted on {}: see `development_tokens`", settings.bind);
         }
+        let duties = self.role.duties();
+        let serves = duties.contains(&Duty::Api);
+        if self.sample && !serves {
+            bail!("--sample needs the API: leave --role away, or have it be `api`");
+        }
         let app = Arc::new(App::open(settings, Arc::new(SystemClock)).await?);
-        let moving = app.start();
-        let served = self.serve(&app).await;
+        // One for all the time: a signal that is listened for is lost where nobody waits for it.
+        let stop = pin!(stop_asked()?);
+        let moving = app.start(duties).await.context("joining the processes of the city")?;
+        let served = match serves {
+            true => self.serve(&app, stop).await,
+            false => self.work(stop).await,
+        };
         moving.stop().await;
         served.map(|()| ExitCode::SUCCESS)
     }
 
-    async fn serve(&self, app: &Arc<App>) -> anyhow::Result<()> {
+    /// Lets go on what moves by itself.
+    async fn work(&self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        greet("CityOS works, and serves no API\n");
+        stop.await;
+        Ok(())
+    }
+
+    async fn serve(
+        &self,
+        app: &Arc<App>,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> anyhow::Result<()> {
         let services = app.services();
-        // One for all the time: a signal that is listened for is lost where nobody waits for it.
-        let mut stop = pin!(stop_asked()?);
         tokio::select! {
             ready = self.ready(services) => ready?,
             () = &mut stop => return Ok(()),
         }
         let bind = app.settings().bind;
         let server = Server::bind(app.clone()).with_context(|| format!("listening on {bind}"))?;
-        if let Err(error) = say(&greeting(app, server.address(), self.sample)) {
-            tracing::warn!(%error, "the greeting could not be printed");
-        }
+        greet(&greeting(app, server.address(), self.sample));
         let stopper = server.stopper();
         let mut serving = tokio::spawn(server.run());
         tokio::select! {
             () = &mut stop => {}
             ended = &mut serving => return ended.context("the server's task")?.context("serving"),
+        }
+        let drain = Duration::from_secs(app.settings().shutdown_drain_s);
+        if !drain.is_zero() {
+            tracing::info!("stopping: `/health` says so, and requests are still taken for {drain:?}");
+            stopper.drain(drain).await;
         }
         tracing::info!("stopping: open requests finish first");
         stopper.stop().await;
@@ -101,6 +151,12 @@ fn stop_asked() -> anyhow::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+fn greet(text: &str) {
+    if let Err(error) = say(text) {
+        tracing::warn!(%error, "the greeting could not be printed");
+    }
 }
 
 fn greeting(app: &App, address: SocketAddr, sample: bool) -> String {

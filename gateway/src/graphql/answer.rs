@@ -244,14 +244,14 @@ impl<'a> Mutation<'a> {
     /// Whether it was done before, with whatever input.
     pub async fn is_done(&self) -> Result<bool, Refusal> {
         let store = self.services.executor.store();
-        let receipt = store.receipt(self.partition(), self.command()).await.map_err(Refusal::internal)?;
+        let receipt = store.receipt(self.partition(), self.command()).await.map_err(Refusal::failed)?;
         Ok(receipt.is_some())
     }
 
     /// The read models, when they have come to all that was written before this mutation.
     pub async fn reads_now(&self) -> Result<&ReadStore, Refusal> {
         let Services { executor, reads, .. } = &**self.services;
-        wait_for_reads(self.services, executor.store().head().await.map_err(Refusal::internal)?).await?;
+        wait_for_reads(self.services, executor.store().head().await.map_err(Refusal::failed)?).await?;
         Ok(reads)
     }
 
@@ -281,7 +281,7 @@ impl<'a> Mutation<'a> {
     ) -> Result<Changed<N>, Refusal> {
         let store = self.services.executor.store().as_ref();
         let (row, version) = row_at::<N>(store, streams, reached.position, &key).await?;
-        let row = row.ok_or_else(|| Refusal::internal("what was done left no row"))?;
+        let row = row.ok_or_else(|| Refusal::failed("what was done left no row"))?;
         Ok(Changed { node: N::show(self.scope(), row), version, reached })
     }
 }
@@ -295,7 +295,7 @@ pub fn undone(error: ExecuteError) -> Refusal {
         | ExecuteError::VersionConflict { .. }
         | ExecuteError::KeyReused
         | ExecuteError::TooWide
-        | ExecuteError::Unwritable(_)) => Refusal::internal(error),
+        | ExecuteError::Unwritable(_)) => Refusal::failed(error),
     }
 }
 

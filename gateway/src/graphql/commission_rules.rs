@@ -268,7 +268,7 @@ async fn answer(
     };
     let store = mutation.services.executor.store().as_ref();
     let then = state_at::<rules::CommissionRules>(store, stream, reached.position);
-    let (list, version) = then.await.map_err(Refusal::internal)?;
+    let (list, version) = then.await.map_err(Refusal::failed)?;
     let unreachable = match list.in_order().find(|listed| Some(listed.rule.id) == added) {
         Some(listed) => {
             // No category ever moves: read models this far know all that is named, and answer a repetition the same.

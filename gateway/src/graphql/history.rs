@@ -78,12 +78,12 @@ pub async fn row_at<N: Node>(
 ) -> Result<(Option<RowOf<N>>, Version), Refusal> {
     let mut history = History::of(store, streams, until);
     let (mut row, mut version) = (None, Version(0));
-    while let Some(event) = history.next().await.map_err(Refusal::internal)? {
+    while let Some(event) = history.next().await.map_err(Refusal::failed)? {
         if event.stream == streams[0] {
             version = event.version;
         }
         if N::Model::keys(&event).into_iter().any(|touched| touched == *key) {
-            row = N::Model::evolve(row, key, &event).map_err(Refusal::internal)?;
+            row = N::Model::evolve(row, key, &event).map_err(Refusal::failed)?;
         }
     }
     Ok((row, version))
@@ -118,13 +118,13 @@ pub async fn last_events(
 
 /// The row of `key` that these events make.
 pub fn row_of<N: Node>(events: &[Envelope], key: KeyOf<N::Model>) -> Result<Option<RowOf<N>>, Refusal> {
-    let rows = replay::<N::Model>(events).map_err(Refusal::internal)?;
+    let rows = replay::<N::Model>(events).map_err(Refusal::failed)?;
     Ok(rows.into_iter().find(|((_, found), _)| *found == key).map(|(_, row)| row))
 }
 
 /// All rows that these events make, by key.
 pub fn rows_of<N: Node>(events: &[Envelope]) -> Result<Vec<RowOf<N>>, Refusal> {
-    Ok(replay::<N::Model>(events).map_err(Refusal::internal)?.into_values().collect())
+    Ok(replay::<N::Model>(events).map_err(Refusal::failed)?.into_values().collect())
 }
 
 /// Waits for an event that a saga run writes to this stream, but no longer than the settings say.
@@ -137,9 +137,9 @@ pub async fn wait_for(
     let deadline = Instant::now() + services.settings.run_wait();
     let mut seen = Version(0);
     loop {
-        let head = store.head().await.map_err(Refusal::internal)?;
+        let head = store.head().await.map_err(Refusal::failed)?;
         loop {
-            let page = store.read(stream, seen, READ_LIMIT).await.map_err(Refusal::internal)?;
+            let page = store.read(stream, seen, READ_LIMIT).await.map_err(Refusal::failed)?;
             seen = page.last().map_or(seen, |event| event.version);
             let more = page.len() == READ_LIMIT as usize;
             if let Some(event) = page.into_iter().find(&is_it) {

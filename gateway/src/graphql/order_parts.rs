@@ -397,10 +397,10 @@ async fn answer(
     let outcome = match mutation.give(intention, expected).await? {
         Ok(reached) => {
             let store = mutation.services.executor.store().as_ref();
-            let events = history(store, &[stream], reached.position).await.map_err(Refusal::internal)?;
+            let events = history(store, &[stream], reached.position).await.map_err(Refusal::failed)?;
             let node = OrderPart::all_of(mutation.scope(), &events)?.pop();
             let (Some(node), Some(last)) = (node, events.last()) else {
-                return Err(Refusal::internal("a part that was changed is not there"));
+                return Err(Refusal::failed("a part that was changed is not there"));
             };
             Ok(Changed { node, version: last.version, reached })
         }

@@ -232,7 +232,7 @@ impl Order {
     async fn payment(&self, ctx: &Context<'_>) -> Result<Option<Payment>, Refusal> {
         let Some(payment) = self.row.payment else { return Ok(None) };
         if let Some(events) = &self.events {
-            let made = replay::<Payments>(events).map_err(Refusal::internal)?;
+            let made = replay::<Payments>(events).map_err(Refusal::failed)?;
             return Ok(made.into_values().next().map(|row| Payment::of(self.scope, row)));
         }
         let row = load(ctx, ByKey::<Payments>::new(self.scope.partition, payment)).await?;
@@ -404,9 +404,9 @@ async fn checked_out(
     let stream = order::Order::stream(partition, id);
     let Some(end) = wait_for(services, stream, is_end).await? else {
         let asked = history(services.executor.store().as_ref(), &[stream], reached.position).await;
-        let asked = asked.map_err(Refusal::internal)?;
+        let asked = asked.map_err(Refusal::failed)?;
         let cause =
-            asked.first().ok_or_else(|| Refusal::internal("an order that was asked for is not there"))?;
+            asked.first().ok_or_else(|| Refusal::failed("an order that was asked for is not there"))?;
         return Ok(OrderResult::CheckoutPending(CheckoutPending {
             run_id: Id(run_of(Checkout::NAME, cause.id)),
             order_id: Id(id),
@@ -425,12 +425,12 @@ async fn checked_out(
     }
     // Everything the placing wrote, and nothing that has happened since.
     let store = services.executor.store().as_ref();
-    let head = store.head().await.map_err(Refusal::internal)?;
-    let mut events = history(store, &streams, head).await.map_err(Refusal::internal)?;
+    let head = store.head().await.map_err(Refusal::failed)?;
+    let mut events = history(store, &streams, head).await.map_err(Refusal::failed)?;
     events.retain(|event| event.position <= end.position || event.meta.command == end.meta.command);
     let position = events.last().map_or(end.position, |event| event.position);
     let row = row_of::<Order>(&events, id)?;
-    let row = row.ok_or_else(|| Refusal::internal("an order that was placed is not there"))?;
+    let row = row.ok_or_else(|| Refusal::failed("an order that was placed is not there"))?;
     mutation.answered_at(position);
     let version = Version(row.version);
     let node = Order { scope: mutation.scope(), row, events: Some(events) };

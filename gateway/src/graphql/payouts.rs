@@ -334,7 +334,7 @@ async fn sweep(mutation: &Mutation<'_>, why: &Reason) -> Result<(), Refusal> {
         error @ (EngineError::Log(_)
         | EngineError::Projection(_)
         | EngineError::Panicked
-        | EngineError::Restless) => Refusal::internal(error),
+        | EngineError::Restless) => Refusal::failed(error),
     })
 }
 
@@ -369,11 +369,11 @@ async fn posted(
     let store = mutation.services.executor.store().as_ref();
     let mut events = Vec::new();
     for (month, version) in written(&reached, Kind::Ledger) {
-        events.extend(last_events(store, month, version).await.map_err(Refusal::internal)?);
+        events.extend(last_events(store, month, version).await.map_err(Refusal::failed)?);
     }
     events.retain(|event| event.meta.command == mutation.command());
     let row = row_of::<LedgerEntry>(&events, transaction)?;
-    let row = row.ok_or_else(|| Refusal::internal("what was posted left no entry"))?;
+    let row = row.ok_or_else(|| Refusal::failed("what was posted left no entry"))?;
     let version = events.last().map_or(Version(0), |event| event.version);
     Ok(Changed { node: LedgerEntry::show(mutation.scope(), row), version, reached })
 }
@@ -384,11 +384,10 @@ async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Executed) ->
         return Ok(PayoutId(stream.id));
     }
     let (executor, partition) = (&mutation.services.executor, mutation.partition());
-    let (book, _) = executor.load::<LedgerBook>(partition, to.vendor).await.map_err(Refusal::internal)?;
+    let (book, _) = executor.load::<LedgerBook>(partition, to.vendor).await.map_err(Refusal::failed)?;
     let mut ordinal = 0;
     if let Some(open) = book.open(to.currency) {
-        let month =
-            executor.load::<LedgerMonth>(partition, to.month(open)).await.map_err(Refusal::internal)?;
+        let month = executor.load::<LedgerMonth>(partition, to.month(open)).await.map_err(Refusal::failed)?;
         ordinal = month.0.standing().map_or(0, |standing| standing.payouts);
     }
     // Others may have been asked for since: the answer is the latest there was then.
@@ -398,7 +397,7 @@ async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Executed) ->
             let id = payout_id(to, ordinal, voided);
             let stream = payout::Payout::stream(partition, id);
             let events = history(executor.store().as_ref(), &[stream], reached.position).await;
-            if events.map_err(Refusal::internal)?.is_empty() {
+            if events.map_err(Refusal::failed)?.is_empty() {
                 break;
             }
             latest = Some(id);
@@ -407,5 +406,5 @@ async fn requested(mutation: &Mutation<'_>, to: LedgerOf, reached: &Executed) ->
             return Ok(latest);
         }
     }
-    Err(Refusal::internal("a payout that was already asked for is not there"))
+    Err(Refusal::failed("a payout that was already asked for is not there"))
 }

@@ -3,6 +3,7 @@
 
 use crate::context::Unauthenticated;
 use async_graphql::{ErrorExtensionValues, Response, ServerError};
+use cityos_eventstore::store::StoreError;
 use cityos_projections::ReadError;
 use std::error::Error;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ pub enum Refusal {
     /// Too many others decided about the same things at once.
     #[error("too many changes to the same things at once: try again")]
     Contended,
-    /// The log could not be written: its disk is full, say. Logged where the answer leaves.
-    #[error("this could not be taken down now: repeat it later with the same idempotency key")]
+    /// A database cannot do its work now: its disk is full, say, or nobody reaches it. Logged where the answer leaves.
+    #[error("this cannot be done now: repeat it later, and a mutation with the same idempotency key")]
     Unavailable(Arc<dyn Error + Send + Sync>),
     /// Something broke that the caller has no part in. Logged once, where the answer leaves; never told.
     #[error("something went wrong: whoever runs this finds more under the correlation id")]
@@ -38,9 +39,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Something broke that the caller has no part in.
-    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Refusal::Internal(Arc::from(cause.into()))
+    /// Something went wrong that the caller has no part in: worth repeating where that is only a database that cannot do
+    /// its work now, and a bug or a damage otherwise.
+    pub fn failed(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause.into());
+        let passes =
+            causes(cause.as_ref()).filter_map(|cause| cause.downcast_ref()).any(StoreError::may_pass);
+        if passes { Refusal::Unavailable(cause) } else { Refusal::Internal(cause) }
     }
 
     /// A stable code.
@@ -74,7 +79,7 @@ impl From<ReadError> for Refusal {
             | ReadError::Unreadable(_)
             | ReadError::Overtaken
             | ReadError::Thread(_)
-            | ReadError::Stopped => Refusal::internal(error),
+            | ReadError::Stopped => Refusal::failed(error),
         }
     }
 }
@@ -105,12 +110,45 @@ fn mark(error: &mut ServerError, code: &str, correlation: Uuid) {
     extensions.set("correlation", correlation.to_string());
 }
 
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
+/// An error and all that led to it.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(|cause| cause.to_string()).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cityos_eventstore::store::Cause;
+    use cityos_sagas::EngineError;
+
+    #[test]
+    fn what_a_database_cannot_do_now_is_worth_repeating_and_what_is_broken_is_not() {
+        let broken = || StoreError::Database(Cause::new("broken"));
+        for (error, code) in [
+            (StoreError::Busy, "UNAVAILABLE"),
+            (StoreError::Unreachable(Cause::new("away")), "UNAVAILABLE"),
+            (StoreError::Full, "UNAVAILABLE"),
+            (broken(), "INTERNAL"),
+        ] {
+            assert_eq!(Refusal::from(ReadError::Database(error.clone())).code(), code, "{error}");
+            assert_eq!(
+                Refusal::failed(EngineError::Reads(ReadError::Open(error.clone()))).code(),
+                code,
+                "{error}"
+            );
+            assert_eq!(Refusal::failed(error.clone()).code(), code, "{error}");
+        }
+        assert_eq!(Refusal::failed("a row is missing").code(), "INTERNAL");
     }
-    text
+
+    #[test]
+    fn all_that_led_to_an_error_is_logged_in_order() {
+        let error = ReadError::Database(StoreError::Unreachable(Cause::new("nobody listens")));
+        let chain = chain(&error);
+        assert_eq!(chain, "the read database failed: the database server cannot be reached: nobody listens");
+    }
 }

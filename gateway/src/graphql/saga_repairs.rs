@@ -160,7 +160,7 @@ impl SagaRunRepairsQuery {
         take_rows(ctx, runs.len())?;
         let mut repairs = Vec::with_capacity(runs.len());
         for (partition, row) in runs {
-            let planned = engine.plan(partition, row.id, &measure).await.map_err(Refusal::internal)?;
+            let planned = engine.plan(partition, row.id, &measure).await.map_err(Refusal::failed)?;
             repairs.push(SagaRunRepair::of(SagaRun::show(scope, row), planned));
         }
         Ok(SagaRunRepairs { count, runs: repairs })
@@ -359,7 +359,7 @@ async fn intervene(
     expected: Option<u64>,
 ) -> Result<SagaRunResult, Refusal> {
     let (engine, partition) = (&mutation.services.engine, mutation.partition());
-    let goes = engine.can_go_on_after(partition, run, &measure).await.map_err(Refusal::internal)?;
+    let goes = engine.can_go_on_after(partition, run, &measure).await.map_err(Refusal::failed)?;
     let intervention = goes.and_then(|()| intervention(Ok(measure), why));
     let mutation = match &intervention {
         Ok(Intervention { reason, .. }) => &mutation.after_closing().because(reason),
@@ -400,7 +400,7 @@ async fn selected(
     let mut may = Vec::new();
     for (partition, row) in runs {
         let planned = engine.plan(partition, row.id, &intervention.measure).await;
-        let Planned { run, seen, outlook, .. } = planned.map_err(Refusal::internal)?;
+        let Planned { run, seen, outlook, .. } = planned.map_err(Refusal::failed)?;
         match outlook {
             Ok(_) => may.push((run, seen)),
             Err(rejected) => refusals.push(SagaRunRefusal { run: Id(run), rejection: rejected.into() }),

@@ -92,11 +92,11 @@ impl SagaRun {
     /// of the answer.
     async fn told(&self, ctx: &Context<'_>) -> Result<&Told, Refusal> {
         let read = async || {
-            take_rows(ctx, usize::try_from(self.row.version).map_err(Refusal::internal)?)?;
+            take_rows(ctx, usize::try_from(self.row.version).map_err(Refusal::failed)?)?;
             let (engine, seen) = (&services(ctx).engine, Some(Version(self.row.version)));
             let told = engine.tell_run(self.scope.partition, self.row.id, seen).await;
-            let told = told.map_err(Refusal::internal)?;
-            told.ok_or_else(|| Refusal::internal("a run that is shown is not in the log"))
+            let told = told.map_err(Refusal::failed)?;
+            told.ok_or_else(|| Refusal::failed("a run that is shown is not in the log"))
         };
         self.told.get_or_try_init(read).await
     }
@@ -282,7 +282,7 @@ impl Node for DueTimer {
 impl DueTimer {
     /// When it is due.
     async fn due_at(&self) -> Result<DateTime<Utc>, Refusal> {
-        self.row.due_at.ok_or_else(|| Refusal::internal("a timer that is never due was shown"))
+        self.row.due_at.ok_or_else(|| Refusal::failed("a timer that is never due was shown"))
     }
 
     /// What is done then.

@@ -50,7 +50,7 @@ pub async fn open_contact(
     match batches(ctx).load_one(Closed::new(partition, sealed)).await? {
         Some(Ok(contact)) => Ok(Some(contact.into())),
         Some(Err(KeyError::Forgotten)) | None => Ok(None),
-        Some(Err(error)) => Err(Refusal::internal(error)),
+        Some(Err(error)) => Err(Refusal::failed(error)),
     }
 }
 
@@ -79,7 +79,7 @@ impl Loader<Closed> for Batches {
             let sealed: Vec<_> =
                 closed.iter().map(|closed| Sealed::new(closed.person, closed.ciphertext.clone())).collect();
             let opened = self.0.sealer.open(tenant, Contact::FIELD, &sealed).await;
-            found.extend(closed.into_iter().cloned().zip(opened.map_err(Refusal::internal)?));
+            found.extend(closed.into_iter().cloned().zip(opened.map_err(Refusal::failed)?));
         }
         Ok(found)
     }
@@ -100,7 +100,7 @@ pub async fn remember_email(
 fn not_kept(error: KeyError) -> Refusal {
     match error {
         KeyError::Store(cause) => Refusal::Unavailable(Arc::new(cause)),
-        KeyError::Forgotten | KeyError::Foreign | KeyError::TooMany => Refusal::internal(error),
+        KeyError::Forgotten | KeyError::Foreign | KeyError::TooMany => Refusal::failed(error),
     }
 }
 
@@ -113,7 +113,7 @@ pub async fn persons_by_email(
     let Some(tenant) = partition.tenant() else { return Ok(Vec::new()) };
     services(ctx).sealer.find(tenant, EMAIL, &normal(email)).await.map_err(|error| match error {
         KeyError::TooMany => Refusal::BadArgument(format!("{error}: look for them another way")),
-        KeyError::Forgotten | KeyError::Foreign | KeyError::Store(_) => Refusal::internal(error),
+        KeyError::Forgotten | KeyError::Foreign | KeyError::Store(_) => Refusal::failed(error),
     })
 }
 

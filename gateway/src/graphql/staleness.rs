@@ -98,7 +98,7 @@ impl FrozenRowsQuery {
         let services = services(ctx);
         let store = services.executor.store().as_ref();
         let found = frozen_rows_of(store, &services.reads, REGISTRY, scope.partition).await;
-        let shown = found.map_err(Refusal::internal)?.into_iter().map(|(model, frozen)| {
+        let shown = found.map_err(Refusal::failed)?.into_iter().map(|(model, frozen)| {
             let parts =
                 key_parts(model, &frozen.row.key).into_iter().filter(|(column, _)| *column != "tenant");
             FrozenRow {

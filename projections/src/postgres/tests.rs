@@ -19,6 +19,7 @@ use cityos_domain::ids::VendorId;
 use cityos_domain::log::{Envelope, Partition, Position};
 use cityos_eventstore::database::postgres::private_server::PrivateServer;
 use cityos_eventstore::database::postgres::{Limits, Role, Server};
+use cityos_eventstore::members::{Duty, Members};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -380,7 +381,9 @@ async fn running(stage: &Stage, pages_of: u32) -> (Projector, oneshot::Sender<()
     let projector = projector.with_pages_of(pages_of);
     let (stop, stopped) = oneshot::channel();
     let run = projector.clone();
-    let run = tokio::spawn(async move { run.run(async move { stopped.await.unwrap_or(()) }).await });
+    let run = tokio::spawn(async move {
+        run.run(Members::alone(Duty::ALL), async move { stopped.await.unwrap_or(()) }).await
+    });
     (projector, stop, run)
 }
 

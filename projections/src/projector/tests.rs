@@ -206,7 +206,9 @@ async fn a_database_that_fails_for_a_while_is_written_again_without_a_restart(on
 fn run(projector: &Projector) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel();
     let projector = projector.clone();
-    let running = async move { projector.run(async move { stopped.await.unwrap_or(()) }).await };
+    let running = async move {
+        projector.run(Members::alone(Duty::ALL), async move { stopped.await.unwrap_or(()) }).await
+    };
     (stop, tokio::spawn(running))
 }
 

@@ -3,7 +3,6 @@
 use crate::program::{Installation, events_after};
 use crate::sample::{self, Market, PLACE_ORDER};
 use cityos_domain::log::Position;
-use cityos_eventstore::store::EventStore;
 use serde_json::json;
 use std::fs;
 
@@ -11,7 +10,7 @@ const BACKUP: [&str; 5] = ["backup", "--log", "log.copy", "--keys", "keys.copy"]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_city_made_from_a_backup_answers_as_the_one_it_was_taken_from() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     let city = sample::settled(&at, &server, &token).await;
@@ -20,7 +19,7 @@ async fn a_city_made_from_a_backup_answers_as_the_one_it_was_taken_from() {
     let market = Market::of(&server, &token).await;
     server.ask(&token, PLACE_ORDER, json!({ "input": market.order(1), "key": "after the backup" })).await;
 
-    let other = Installation::new();
+    let other = Installation::in_files();
     let done = restore(&at, &other);
     assert_eq!(done.code, Some(0), "{}", done.complained);
     let restored = other.serve(&[]);
@@ -29,11 +28,11 @@ async fn a_city_made_from_a_backup_answers_as_the_one_it_was_taken_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_taken_while_orders_are_placed_holds_the_log_up_to_some_moment() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     let market = Market::of(&server, &token).await;
-    let before = at.log().head().await.unwrap();
+    let before = at.log().await.head().await.unwrap();
     let orders: Vec<_> = (0..10)
         .map(|number| json!({ "input": market.order(1), "key": number.to_string() }))
         .map(|order| tokio::spawn(server.post(&token, PLACE_ORDER, order)))
@@ -44,24 +43,24 @@ async fn a_backup_taken_while_orders_are_placed_holds_the_log_up_to_some_moment(
         assert!(order.await.unwrap().is_ok());
     }
 
-    let other = Installation::new();
+    let other = Installation::in_files();
     assert_eq!(restore(&at, &other).code, Some(0));
-    let restored = events_after(&other.log(), Position::START).await;
-    let whole = events_after(&at.log(), Position::START).await;
+    let restored = events_after(&*other.log().await, Position::START).await;
+    let whole = events_after(&*at.log().await, Position::START).await;
     assert!(restored.len() as u64 >= before.0, "what was there before is in it");
     assert_eq!(restored[..], whole[..restored.len()]);
 }
 
 #[test]
 fn neither_backup_nor_restore_touches_what_is_there() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     assert!(at.serve(&[]).interrupt().success());
     assert_eq!(at.run(&BACKUP).code, Some(0));
     let again = at.run(&BACKUP);
     assert_eq!(again.code, Some(1), "{}", again.said);
     assert!(again.complained.contains("log.copy is already there"), "{}", again.complained);
 
-    let other = Installation::new();
+    let other = Installation::in_files();
     fs::create_dir(other.data()).unwrap();
     other.write("data/letter", "not a city");
     let refused = restore(&at, &other);
@@ -73,7 +72,7 @@ fn neither_backup_nor_restore_touches_what_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_not_opened_with_no_keys_or_those_of_another_city() {
-    let (at, other) = (Installation::new(), Installation::new());
+    let (at, other) = (Installation::in_files(), Installation::in_files());
     for city in [&at, &other] {
         let server = city.serve(&["--sample"]);
         assert!(server.interrupt().success());

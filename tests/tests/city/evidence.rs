@@ -8,7 +8,6 @@ use cityos_domain::ids::PersonId;
 use cityos_domain::log::Position;
 use cityos_eventstore::evidence::PublicKey;
 use cityos_eventstore::keys::{KeyFile, KeyStore};
-use cityos_eventstore::store::EventStore;
 use cityos_gateway::order_proof::{OrderProof, Refused};
 use cityos_gateway::sample::tenant;
 use rusqlite::Connection;
@@ -22,7 +21,7 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(60);
 
 /// A sample city that was served, has come to rest, and was stopped; and one of its orders.
 async fn stopped_city() -> (Installation, String) {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     let city = sample::settled(&at, &server, &token).await;
@@ -148,7 +147,7 @@ async fn a_log_that_was_tampered_with_is_still_served_and_its_end_not_signed_ove
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_verified_beside_the_server_that_goes_on_writing_and_signing() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample", "--set", "checkpoint_every_s=1"]);
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
@@ -176,20 +175,20 @@ async fn a_log_is_verified_beside_the_server_that_goes_on_writing_and_signing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_while_it_covers_and_signs_leaves_evidence_that_the_next_goes_on_with() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let serve = |at: &Installation| -> Server { at.serve(&["--sample", "--set", "checkpoint_every_s=1"]) };
     let mut server = serve(&at);
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
     let market = Market::of(&server, &token).await;
-    let log = at.log();
+    let log = at.log().await;
     for round in 0..4 {
         let before = log.head().await.unwrap();
         let orders: Vec<_> = (0..4)
             .map(|number| json!({ "input": market.order(1), "key": format!("{round}/{number}") }))
             .map(|order| tokio::spawn(server.post(&token, PLACE_ORDER, order)))
             .collect();
-        grown_to(&log, Position(before.0 + 20 * round)).await;
+        grown_to(&*log, Position(before.0 + 20 * round)).await;
         server.kill();
         for order in orders {
             drop(order.await.unwrap());
@@ -271,7 +270,7 @@ async fn an_order_is_proven_where_there_is_nothing_but_the_file_and_the_public_k
     let (at, order) = stopped_city().await;
     let proof = prove(&at, &order, "order.proof");
     let key = key_of(&at);
-    let auditor = Installation::new();
+    let auditor = Installation::in_files();
     auditor.write("order.proof", &proof);
     let ended = check(&auditor, "order.proof", &key);
     assert_eq!(ended.code, Some(0), "{}{}", ended.said, ended.complained);
@@ -441,7 +440,7 @@ async fn a_proof_that_lacks_an_event_is_refused_unless_it_is_one_that_came_last(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_has_the_evidence_of_its_log_also_where_more_is_signed_meanwhile() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample", "--set", "checkpoint_every_s=1"]);
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;

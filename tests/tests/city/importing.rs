@@ -8,7 +8,6 @@ use cityos_domain::log::Position;
 use cityos_domain::orders::order::LINES_MAX;
 use cityos_eventstore::backup::KEYS_FILE;
 use cityos_eventstore::clock::{Clock, SystemClock};
-use cityos_eventstore::store::EventStore;
 use cityos_gateway::app::App;
 use cityos_gateway::context::RequestContext;
 use cityos_gateway::graphql;
@@ -79,7 +78,11 @@ fn arguments(files: impl AsRef<Path>) -> Vec<String> {
 
 /// A folder with the sellers, the products, and these order lines.
 pub fn with_files(order_lines: &str) -> Installation {
-    let at = Installation::new();
+    given(Installation::new(), order_lines)
+}
+
+/// Puts them into this one.
+pub fn given(at: Installation, order_lines: &str) -> Installation {
     at.write("sellers.csv", SELLERS);
     at.write("products.csv", PRODUCTS);
     at.write("order_lines.csv", &format!("{HEADER}{order_lines}"));
@@ -135,7 +138,7 @@ async fn lines_of_orders(at: &Installation) -> Vec<(String, usize)> {
 }
 
 async fn head(at: &Installation) -> Position {
-    at.log().head().await.unwrap()
+    at.log().await.head().await.unwrap()
 }
 
 fn amount(amount: &str) -> Value {
@@ -564,7 +567,7 @@ async fn a_time_of_another_age_is_refused_and_nothing_is_told_to_happen_later_th
     ];
     assert_eq!(refused(&at), expected);
     assert_eq!(lines_of_orders(&at).await, [("promised".into(), 1)]);
-    let events = events_after(&at.log(), Position(0)).await;
+    let events = events_after(&*at.log().await, Position(0)).await;
     let latest = events.iter().map(|event| event.at).max().unwrap();
     assert!((now..SystemClock.now()).contains(&latest), "{latest}");
     let again = import(&at, at.path(""));
@@ -633,7 +636,7 @@ async fn a_seller_or_product_with_a_bad_row_keeps_out_the_orders_that_name_it_al
 
 #[tokio::test]
 async fn no_key_is_made_for_a_seller_who_is_there_already() {
-    let at = with_files(&format!("old,1,{SOUND}\n"));
+    let at = given(Installation::in_files(), &format!("old,1,{SOUND}\n"));
     assert_eq!(import(&at, at.path("")).code, Some(0));
     let keys = || {
         let keys = Connection::open(at.data().join(KEYS_FILE)).unwrap();
@@ -791,12 +794,12 @@ async fn an_import_killed_anywhere_and_run_again_ends_as_if_it_had_never_been_st
     assert!(expected.1.to_string().contains("01310 sao paulo SP"), "{}", expected.1);
 
     let at = with_files(&many_orders());
-    let log = at.log();
+    let log = at.log().await;
     let arguments = arguments(at.path(""));
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     for percent in KILLED_AT {
         let mut process = at.start(&arguments);
-        grown_to(&log, Position(1.max(length * percent / 100))).await;
+        grown_to(&*log, Position(1.max(length * percent / 100))).await;
         process.kill().unwrap();
         process.wait().unwrap();
         assert!(log.head().await.unwrap().0 < length, "it was over before it was killed");

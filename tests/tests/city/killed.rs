@@ -1,8 +1,9 @@
 //! The program killed a hundred times, wherever it stands: while orders are placed, shipped and delivered, while
 //! vendors are paid, while an import runs beside it and while read models are rebuilt.
 
+use crate::buyers::{Asked, Buyers, ordered};
 use crate::importing;
-use crate::program::{Installation, Server, events_after, grown_to};
+use crate::program::{Installation, events_after, grown_to};
 use crate::sample;
 use chrono::{DateTime, TimeDelta, Utc};
 use cityos_connectors::sandbox::Sandbox;
@@ -10,12 +11,11 @@ use cityos_domain::event::Event;
 use cityos_domain::ledger::payout;
 use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::clock::{Clock, ManualClock, SystemClock};
-use cityos_eventstore::store::EventStore;
 use cityos_projections::models::REGISTRY;
 use cityos_projections::{CHECKPOINT_EVENTS, rebuild};
 use cityos_tests::simulation::invariants::{self, Books, Rest, Runs};
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::process::Child;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const IMPORTED_ORDERS: usize = 900;
 
 /// After which everything a dead process had begun is anyone's and what follows from it is due; and at last no money
 /// is held any more, and nobody decides any more.
-const LATER: [TimeDelta; 6] = [
+pub const LATER: [TimeDelta; 6] = [
     TimeDelta::minutes(2),
     TimeDelta::minutes(2),
     TimeDelta::minutes(2),
@@ -44,127 +44,16 @@ const LATER: [TimeDelta; 6] = [
     TimeDelta::minutes(2),
 ];
 
-const POLICIES: &str = "mutation($input: ChangeTenantPoliciesInput!, $key: String!) {
-    done: changeTenantPolicies(input: $input, idempotencyKey: $key) { __typename } }";
-
-const RECEIVE_STOCK: &str = "mutation($input: ReceiveStockInput!, $key: String!) {
-    done: receiveStock(input: $input, idempotencyKey: $key) { __typename } }";
-
-const PLACE: &str = "mutation($input: PlaceOrderInput!, $key: String!) {
-    done: placeOrder(input: $input, idempotencyKey: $key) { __typename
-        ... on OrderChanged { replayed order { id parts { id } } }
-        ... on CheckoutPending { replayed orderId } } }";
-
-const SHIP: &str = "mutation($input: ShipPartInput!, $key: String!) {
-    done: shipPart(input: $input, idempotencyKey: $key) { __typename
-        ... on OrderPartChanged { replayed part { id } } } }";
-
-const DELIVER: &str = "mutation($input: DeliverPartInput!, $key: String!) {
-    done: deliverPart(input: $input, idempotencyKey: $key) { __typename
-        ... on OrderPartChanged { replayed part { id } } } }";
-
-const ADJUST: &str = "mutation($input: PostAdjustmentInput!, $key: String!) {
-    done: postAdjustment(input: $input, idempotencyKey: $key) { __typename
-        ... on LedgerChanged { replayed } } }";
-
-const PAY: &str = "mutation($input: RunPayoutsInput!, $key: String!) {
-    done: runPayouts(input: $input, idempotencyKey: $key) { __typename
-        ... on PayoutRunStarted { replayed } } }";
-
-/// A mutation that was asked for, and what was answered.
-struct Asked {
-    document: &'static str,
-    variables: Value,
-    answer: Option<Value>,
-}
-
-impl Asked {
-    /// The answer of a mutation that was done.
-    fn acknowledged(&self) -> Option<&Value> {
-        let refused = ["Rejection", "VersionConflict", "IdempotencyKeyReused"];
-        self.answer
-            .as_ref()
-            .filter(|answer| !refused.contains(&answer["__typename"].as_str().unwrap_or_default()))
-    }
-}
-
-/// The order that was placed, or still is to be.
-fn ordered(answer: &Value) -> Option<&str> {
-    answer["order"]["id"].as_str().or_else(|| answer["orderId"].as_str())
-}
-
-/// What is asked of the sample city in every round.
-struct Buyers {
-    market: sample::Market,
-    vendors: Vec<Value>,
-    asked: Vec<Asked>,
-    to_ship: Vec<Value>,
-    to_deliver: Vec<Value>,
-}
-
-impl Buyers {
-    async fn of(server: &Server, token: &str) -> Self {
-        let market = sample::Market::of(server, token).await;
-        let policies = json!({ "holdDays": 0, "capture": "AT_SHIPMENT", "payoutMinimums": [],
-            "authorisationHours": 168, "reservationMinutes": 15 });
-        let policies = json!({ "input": policies, "key": "policies" });
-        assert_eq!(server.ask(token, POLICIES, policies).await["done"]["__typename"], "TenantChanged");
-        let stock =
-            json!({ "input": { "offer": market.counted(), "quantity": 2 * KILLS * ORDERS }, "key": "stock" });
-        assert_eq!(server.ask(token, RECEIVE_STOCK, stock).await["done"]["__typename"], "OfferChanged");
-        let vendors = server.ask(token, "{ vendors { nodes { id } } }", json!({})).await;
-        let vendors = vendors["vendors"]["nodes"].as_array().expect("a list of vendors").clone();
-        let vendors = vendors.iter().map(|vendor| vendor["id"].clone()).collect();
-        Buyers { market, vendors, asked: Vec::new(), to_ship: Vec::new(), to_deliver: Vec::new() }
-    }
-
-    /// What is asked for in this round.
-    fn work(&mut self, round: usize) -> Vec<(&'static str, Value)> {
-        let key = |what: &str, number: usize| format!("{what} {number} of round {round}");
-        let mut work = Vec::new();
-        for number in 0..ORDERS {
-            work.push((PLACE, json!({ "input": self.market.order(1), "key": key("order", number) })));
-        }
-        let amount = json!({ "amount": "25.00", "currency": "SAR" });
-        let adjustment = json!({ "vendor": self.vendors[round % self.vendors.len()], "amount": amount,
-            "against": "ADJUSTMENTS", "reason": format!("round {round}") });
-        work.push((ADJUST, json!({ "input": adjustment, "key": key("adjustment", 0) })));
-        work.push((
-            PAY,
-            json!({ "input": { "reason": format!("round {round}") }, "key": key("payouts", 0) }),
-        ));
-        for (number, part) in self.to_ship.drain(..).enumerate() {
-            work.push((SHIP, json!({ "input": { "part": part }, "key": key("shipment", number) })));
-        }
-        for (number, part) in self.to_deliver.drain(..).enumerate() {
-            work.push((DELIVER, json!({ "input": { "part": part }, "key": key("delivery", number) })));
-        }
-        work
-    }
-
-    /// Takes down what was answered: parts that were sold are shipped next, those that were shipped delivered.
-    fn heard(&mut self, asked: Asked) {
-        if let Some(answer) = asked.acknowledged() {
-            let parts = answer["order"]["parts"].as_array().into_iter().flatten();
-            self.to_ship.extend(parts.map(|part| part["id"].clone()));
-            if asked.document == SHIP {
-                self.to_deliver.push(answer["part"]["id"].clone());
-            }
-        }
-        self.asked.push(asked);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_and_nothing_is_there_by_half()
 {
-    let at = Installation::new();
+    let at = Installation::in_files();
     importing::write_files(&at, IMPORTED_ORDERS);
     let mut server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
-    let mut buyers = Buyers::of(&server, &token).await;
-    let log = at.log();
+    let mut buyers = Buyers::of(&server, &token, ORDERS, KILLS).await;
+    let log = at.log().await;
     let mut helped_over: BTreeMap<&str, usize> = BTreeMap::new();
     for round in 0..KILLS {
         let beside: Vec<(&str, Child)> = match round % 3 {
@@ -190,7 +79,7 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
         };
         tokio::select! {
             () = all_heard => {}
-            () = grown_to(&log, Position(before.0 + growth)) => {}
+            () = grown_to(&*log, Position(before.0 + growth)) => {}
         }
         server.kill();
         println!("round {round}: killed where the log had grown by {growth} or all had been answered");
@@ -232,13 +121,13 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
     }
     let services = city.services();
     for model in REGISTRY {
-        let rebuilt = rebuild(&log, &services.reads, *model, CHECKPOINT_EVENTS, |_| ()).await.unwrap();
+        let rebuilt = rebuild(&*log, &services.reads, *model, CHECKPOINT_EVENTS, |_| ()).await.unwrap();
         let compared = rebuilt.compared.expect("the read models have come to the log's end");
         assert!(compared.is_identical(), "{}: {compared:?}", model.name());
     }
     drop(city);
     every_command_is_there_once_and_whole(&Connection::open(at.data().join("log.db")).unwrap());
-    let events = events_after(&log, Position::START).await;
+    let events = events_after(&*log, Position::START).await;
     let sandbox = Sandbox::open(&at.data().join("sandbox.db"), Arc::new(SystemClock)).unwrap();
     everything_holds(&events, &Books::of(&sandbox).await.unwrap(), clock.now());
     let paid = events.iter().filter(|event| matches!(event.event, Event::Payout(payout::Event::Paid { .. })));
@@ -247,7 +136,7 @@ async fn what_was_acknowledged_before_any_of_a_hundred_kills_is_in_the_log_once_
 
 /// What must hold in any simulated life holds here, too: among it that nothing was asked of the provider twice, that
 /// it did what the log says it did, and that what it holds is an order's or given back.
-fn everything_holds(events: &[Envelope], books: &Books, now: DateTime<Utc>) {
+pub fn everything_holds(events: &[Envelope], books: &Books, now: DateTime<Utc>) {
     let mut runs = Runs::default();
     events.iter().for_each(|event| runs.see(event));
     let rest = Rest { now, at_the_end: true, runs: &runs, books, calls: &[] };

@@ -4,6 +4,7 @@
 
 mod backup;
 mod batching;
+mod buyers;
 mod commission;
 mod contacts;
 mod disks;
@@ -15,11 +16,11 @@ mod isolation;
 mod killed;
 mod marketplace;
 mod money;
-mod moving_to_postgres;
 mod mutations;
 mod pages;
 mod payouts;
 mod personal_data;
+mod postgres;
 mod program;
 mod races;
 mod read_models;

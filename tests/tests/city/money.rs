@@ -49,7 +49,7 @@ async fn the_books_of_an_imported_marketplace_come_to_what_was_imported() {
 
 #[tokio::test]
 async fn a_cent_out_of_place_is_found_with_its_tenant_position_order_and_vendor() {
-    let at = importing::with_files(importing::ORDER_LINES);
+    let at = importing::given(Installation::in_files(), importing::ORDER_LINES);
     assert_eq!(importing::import(&at, at.path("")).code, Some(0));
     let log = Connection::open(at.data().join("log.db")).unwrap();
     let (position, tenant, order): (i64, Vec<u8>, String) = log
@@ -80,7 +80,7 @@ async fn a_cent_out_of_place_is_found_with_its_tenant_position_order_and_vendor(
 
 #[tokio::test]
 async fn money_that_turns_into_that_of_another_currency_or_vendor_is_found_where_it_does() {
-    let at = importing::with_files(importing::ORDER_LINES);
+    let at = importing::given(Installation::in_files(), importing::ORDER_LINES);
     assert_eq!(importing::import(&at, at.path("")).code, Some(0));
     let changes = [
         ("payment.captured", "$.currency", "SAR", "other_currency"),
@@ -108,7 +108,7 @@ async fn money_that_turns_into_that_of_another_currency_or_vendor_is_found_where
 
 #[tokio::test]
 async fn amounts_beyond_all_numbers_are_told_to_the_cent() {
-    let at = importing::with_files(importing::ORDER_LINES);
+    let at = importing::given(Installation::in_files(), importing::ORDER_LINES);
     assert_eq!(importing::import(&at, at.path("")).code, Some(0));
     let log = Connection::open(at.data().join("log.db")).unwrap();
     let leg = json!({ "account": "vendor_pending", "minor": i64::MAX });

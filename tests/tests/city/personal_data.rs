@@ -35,7 +35,7 @@ fn contact() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_given_to_the_city_is_read_by_those_who_may_and_found_in_no_file() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample", "--set", "log_level=debug"]);
     let token = sample::admin(&at);
     let mut market = Market::of(&server, &token).await;

@@ -1,14 +1,16 @@
-//! The program `cityos` as whoever runs it meets it: a process with arguments, a data directory, an exit code, and
-//! a port that answers. It can be killed.
+//! The program `cityos` as whoever runs it meets it: a process with arguments, a data directory or a database, an exit code,
+//! and a port that answers. It can be killed.
 
 use cityos_domain::log::{Envelope, Position};
 use cityos_eventstore::clock::{Clock, SystemClock};
-use cityos_eventstore::sqlite::SqliteStore;
+use cityos_eventstore::copy::LogRows;
 use cityos_eventstore::store::EventStore;
 use cityos_gateway::app::App;
-use cityos_gateway::settings::Settings;
+use cityos_gateway::settings::{DatabaseUrl, Settings};
+use cityos_gateway::storage::Storage;
+use cityos_tests::city::database;
 use serde_json::{Value, json};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -25,9 +27,13 @@ const OPERATOR: &str = "olga";
 /// Events read at a time.
 const READ_LIMIT: u32 = 1_000;
 
-/// A folder with a data directory in it, and the program to use on it.
+/// The environment variable that names the program's database.
+const DATABASE: &str = "CITYOS_DATABASE";
+
+/// A folder with a data directory in it, perhaps a database of a server, and the program to use on them.
 pub struct Installation {
     folder: TempDir,
+    database: DatabaseUrl,
     disk: Option<Disk>,
 }
 
@@ -81,13 +87,24 @@ pub struct Ended {
 }
 
 impl Installation {
+    /// With all it keeps wherever the cities of the tests are kept.
     pub fn new() -> Self {
-        Installation { folder: tempfile::tempdir().unwrap(), disk: None }
+        Installation::on(database())
+    }
+
+    /// With all it keeps in files, wherever the others are: for tests that look into them, or do what there is only for files.
+    pub fn in_files() -> Self {
+        Installation::on(DatabaseUrl::default())
+    }
+
+    /// With all it keeps in this database.
+    pub fn on(database: impl Into<DatabaseUrl>) -> Self {
+        Installation { folder: tempfile::tempdir().unwrap(), database: database.into(), disk: None }
     }
 
     /// With a data directory that is a disk of its own, of so many bytes. Only the program sees what is on it.
     pub fn on_disk_of(bytes: u64) -> Self {
-        let mut at = Installation::new();
+        let mut at = Installation::in_files();
         fs::create_dir(at.data()).unwrap();
         at.disk = Some(Disk::mount(&at.data(), bytes));
         at
@@ -160,6 +177,9 @@ impl Installation {
             Some(disk) => disk.command(self.folder.path(), program),
         };
         command.current_dir(self.folder.path()).env("USER", OPERATOR).args(arguments);
+        if let Some(url) = self.database.get() {
+            command.env(DATABASE, url);
+        }
         command
     }
 
@@ -188,34 +208,48 @@ impl Installation {
 
     /// Starts a server on a free port and returns when it listens. Its log lines go to `server.log`.
     pub fn serve(&self, arguments: &[&str]) -> Server {
+        let free_port = ["--set", "bind=127.0.0.1:0"];
+        let (worker, line) = self.start_serving(&[&free_port, arguments].concat());
+        let Some(url) = line.trim().strip_prefix("CityOS listens on ").map(str::to_owned) else {
+            panic!("it does not listen: {line}{}", self.read("server.log"));
+        };
+        Server { worker, url, http: reqwest::Client::new() }
+    }
+
+    /// Starts a process that serves no API and returns when it works. Its log lines go to `server.log`, too.
+    pub fn work(&self, role: &str) -> Worker {
+        let (worker, line) = self.start_serving(&["--role", role]);
+        assert!(line.starts_with("CityOS works"), "{line}{}", self.read("server.log"));
+        worker
+    }
+
+    fn start_serving(&self, arguments: &[&str]) -> (Worker, String) {
         let lines = OpenOptions::new().create(true).append(true).open(self.path("server.log")).unwrap();
-        let free_port = ["serve", "--set", "bind=127.0.0.1:0"];
         let mut process = self
-            .command(&[&free_port, arguments].concat())
+            .command(&[&["serve"], arguments].concat())
             .stdout(Stdio::piped())
-            .stderr(File::try_clone(&lines).unwrap())
+            .stderr(lines)
             .spawn()
             .unwrap();
         let mut said = BufReader::new(process.stdout.take().expect("it is piped"));
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
-        let Some(url) = line.trim().strip_prefix("CityOS listens on ").map(str::to_owned) else {
-            process.wait().unwrap();
-            panic!("it does not listen: {line}{}", self.read("server.log"));
-        };
-        Server { process, url, http: reqwest::Client::new(), _said: said }
+        (Worker { process, _said: said }, line)
     }
 
     /// The city in this process instead of one of its own; nothing in it moves by itself.
     pub async fn open(&self, clock: Arc<dyn Clock>) -> App {
-        let settings = Settings { data_dir: self.data(), ..Settings::default() };
-        App::open(settings, clock).await.unwrap()
+        App::open(self.settings(), clock).await.unwrap()
     }
 
     /// The log, seen by a second process.
-    pub fn log(&self) -> SqliteStore {
+    pub async fn log(&self) -> Arc<dyn LogRows> {
         fs::create_dir_all(self.data()).unwrap();
-        SqliteStore::open(&self.data().join("log.db"), Arc::new(SystemClock)).unwrap()
+        Storage::of(&self.settings()).unwrap().log(Arc::new(SystemClock)).await.unwrap()
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { data_dir: self.data(), database: self.database.clone(), ..Settings::default() }
     }
 }
 
@@ -225,13 +259,18 @@ fn ended(command: &mut Command) -> Ended {
     Ended { code: output.status.code(), said: text(output.stdout), complained: text(output.stderr) }
 }
 
-/// A server that runs. It is killed when it is let go.
-pub struct Server {
+/// A process that serves a city. It is killed where it stands when it is let go.
+pub struct Worker {
     process: Child,
-    url: String,
-    http: reqwest::Client,
     /// Kept open for what it still has to say.
     _said: BufReader<ChildStdout>,
+}
+
+/// One that serves the API.
+pub struct Server {
+    worker: Worker,
+    url: String,
+    http: reqwest::Client,
 }
 
 impl Server {
@@ -260,19 +299,23 @@ impl Server {
         answer["data"].take()
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Ctrl-C, and how it ended.
     pub fn interrupt(mut self) -> ExitStatus {
-        signal(&mut self.process, "INT")
+        signal(&mut self.worker.process, "INT")
     }
 
     /// Kills it where it stands.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn kill(self) {
+        drop(self.worker);
     }
 }
 
-impl Drop for Server {
+impl Drop for Worker {
     fn drop(&mut self) {
         if self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
             drop(self.process.kill());
@@ -289,7 +332,7 @@ pub fn signal(process: &mut Child, name: &str) -> ExitStatus {
 }
 
 /// Everything in the log after a position.
-pub async fn events_after(log: &SqliteStore, after: Position) -> Vec<Envelope> {
+pub async fn events_after(log: &dyn EventStore, after: Position) -> Vec<Envelope> {
     let mut events = Vec::new();
     let mut after = after;
     loop {
@@ -304,7 +347,7 @@ pub async fn events_after(log: &SqliteStore, after: Position) -> Vec<Envelope> {
 
 /// Returns as soon as the log has come to `position`. Looks without a pause, so that what writes it can be caught
 /// in the middle.
-pub async fn grown_to(log: &SqliteStore, position: Position) {
+pub async fn grown_to(log: &dyn EventStore, position: Position) {
     let begun = std::time::Instant::now();
     while log.head().await.unwrap() < position {
         assert!(begun.elapsed() < STANDS_STILL_AT_MOST, "the log does not come to {position:?}");

@@ -3,7 +3,6 @@
 
 use crate::program::{Ended, Installation, Server};
 use crate::sample;
-use cityos_eventstore::store::EventStore;
 use regex::Regex;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
@@ -22,7 +21,7 @@ const ORDERS: &str =
 
 /// A served sample city that has come to rest, and a token of its admin.
 async fn city() -> (Installation, Server, String) {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
@@ -95,7 +94,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 async fn looking_at_the_read_models_moves_none_and_makes_none() {
     let (at, server, _) = city().await;
     assert!(server.interrupt().success());
-    let head = at.log().head().await.unwrap().0;
+    let head = at.log().await.head().await.unwrap().0;
     assert!(lines(&prints(&at, &["status", "--json"])).iter().all(|line| line["lag_events"] == 0));
     for file in ["read.db", "read.db-wal", "read.db-shm"] {
         drop(std::fs::remove_file(at.data().join(file)));
@@ -129,7 +128,7 @@ async fn looking_at_the_read_models_moves_none_and_makes_none() {
     assert!(verified.len() == status.len() && verified.iter().all(|line| line["identical"] == true));
     let server = at.serve(&[]);
     assert!(server.interrupt().success());
-    assert_eq!(at.log().head().await.unwrap().0, head, "no event was written by any of this");
+    assert_eq!(at.log().await.head().await.unwrap().0, head, "no event was written by any of this");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,7 +191,7 @@ async fn what_was_edited_by_hand_is_found_mended_and_rolled_back_beside_a_runnin
 async fn a_rebuild_that_is_killed_at_several_moments_goes_on_where_it_was_and_ends_with_the_same_rows() {
     let (at, server, token) = city().await;
     let good = server.ask(&token, ORDERS, json!({})).await;
-    let head = at.log().head().await.unwrap().0;
+    let head = at.log().await.head().await.unwrap().0;
     let reads = reads(&at);
     let built = || -> Option<u64> {
         let sql = "SELECT position FROM builds JOIN unfinished USING (model, fingerprint, build) WHERE model = 'orders'";
@@ -245,6 +244,8 @@ async fn the_second_of_two_rebuilds_of_one_model_is_refused_and_told_of_the_firs
     reads.execute_batch("ROLLBACK").unwrap();
     assert!(first.wait().unwrap().success());
     prints(&at, &["rebuild", "orders"]);
+    assert_eq!(prints(&at, &["retry", "orders"]), "orders: no row is frozen\n");
+    assert_eq!(prints(&at, &["retry"]), "no row is frozen\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,10 +7,11 @@ use cityos_domain::event::AggregateEvent;
 use cityos_domain::ids::{CommandId, EventId, RunId, TenantId};
 use cityos_domain::log::{Actor, Envelope, Meta, Origin, Partition, Position, StreamId, Version};
 use cityos_domain::saga_run::{self, Outcome, PlannedStep, SagaRun, Way};
-use cityos_eventstore::sqlite::SqliteStore;
+use cityos_eventstore::copy::LogRows;
 use cityos_eventstore::store::{Append, EventStore, InputHash, NewEvent};
 use cityos_gateway::sample;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SOUQ: &str = "souq";
 
 /// What happened to a run, in order.
-pub async fn history(log: &SqliteStore, run: &str) -> Vec<saga_run::Event> {
+pub async fn history(log: &dyn EventStore, run: &str) -> Vec<saga_run::Event> {
     let run = Uuid::parse_str(run).unwrap();
     let of_run = |envelope: Envelope| {
         let event = saga_run::Event::of(&envelope.event).filter(|_| envelope.stream.id == run)?;
@@ -31,7 +32,7 @@ pub async fn history(log: &SqliteStore, run: &str) -> Vec<saga_run::Event> {
 }
 
 /// Returns once a run has come to something. A server must be at work.
-pub async fn comes_to(log: &SqliteStore, run: &str, is_it: impl Fn(&saga_run::Event) -> bool) {
+pub async fn comes_to(log: &dyn EventStore, run: &str, is_it: impl Fn(&saga_run::Event) -> bool) {
     let begun = Instant::now();
     loop {
         let head = log.head().await.unwrap();
@@ -59,15 +60,15 @@ fn ended(outcome: Outcome) -> saga_run::Event {
 /// A city with a log to look into.
 struct Desk {
     city: Installation,
-    log: SqliteStore,
+    log: Arc<dyn LogRows>,
 }
 
 impl Desk {
     /// With the sample, served.
-    fn open() -> (Desk, Server) {
+    async fn open() -> (Desk, Server) {
         let city = Installation::new();
         let server = city.serve(&["--sample"]);
-        let log = city.log();
+        let log = city.log().await;
         (Desk { city, log }, server)
     }
 
@@ -97,7 +98,7 @@ impl Desk {
     async fn parked<const N: usize>(&self, failing: [&[&str]; N]) -> [String; N] {
         let runs = failing.map(|failing| self.drill(failing));
         for run in &runs {
-            comes_to(&self.log, run, is_parked).await;
+            comes_to(&*self.log, run, is_parked).await;
         }
         runs
     }
@@ -115,10 +116,10 @@ impl Desk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d38_a_run_that_fails_while_it_undoes_is_listed_others_go_on_and_an_operator_has_it_finish() {
-    let (desk, _server) = Desk::open();
+    let (desk, _server) = Desk::open().await;
     let [stuck] = desk.parked([&["commit", "reserve:undo"]]).await;
     let healthy = desk.drill(&["prepare=transient"]);
-    comes_to(&desk.log, &healthy, |event| *event == ended(Outcome::Completed)).await;
+    comes_to(&*desk.log, &healthy, |event| *event == ended(Outcome::Completed)).await;
 
     let (_, parked) = desk.saga(&["list", "--state", "parked"]);
     let [row] = &parked[..] else { panic!("{parked:?}") };
@@ -131,7 +132,7 @@ async fn d38_a_run_that_fails_while_it_undoes_is_listed_others_go_on_and_an_oper
     let by = ["--operator", "bob", "--reason", "the warehouse is back"];
     let (code, done) = desk.saga(&[&["retry", &stuck], &by[..]].concat());
     assert_eq!((code, &done[0]["outcome"]), (Some(0), &json!("done")));
-    comes_to(&desk.log, &stuck, |event| *event == ended(Outcome::Compensated)).await;
+    comes_to(&*desk.log, &stuck, |event| *event == ended(Outcome::Compensated)).await;
     let shown = desk.show(&stuck);
     let timeline = shown["timeline"].as_array().unwrap();
     let retried = timeline.iter().find(|entry| entry["what"] == "retried").unwrap();
@@ -146,10 +147,10 @@ async fn d38_a_run_that_fails_while_it_undoes_is_listed_others_go_on_and_an_oper
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_measure_that_the_run_does_not_admit_is_refused_with_the_reason_and_changes_nothing() {
-    let (desk, _server) = Desk::open();
+    let (desk, _server) = Desk::open().await;
     let [past, unsure] = desk.parked([&["record"], &["commit=unknown:3"]]).await;
     let over = desk.drill(&[]);
-    comes_to(&desk.log, &over, is_over).await;
+    comes_to(&*desk.log, &over, is_over).await;
     let head = desk.head().await;
     for (arguments, code) in [
         (&["compensate", &past[..]][..], "SAGA_RUN_PAST_RETURN"),
@@ -184,7 +185,7 @@ async fn a_measure_that_the_run_does_not_admit_is_refused_with_the_reason_and_ch
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_bulk_nothing_is_done_without_the_right_count_and_a_run_that_refuses_stops_no_other() {
-    let (desk, _server) = Desk::open();
+    let (desk, _server) = Desk::open().await;
     let [back, past, other] =
         desk.parked([&["commit=transient:3"], &["commit=unknown:3"], &["record=permanent"]]).await;
     let head = desk.head().await;
@@ -210,7 +211,7 @@ async fn in_bulk_nothing_is_done_without_the_right_count_and_a_run_that_refuses_
     assert_eq!(outcome(&back), ("done", None));
     assert_eq!(outcome(&past), ("refused", Some("SAGA_RUN_PAST_RETURN")));
     assert_eq!(outcome(&other), ("refused", Some("SAGA_RUN_PAST_RETURN")));
-    comes_to(&desk.log, &back, |event| *event == ended(Outcome::Compensated)).await;
+    comes_to(&*desk.log, &back, |event| *event == ended(Outcome::Compensated)).await;
 
     let (code, done) = desk.saga(&[
         "retry",
@@ -226,12 +227,12 @@ async fn in_bulk_nothing_is_done_without_the_right_count_and_a_run_that_refuses_
         "1",
     ]);
     assert_eq!((code, &done[0]["run"]), (Some(0), &json!(other)));
-    comes_to(&desk.log, &other, |event| *event == ended(Outcome::Completed)).await;
+    comes_to(&*desk.log, &other, |event| *event == ended(Outcome::Completed)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d45_a_run_that_is_given_up_says_in_the_log_and_to_operators_what_stays() {
-    let (desk, _server) = Desk::open();
+    let (desk, _server) = Desk::open().await;
     let [run] = desk.parked([&["commit=unknown:3"]]).await;
     let (code, foreseen) = desk.saga(&["abandon", &run, "--dry-run"]);
     let foreseen = (code, foreseen[0]["then"].as_str().unwrap().to_owned());
@@ -241,7 +242,7 @@ async fn d45_a_run_that_is_given_up_says_in_the_log_and_to_operators_what_stays(
     desk.saga(&["abandon", &run, "--reason", "it was done by hand"]);
     let stays = vec!["prepare".into(), "reserve".into()];
     let given_up = saga_run::Event::given_up(stays, vec!["commit".into()], vec!["record".into()]);
-    assert_eq!(history(&desk.log, &run).await.last(), Some(&given_up));
+    assert_eq!(history(&*desk.log, &run).await.last(), Some(&given_up));
     let shown = desk.show(&run);
     assert_eq!(shown["state"], "abandoned");
     let last = shown["timeline"].as_array().unwrap().last().unwrap().clone();
@@ -251,26 +252,26 @@ async fn d45_a_run_that_is_given_up_says_in_the_log_and_to_operators_what_stays(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_server_a_measure_waits_for_the_next_one_and_its_repetition_is_refused() {
-    let (desk, server) = Desk::open();
+    let (desk, server) = Desk::open().await;
     let [skipped, retried] = desk.parked([&["record=permanent:20"], &["record"]]).await;
     assert!(server.interrupt().success());
 
     let skip = ["skip", "record", &skipped, "--learned", r#"{"done": {}}"#, "--reason", "written by hand"];
     assert_eq!(desk.saga(&skip).0, Some(0));
-    assert_eq!(history(&desk.log, &skipped).await.last(), Some(&ended(Outcome::Completed)));
+    assert_eq!(history(&*desk.log, &skipped).await.last(), Some(&ended(Outcome::Completed)));
     let retry = ["retry", &retried, "--reason", "the books are open"];
     assert_eq!(desk.saga(&retry).0, Some(0));
-    assert_eq!(history(&desk.log, &retried).await.last(), Some(&saga_run::Event::Retried {}));
+    assert_eq!(history(&*desk.log, &retried).await.last(), Some(&saga_run::Event::Retried {}));
     let (code, again) = desk.saga(&retry);
     assert_eq!((code, &again[0]["code"]), (Some(3), &json!("SAGA_RUN_GOES_ON")));
 
     let _server = desk.city.serve(&[]);
-    comes_to(&desk.log, &retried, |event| *event == ended(Outcome::Completed)).await;
+    comes_to(&*desk.log, &retried, |event| *event == ended(Outcome::Completed)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d44_a_run_of_a_saga_this_program_does_not_have_is_parked_and_can_be_looked_at_and_given_up() {
-    let (desk, _server) = Desk::open();
+    let (desk, _server) = Desk::open().await;
     let TenantId(tenant) = sample::tenant();
     let partition = Partition::Tenant(TenantId(tenant));
     let id = CommandId(Uuid::new_v4());
@@ -288,7 +289,7 @@ async fn d44_a_run_of_a_saga_this_program_does_not_have_is_parked_and_can_be_loo
     };
     desk.log.append(append).await.unwrap();
     let run = run.to_string();
-    comes_to(&desk.log, &run, is_parked).await;
+    comes_to(&*desk.log, &run, is_parked).await;
     let shown = desk.show(&run);
     assert_eq!((&shown["saga"], &shown["input"]), (&json!("moonshot"), &json!({ "to": "the moon" })));
     assert_eq!(shown["not_driven"], "this program has no saga `moonshot`");
@@ -299,7 +300,7 @@ async fn d44_a_run_of_a_saga_this_program_does_not_have_is_parked_and_can_be_loo
     assert!(then.contains("no saga `moonshot`: this program would park it"), "{then}");
     assert_eq!(desk.saga(&["abandon", &run, "--reason", "nobody flies"]).0, Some(0));
     assert_eq!(
-        history(&desk.log, &run).await.last(),
+        history(&*desk.log, &run).await.last(),
         Some(&saga_run::Event::given_up(vec![], vec![], vec!["fly".into()]))
     );
 }

@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 /// The sample city, served, its sagas at rest.
-async fn sample_city() -> (Installation, Server, String) {
-    let at = Installation::new();
+async fn sample_city(at: Installation) -> (Installation, Server, String) {
     let server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
@@ -48,7 +47,7 @@ fn files(at: &Installation) -> BTreeMap<String, Vec<u8>> {
 
 #[tokio::test]
 async fn each_filter_prints_what_fits_and_all_of_them_what_fits_them_all() {
-    let (at, server, token) = sample_city().await;
+    let (at, server, token) = sample_city(Installation::new()).await;
     let all = lines(&at, &[]);
     let positions: Vec<_> = all.iter().map(|event| event["position"].as_u64().unwrap()).collect();
     assert!(positions.is_sorted() && positions.len() > 200, "{}", positions.len());
@@ -117,7 +116,7 @@ async fn each_filter_prints_what_fits_and_all_of_them_what_fits_them_all() {
 
 #[tokio::test]
 async fn one_aggregate_is_told_as_it_was_and_what_changed_in_it() {
-    let (at, _server, _) = sample_city().await;
+    let (at, _server, _) = sample_city(Installation::new()).await;
     let all = lines(&at, &[]);
     let released = find(&all, |event| event["type"] == "vendor_order.earnings_released");
     let part = format!("vendor_order/{}", text(released, "id"));
@@ -174,7 +173,7 @@ async fn one_aggregate_is_told_as_it_was_and_what_changed_in_it() {
 
 #[tokio::test]
 async fn what_cannot_be_answered_is_refused_with_the_option_and_the_rule() {
-    let (at, server, _) = sample_city().await;
+    let (at, server, _) = sample_city(Installation::new()).await;
     drop(server);
     let answer = lines(&at, &["--type", "order.placed", "--limit", "1"]).remove(0);
     let order = format!("order/{}", text(&answer, "id"));
@@ -260,7 +259,7 @@ async fn an_id_that_two_tenants_have_is_told_of_the_one_that_is_named() {
 
 #[tokio::test]
 async fn a_reader_that_goes_early_is_no_error_and_nothing_is_changed() {
-    let (at, server, _) = sample_city().await;
+    let (at, server, _) = sample_city(Installation::in_files()).await;
     assert!(server.interrupt().success());
     let before = files(&at);
     let piped = at.shell("{ cityos --data-dir data replay --json; echo $? > code; } | head -n 1");
@@ -287,7 +286,7 @@ async fn a_reader_that_goes_early_is_no_error_and_nothing_is_changed() {
 
 #[tokio::test]
 async fn an_event_that_nobody_can_read_any_more_is_printed_and_marked() {
-    let (at, server, _) = sample_city().await;
+    let (at, server, _) = sample_city(Installation::in_files()).await;
     drop(server);
     let placed = lines(&at, &["--type", "order.placed", "--limit", "2"]);
     let [conjured, broken] = [&placed[0], &placed[1]].map(|event| event["position"].as_i64().unwrap());
@@ -391,7 +390,7 @@ async fn rows_stand_as_they_were_known_at_a_recorded_time_and_as_they_were_at_a_
 
 #[tokio::test]
 async fn an_event_that_does_not_fit_is_named_and_its_row_stays_as_it_was() {
-    let at = importing::with_files(importing::ORDER_LINES);
+    let at = importing::given(Installation::in_files(), importing::ORDER_LINES);
     assert_eq!(importing::import(&at, at.path("")).code, Some(0));
     let placed = lines(&at, &["--type", "order.*", "--limit", "2"]);
     let (first, id) = (placed[1]["position"].as_i64().unwrap(), text(&placed[1], "id").to_owned());

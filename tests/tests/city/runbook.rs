@@ -129,7 +129,7 @@ impl Page {
 
 #[test]
 fn back_up_and_restore() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let _server = city.serve(&["--sample"]);
     Page::titled("Back up and restore").to_its_end(&city);
 }
@@ -179,57 +179,57 @@ async fn parked_payouts(at: &Installation) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payout_is_parked() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     parked_payouts(&city).await;
     let _server = city.serve(&[]);
-    let log = city.log();
+    let log = city.log().await;
     let mut page = Page::titled("A payout is parked");
     for _ in ["list", "show", "dry run", "retry"] {
         page.step(&city);
     }
-    comes_to(&log, page.known("first"), is_over).await;
+    comes_to(&*log, page.known("first"), is_over).await;
     for _ in ["show", "compensate"] {
         page.step(&city);
     }
-    comes_to(&log, page.known("second"), is_over).await;
+    comes_to(&*log, page.known("second"), is_over).await;
     for _ in ["list", "skip"] {
         page.step(&city);
     }
-    comes_to(&log, page.known("third"), is_over).await;
+    comes_to(&*log, page.known("third"), is_over).await;
     page.to_its_end(&city);
-    comes_to(&log, page.known("lost"), is_over).await;
+    comes_to(&*log, page.known("lost"), is_over).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn practise_on_a_drill() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let _server = city.serve(&["--sample"]);
-    let log = city.log();
+    let log = city.log().await;
     let mut page = Page::titled("Practise on a drill");
     page.step(&city);
-    comes_to(&log, page.known("back"), is_parked).await;
+    comes_to(&*log, page.known("back"), is_parked).await;
     for _ in ["list", "show", "retry"] {
         page.step(&city);
     }
-    comes_to(&log, page.known("back"), is_over).await;
+    comes_to(&*log, page.known("back"), is_over).await;
     for drill in ["past", "unsure"] {
         page.step(&city);
-        comes_to(&log, page.known(drill), is_parked).await;
+        comes_to(&*log, page.known(drill), is_parked).await;
     }
     for _ in ["dry run", "without a count", "with it"] {
         page.step(&city);
     }
     for drill in ["past", "unsure"] {
-        comes_to(&log, page.known(drill), is_over).await;
+        comes_to(&*log, page.known(drill), is_over).await;
     }
     page.step(&city);
-    comes_to(&log, page.known("patient"), is_over).await;
+    comes_to(&*log, page.known("patient"), is_over).await;
     page.to_its_end(&city);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_model_is_wrong() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let server = city.serve(&["--sample"]);
     sample::settled(&city, &server, &sample::admin(&city)).await;
     let reads = read_models::reads(&city);
@@ -247,7 +247,7 @@ async fn a_read_model_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_model_lags() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let server = city.serve(&["--sample"]);
     sample::settled(&city, &server, &sample::admin(&city)).await;
     assert!(server.interrupt().success());
@@ -258,7 +258,7 @@ async fn a_read_model_lags() {
 
 #[tokio::test]
 async fn what_happened_to_this_order() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let server = city.serve(&["--sample"]);
     sample::settled(&city, &server, &sample::admin(&city)).await;
     Page::titled("What happened to this order").to_its_end(&city);
@@ -266,7 +266,7 @@ async fn what_happened_to_this_order() {
 
 #[tokio::test]
 async fn the_books_do_not_add_up() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let server = city.serve(&["--sample"]);
     sample::settled(&city, &server, &sample::admin(&city)).await;
     let mut page = Page::titled("The books do not add up");
@@ -280,7 +280,7 @@ async fn the_books_do_not_add_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn prove_this_order_to_an_auditor() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let server = city.serve(&["--sample"]);
     let shown = sample::settled(&city, &server, &sample::admin(&city)).await;
     let order = shown["orders"]["nodes"][0]["id"].as_str().unwrap();
@@ -291,7 +291,7 @@ async fn prove_this_order_to_an_auditor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_was_tampered_with() {
-    let city = Installation::new();
+    let city = Installation::in_files();
     let server = city.serve(&["--sample"]);
     sample::settled(&city, &server, &sample::admin(&city)).await;
     assert!(server.interrupt().success());

@@ -1,7 +1,6 @@
 //! The sample city, asked from outside.
 
 use crate::program::{Installation, Server};
-use cityos_eventstore::store::EventStore;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -40,7 +39,7 @@ pub fn admin(at: &Installation) -> String {
 
 /// What the city shows once its sagas have done what there was to do.
 pub async fn settled(at: &Installation, server: &Server, token: &str) -> Value {
-    let log = at.log();
+    let log = at.log().await;
     for _ in 0..LOOKS_MAX {
         let head = log.head().await.unwrap();
         let runs = server.ask(token, "{ sagaRuns(first: 100) { nodes { state } } }", json!({})).await;

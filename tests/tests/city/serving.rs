@@ -10,7 +10,6 @@ use cityos_domain::ids::OrderId;
 use cityos_domain::log::{Envelope, Position};
 use cityos_domain::orders::order;
 use cityos_eventstore::clock::{Clock, ManualClock, SystemClock};
-use cityos_eventstore::store::EventStore;
 use cityos_gateway::graphql::ids::Id;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,26 +25,26 @@ async fn a_second_start_finds_the_city_as_it_was_and_makes_nothing_anew() {
     let token = sample::admin(&at);
     let city = sample::settled(&at, &first, &token).await;
     assert_eq!(city["orders"]["nodes"].as_array().map(Vec::len), Some(ORDERS_OF_THE_SAMPLE), "{city}");
-    let head = at.log().head().await.unwrap();
+    let head = at.log().await.head().await.unwrap();
     assert!(first.interrupt().success());
 
     let second = at.serve(&["--sample"]);
     assert_eq!(sample::settled(&at, &second, &token).await, city);
-    assert_eq!(at.log().head().await.unwrap(), head);
+    assert_eq!(at.log().await.head().await.unwrap(), head);
     assert!(second.interrupt().success());
-    assert_eq!(at.log().head().await.unwrap(), head);
+    assert_eq!(at.log().await.head().await.unwrap(), head);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_stopped_while_it_makes_the_sample_ends_and_the_next_goes_on() {
     let at = Installation::new();
-    let log = at.log();
+    let log = at.log().await;
     // A server that made the whole sample would go on to listen, and fail.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let bind = format!("bind={}", taken.local_addr().unwrap());
     for (name, growth) in [("INT", 10), ("TERM", 50)] {
         let mut process = at.start(&["serve", "--sample", "--set", &bind]);
-        grown_to(&log, Position(growth)).await;
+        grown_to(&*log, Position(growth)).await;
         assert!(signal(&mut process, name).success());
     }
     let whole = Installation::new();
@@ -80,11 +79,11 @@ async fn a_server_that_is_stopped_finishes_the_order_that_is_being_placed() {
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
     let market = Market::of(&server, &token).await;
-    let log = at.log();
+    let log = at.log().await;
     let before = log.head().await.unwrap();
     let order = json!({ "input": market.order(1), "key": "while it stops" });
     let answer = tokio::spawn(server.post(&token, PLACE_ORDER, order));
-    grown_to(&log, Position(before.0 + 1)).await;
+    grown_to(&*log, Position(before.0 + 1)).await;
     assert!(server.interrupt().success());
     let answer = answer.await.unwrap().expect("requests under way are answered");
     assert_eq!(answer["data"]["placeOrder"]["__typename"], "OrderChanged", "{answer}");
@@ -106,7 +105,7 @@ async fn s20_every_order_that_was_being_placed_when_the_server_was_killed_is_dec
     let token = sample::admin(&at);
     sample::settled(&at, &server, &token).await;
     let market = Market::of(&server, &token).await;
-    let log = at.log();
+    let log = at.log().await;
     let start = log.head().await.unwrap();
     let mut asked = Vec::new();
     for (round, growth) in KILLED_AFTER.into_iter().enumerate() {
@@ -121,13 +120,13 @@ async fn s20_every_order_that_was_being_placed_when_the_server_was_killed_is_dec
             .iter()
             .map(|order| tokio::spawn(server.post(&token, PLACE_ORDER, order.clone())))
             .collect();
-        grown_to(&log, Position(before.0 + growth)).await;
+        grown_to(&*log, Position(before.0 + growth)).await;
         server.kill();
         for post in posts {
             // Most are not answered: that is what callers of a server that dies see.
             drop(post.await.unwrap());
         }
-        assert!(!undecided(&events_after(&log, before).await).is_empty(), "it was killed when all was over");
+        assert!(!undecided(&events_after(&*log, before).await).is_empty(), "it was killed when all was over");
         asked.push(orders);
         server = at.serve(&["--sample"]);
     }
@@ -145,7 +144,7 @@ async fn s20_every_order_that_was_being_placed_when_the_server_was_killed_is_dec
         city.settle().await.unwrap();
     }
     drop(city);
-    assert_eq!(undecided(&events_after(&log, start).await), BTreeSet::new());
+    assert_eq!(undecided(&events_after(&*log, start).await), BTreeSet::new());
 
     let server = at.serve(&[]);
     let mut placed = Vec::new();

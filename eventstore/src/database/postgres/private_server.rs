@@ -3,7 +3,10 @@
 
 use super::{Limits, Server};
 use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -19,6 +22,16 @@ const USER: &str = "postgres";
 /// Waits for its standard input to end, which it does with us, and leaves nothing behind.
 const GUARD: &str = "trap '' INT TERM HUP; cat >/dev/null; \"$@\" >/dev/null 2>&1; rm -rf \"$FOLDER\"";
 
+/// The same in a mount namespace of its own, with a disk of `$BYTES` in the folder; it says who it is first.
+const GUARD_OF_DISK: &str = "trap '' INT TERM HUP; mount -t tmpfs -o size=\"$BYTES\" cityos \"$FOLDER/disk\" && echo $$; \
+    cat >/dev/null; \"$@\" >/dev/null 2>&1; umount -l \"$FOLDER/disk\"; rm -rf \"$FOLDER\"";
+
+/// There the guard is root, which the server refuses to be.
+const AS_NO_ROOT: [&str; 4] = ["unshare", "--user", "--map-user=1000", "--"];
+
+/// What takes the room on a disk that is full.
+const FILLING: &str = "disk/old.backup";
+
 /// The server.
 pub struct PrivateServer {
     folder: PathBuf,
@@ -27,6 +40,18 @@ pub struct PrivateServer {
     options: &'static str,
     databases: AtomicU32,
     guard: Child,
+    /// What its programs are begun with: as its user, and where its disk is seen.
+    within: Vec<String>,
+    data: PathBuf,
+}
+
+/// What of a server lies on a disk of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum OnDisk {
+    /// All of its data.
+    Data,
+    /// Its write-ahead log.
+    Wal,
 }
 
 impl PrivateServer {
@@ -42,42 +67,107 @@ impl PrivateServer {
         PrivateServer::start("")
     }
 
+    /// One that flushes, with a disk of so many bytes in memory, on which lies what `what` says.
+    pub fn on_disk_of(bytes: u64, what: OnDisk) -> Self {
+        let server = PrivateServer::empty("-c max_wal_size=2MB -c min_wal_size=2MB", Some((bytes, what)));
+        let wal = format!("--waldir={}", server.folder.join("disk/wal").display());
+        match what {
+            OnDisk::Data => server.init(&["--wal-segsize=1"]),
+            OnDisk::Wal => server.init(&["--wal-segsize=1", &wal]),
+        }
+        server.go_on();
+        server
+    }
+
+    /// One that takes encrypted connections, too: it shows this certificate, whose key this is.
+    pub fn with_certificate(certificate: &str, key: &str) -> Self {
+        let server = PrivateServer::empty("-c ssl=on", None);
+        server.init(&[]);
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let file = server.data.join(name);
+            fs::write(&file, text).expect("there is room for a file");
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+            if is_root() {
+                done(Command::new("chown").arg(USER).arg(&file));
+            }
+        }
+        server.go_on();
+        server
+    }
+
     fn start(options: &'static str) -> Self {
+        let server = PrivateServer::empty(options, None);
+        server.init(&[]);
+        server.go_on();
+        server
+    }
+
+    /// With a folder and a port, and nothing in the folder but perhaps a disk.
+    fn empty(options: &'static str, disk: Option<(u64, OnDisk)>) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("cityos-postgres-").tempdir().map(TempDir::keep);
         let folder = folder.expect("there is room for a folder");
-        if is_root() {
-            done(Command::new("chown").arg(USER).arg(&folder));
-        }
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let data = folder.join("data");
-        let init: [&OsStr; 8] = [
-            "-D".as_ref(),
-            data.as_ref(),
-            "--username=postgres".as_ref(),
-            "--auth=trust".as_ref(),
-            "--encoding=UTF8".as_ref(),
-            // The order of texts must not be the machine's.
-            "--locale=C.UTF-8".as_ref(),
-            "--no-sync".as_ref(),
-            "--no-instructions".as_ref(),
-        ];
-        done(as_user(&programs.join("initdb")).args(init));
-        let mut stop = as_user(&programs.join("pg_ctl"));
-        stop.arg("-D").arg(&data).args(["-m", "immediate", "stop"]);
-        let guard = Command::new("setsid")
-            .args(["sh", "-c", GUARD, "guard"])
-            .arg(stop.get_program())
-            .args(stop.get_args())
-            .env("FOLDER", &folder)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("there is a shell");
-        let server = PrivateServer { folder, programs, port, options, databases: AtomicU32::new(0), guard };
+        let mut within: Vec<String> = match is_root() {
+            true => ["runuser", "-u", USER, "--"].map(str::to_owned).into(),
+            false => Vec::new(),
+        };
+        let mut data = folder.join("data");
+        let mut guard = Command::new("setsid");
+        match disk {
+            None => guard.args(["sh", "-c", GUARD, "guard"]).args(&within),
+            Some((bytes, what)) => {
+                fs::create_dir(folder.join("disk")).expect("there is room for a folder");
+                if matches!(what, OnDisk::Data) {
+                    data = folder.join("disk/data");
+                }
+                guard.args(&within).args(["unshare", "--user", "--map-root-user", "--mount"]);
+                guard.args(["sh", "-c", GUARD_OF_DISK, "guard"]).args(AS_NO_ROOT);
+                guard.env("BYTES", bytes.to_string()).stdout(Stdio::piped())
+            }
+        };
+        if is_root() {
+            done(Command::new("chown").arg("-R").arg(USER).arg(&folder));
+        }
+        let stop = guard.arg(programs.join("pg_ctl")).arg("-D").arg(&data).args(["-m", "immediate", "stop"]);
+        let stop = stop.env("FOLDER", &folder).stdin(Stdio::piped());
+        let mut guard = stop.spawn().expect("there is a shell");
+        if let Some(says) = guard.stdout.take() {
+            let mut pid = String::new();
+            BufReader::new(says).read_line(&mut pid).expect("it says who it is");
+            let pid = pid.trim();
+            assert!(
+                !pid.is_empty(),
+                "a disk of its own needs user namespaces: `unshare --user --mount` must be allowed"
+            );
+            let enter = ["nsenter", "--target", pid, "--user", "--mount", "--preserve-credentials", "--"];
+            within.extend(enter.into_iter().chain(AS_NO_ROOT).map(str::to_owned));
+        }
         drop(listener);
-        server.go_on();
-        server
+        PrivateServer { folder, programs, port, options, databases: AtomicU32::new(0), guard, within, data }
+    }
+
+    /// Makes its data.
+    fn init(&self, more: &[&str]) {
+        let mut init = self.command(&self.programs.join("initdb"));
+        // The order of texts must not be the machine's.
+        init.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]);
+        done(init.args(["--no-sync", "--no-instructions"]).args(more).arg("-D").arg(&self.data));
+    }
+
+    /// Takes what room is left on its disk.
+    pub fn fill_disk(&self) {
+        let mut fill = self.command(Path::new("sh"));
+        fill.args(["-c", "cat /dev/zero > \"$0\""]).arg(self.folder.join(FILLING));
+        let filled = fill.output().expect("there is a shell");
+        let complaint = String::from_utf8_lossy(&filled.stderr);
+        assert!(complaint.contains("No space left on device"), "{complaint}");
+    }
+
+    /// Gives that room back.
+    pub fn make_room(&self) {
+        done(self.command(Path::new("rm")).arg(self.folder.join(FILLING)));
     }
 
     /// Ends it as a loss of power would: nothing is written that was not. What was flushed is there when it goes on.
@@ -92,6 +182,15 @@ impl PrivateServer {
 
     /// Starts it where it was stopped, and returns once it takes connections.
     pub fn go_on(&self) {
+        self.begin("start");
+    }
+
+    /// Starts it anew, whether it runs or not.
+    pub fn restart(&self) {
+        self.begin("restart");
+    }
+
+    fn begin(&self, how: &str) {
         let options = format!(
             "-p {} -k {} -c listen_addresses=127.0.0.1 -c max_connections=200 {}",
             self.port,
@@ -100,11 +199,19 @@ impl PrivateServer {
         );
         let log = self.folder.join("server.log");
         let log = log.to_str().expect("temporary folders have plain names");
-        self.control(&["-w", "-l", log, "-o", &options, "start"]);
+        self.control(&["-w", "-l", log, "-o", &options, "-m", "immediate", how]);
     }
 
     fn control(&self, arguments: &[&str]) {
-        done(as_user(&self.programs.join("pg_ctl")).arg("-D").arg(self.folder.join("data")).args(arguments));
+        done(self.command(&self.programs.join("pg_ctl")).arg("-D").arg(&self.data).args(arguments));
+    }
+
+    /// A command as the server's user, who sees its disk.
+    fn command(&self, program: &Path) -> Command {
+        let Some((first, rest)) = self.within.split_first() else { return Command::new(program) };
+        let mut command = Command::new(first);
+        command.args(rest).arg(program);
+        command
     }
 
     /// The port it listens on, at 127.0.0.1.
@@ -155,16 +262,6 @@ fn programs() -> PathBuf {
 
 fn is_root() -> bool {
     done(Command::new("id").arg("-u")).stdout == b"0\n"
-}
-
-/// A command as the server's user.
-fn as_user(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("runuser");
-    command.args(["-u", USER, "--"]).arg(program);
-    command
 }
 
 /// Carries it out, and says what it said where it fails.

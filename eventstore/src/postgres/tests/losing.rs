@@ -51,7 +51,9 @@ impl Clock for Moment {
 /// Waits until the server says so.
 async fn until(server: &Server, question: &str) {
     let client = server.connect(None).await.unwrap();
+    let begun = Instant::now();
     while !client.query_one(question, &[]).await.unwrap().get::<_, bool>(0) {
+        assert!(begun.elapsed() < LONG, "{question}: it never comes to that");
         tokio::task::yield_now().await;
     }
 }
@@ -206,7 +208,9 @@ fn follow(store: PostgresStore, over: Arc<AtomicBool>) -> JoinHandle<Vec<Envelop
 /// Returns when so many more commands are done.
 async fn more(done: &AtomicUsize, commands: usize) {
     let enough = (done.load(Ordering::Relaxed) + commands).min(WRITERS * COMMANDS as usize);
+    let begun = Instant::now();
     while done.load(Ordering::Relaxed) < enough {
+        assert!(begun.elapsed() < LONG, "the writers stand still, or are gone");
         tokio::task::yield_now().await;
     }
 }

@@ -1,19 +1,22 @@
 //! `cityos log copy`: a city's log in another storage. Read models are made there at the next start.
 
 mod keys;
+mod telling;
 
 use crate::cli::{SOMETHING_WRONG, say};
 use crate::settings::{DatabaseUrl, Settings, is_postgres};
 use crate::storage::Storage;
 use anyhow::{Context, bail, ensure};
+use cityos_domain::log::Position;
 use cityos_eventstore::clock::SystemClock;
-use cityos_eventstore::copy::{Copied, Copying, LogRows};
-use cityos_eventstore::evidence::{self, Doubt, Verified, Verifying};
+use cityos_eventstore::copy::{Copying, LogRows};
+use cityos_eventstore::evidence::{self, Verifying};
 use cityos_eventstore::store::name_of;
 use clap::Args;
 use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
+use telling::{Done, Progress, figures, figures_json};
 
 /// How often is looked whether the source stands still. Where somebody always writes it the rest is for another run.
 const ROUNDS_MAX: u32 = 10;
@@ -44,6 +47,9 @@ pub struct Copy {
     /// Says what would be copied, and copies nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Copy {
@@ -62,7 +68,12 @@ impl Copy {
         let target = to.log(Arc::new(SystemClock)).await;
         let target = target.with_context(|| format!("opening the log in {to}"))?;
         let copy = Under { from: &from, to: &to, source: &*source, target: &*target, with_keys: self.keys };
-        copy.run().await
+        let done = copy.run().await?;
+        say(&match self.json {
+            true => format!("{}\n", done.as_json()),
+            false => format!("From {from} to {to}:\n{}", done.as_text()),
+        })?;
+        Ok(if done.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(SOMETHING_WRONG) })
     }
 
     async fn look(&self, from: &Storage, source: &dyn LogRows, to: &Storage) -> anyhow::Result<ExitCode> {
@@ -70,11 +81,17 @@ impl Copy {
             true => Some(to.log_to_look_at().await.with_context(|| format!("opening the log in {to}"))?),
             false => None,
         };
-        let copied = Copying::only_looking(source, target.as_deref()).go_on(|_| ()).await?;
-        say(&format!("From {from} to {to}, with nothing done yet:\n{}", told(&copied, "to copy")))?;
-        if self.keys {
-            say("  the keys\n")?;
-        }
+        let mut progress = Progress::to(source.head().await.context("reading the source")?);
+        let mut looking = Copying::only_looking(source, target.as_deref());
+        let found = looking.go_on(|looked| progress.tell(looked)).await?;
+        say(&match self.json {
+            true => format!("{}\n", figures_json(&found)),
+            false => {
+                let keys = if self.keys { "  the keys\n" } else { "" };
+                let figures = figures(&found, "to copy");
+                format!("From {from} to {to}, with nothing done yet:\n{figures}{keys}")
+            }
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -89,9 +106,10 @@ struct Under<'a> {
 }
 
 impl Under<'_> {
-    async fn run(&self) -> anyhow::Result<ExitCode> {
+    async fn run(&self) -> anyhow::Result<Done> {
+        let mut progress = Progress::to(self.head().await?);
         let mut copying = Copying::new(self.source, self.target);
-        let mut copied = copying.go_on(|copied| tracing::debug!(events = copied.events, "copying")).await?;
+        let mut copied = copying.go_on(|copied| progress.tell(copied)).await?;
         let name = name_of(self.target).await?.context("--from: the log has no events yet")?;
         let (before, mut stands) = (copied.events, false);
         for _ in 0..ROUNDS_MAX {
@@ -100,60 +118,33 @@ impl Under<'_> {
                 keys::copy(self.from, self.to, name).await?;
             }
             evidence::copy(&self.from.evidence(), &self.to.evidence()).await?;
-            let more = copying.go_on(|_| ()).await?;
+            let more = copying.go_on(|copied| progress.tell(copied)).await?;
             stands = more == copied;
             copied = more;
             if stands {
                 break;
             }
         }
-        say(&format!("From {} to {}:\n{}", self.from, self.to, told(&copied, "copied now")))?;
-        let mut wrong = false;
-        if copied.events > before {
-            say(&format!("  {} of the events came in meanwhile\n", copied.events - before))?;
-        }
-        if !stands || self.source.head().await.context("reading the source")? > copied.position {
-            say("The source still moves on: stop its servers, and run this again.\n")?;
-            wrong = true;
-        }
+        let moves = !stands || self.head().await? > copied.position;
+        tracing::info!("the copy is looked at: its evidence and its keys");
         let keys = keys::Found::in_target(self.from, self.to, self.target, name).await?;
-        match &keys.public_key {
+        let verified = match &keys.public_key {
             Some(key) => {
                 let evidence = self.to.evidence();
                 let remembered = keys.signed;
                 let verifying =
                     Verifying { log: self.target, evidence: &evidence, key, remembered, kept: None };
-                wrong |= !verified(&verifying.verify().await?)?;
+                Some(verifying.verify().await?)
             }
-            None => say("The evidence was not verified: no key store has its key.\n")?,
-        }
-        say(&keys.to_string())?;
-        wrong |= !keys.is_complete();
-        Ok(if wrong { ExitCode::from(SOMETHING_WRONG) } else { ExitCode::SUCCESS })
+            None => None,
+        };
+        Ok(Done { copied, meanwhile: copied.events - before, moves, verified, keys })
     }
-}
 
-/// Says what was found, and whether all that was signed is as it was.
-fn verified(found: &Verified) -> anyhow::Result<bool> {
-    let doubts: Vec<_> = found.doubts.iter().filter(|doubt| **doubt != Doubt::NothingSigned).collect();
-    let mut text = format!("  {} checkpoints, ", found.checkpoints);
-    text += &match (found.difference, found.size) {
-        (None, size) if doubts.is_empty() => format!("verified over the first {size} events there\n"),
-        _ => "NOT good over the events there: see `cityos audit verify`\n".into(),
-    };
-    for doubt in &doubts {
-        text += &format!("  {doubt}\n");
+    /// Where the source ends.
+    async fn head(&self) -> anyhow::Result<Position> {
+        self.source.head().await.context("reading the source")
     }
-    say(&text)?;
-    Ok(found.difference.is_none() && doubts.is_empty())
-}
-
-fn told(copied: &Copied, new: &str) -> String {
-    let Copied { events, new_events, receipts, new_receipts, position } = copied;
-    format!(
-        "  {events} events, {new_events} of them {new}, up to position {}\n  {receipts} receipts, {new_receipts} of them {new}\n",
-        position.0
-    )
 }
 
 /// The storage that a flag names, and the flag of its keys. What is wrong is said without repeating it: there may be a password

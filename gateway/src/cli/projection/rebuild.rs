@@ -1,7 +1,7 @@
 //! `cityos projection rebuild`: read models built anew, and put in place of their live tables.
 
-use super::super::say;
-use super::telling::{Teller, counted, differences, differences_json, rate};
+use super::super::{counted, say};
+use super::telling::{Teller, differences, differences_json, rate};
 use super::{City, Which, each};
 use cityos_projections::{AnyModel, CHECKPOINT_EVENTS, Comparison, Rebuilt, Uncompared, rebuild};
 use clap::Args;

@@ -1,7 +1,7 @@
 //! `cityos projection retry`: frozen rows folded anew.
 
-use super::super::say;
-use super::telling::{counted, frozen_json, frozen_rows};
+use super::super::{counted, say};
+use super::telling::{frozen_json, frozen_rows};
 use super::{Any, City, each};
 use cityos_projections::{AnyModel, Retried, retry_frozen};
 use clap::Args;
@@ -19,19 +19,25 @@ impl Retry {
     pub(super) async fn run(self, city: City) -> anyhow::Result<ExitCode> {
         let reads = city.reads().await?;
         let models = self.which.models()?;
-        Ok(each(models, async |model| {
+        let mut any = false;
+        let code = each(models, async |model| {
             let retried = retry_frozen(&*city.log, &reads, model).await?;
+            any |= retried.healed > 0 || !retried.frozen.is_empty();
             say(&if self.which.json { line(model, &retried) } else { self.for_people(model, &retried) })?;
             Ok(retried.frozen.is_empty())
         })
-        .await)
+        .await;
+        if !any && code == ExitCode::SUCCESS && !self.which.json && self.which.models.is_empty() {
+            say("no row is frozen\n")?;
+        }
+        Ok(code)
     }
 
     fn for_people(&self, model: &dyn AnyModel, retried: &Retried) -> String {
         let (name, healed) = (model.name(), counted(retried.healed as u64, "row"));
         let stay = retried.frozen.len() as u64;
         if retried.healed == 0 && stay == 0 {
-            // Of those nobody asked about there is nothing to say.
+            // Of those nobody asked about there is nothing to say, unless it is so of all.
             return if self.which.models.is_empty() {
                 String::new()
             } else {

@@ -1,6 +1,6 @@
 //! `cityos projection status`: how far behind the log the read models are, and which rows are frozen.
 
-use super::super::{say, table::table};
+use super::super::{counted, say, table::table};
 use super::{Any, City, model, telling};
 use chrono::TimeDelta;
 use cityos_projections::{AnyModel, FrozenSince, Standing, status};
@@ -90,7 +90,7 @@ fn for_people(watched: &[Watched]) -> String {
     });
     let mut text = table(["model", "events behind", "time behind", "moves", "there in", "frozen"], rows);
     for Watched { model, standing, .. } in watched.iter().filter(|it| it.standing.frozen_count > 0) {
-        let count = telling::counted(standing.frozen_count, "row");
+        let count = counted(standing.frozen_count, "row");
         text += &format!("\n{}: {count} frozen\n", standing.model);
         text.extend(standing.frozen.iter().map(|frozen| telling::frozen(*model, &frozen.row)));
         let more = standing.frozen_count - standing.frozen.len() as u64;

@@ -89,11 +89,6 @@ pub fn rate(count: u64, time: Duration) -> u64 {
     (count as f64 / time.as_secs_f64().max(0.001)).round() as u64
 }
 
-/// `1 row`, `2 rows`.
-pub fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 /// The first of the differences, a line each, and how many more there are.
 pub fn differences(model: &dyn AnyModel, differences: &[Difference], all: u64) -> String {
     let mut text = String::new();

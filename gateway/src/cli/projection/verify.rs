@@ -1,8 +1,8 @@
 //! `cityos projection verify`: read models beside what the log makes of them.
 
-use super::super::say;
+use super::super::{counted, say};
 use super::rebuild::{keys_differ, more};
-use super::telling::{Teller, counted, differences, differences_json, frozen_json, frozen_rows};
+use super::telling::{Teller, differences, differences_json, frozen_json, frozen_rows};
 use super::{City, Which, each};
 use cityos_projections::{AnyModel, Verified, verify};
 use clap::Args;

@@ -19,6 +19,7 @@ use crate::settings::Settings;
 use cityos_domain::ids::derive;
 use cityos_domain::log::Partition;
 use cityos_eventstore::clock::SystemClock;
+use cityos_eventstore::members::Duty;
 use std::sync::Arc;
 
 /// Whether an admin, a vendor who has nothing, and a customer who has nothing are shown rows.
@@ -39,7 +40,7 @@ async fn only_what_is_meant_for_a_role_is_shown_to_it() {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings { data_dir: directory.path().join("data"), ..Settings::default() };
     let app = App::open(settings, Arc::new(SystemClock)).await.unwrap();
-    let moving = app.start();
+    let moving = app.start(Duty::ALL).await.unwrap();
     sample::load(&app.services().executor, &app.services().sealer).await.unwrap();
     moving.stop().await;
     app.settle().await.unwrap();

@@ -1,10 +1,12 @@
 //! The keys of a log that was copied: whether those of the target open what is sealed in it, and copying them.
 
+use crate::cli::counted;
 use crate::storage::Storage;
 use anyhow::{Context, ensure};
 use cityos_eventstore::copy::{LogRows, sealed_for};
 use cityos_eventstore::evidence::{PublicKey, public_key};
 use cityos_eventstore::keys::{self, Key, KeyRows, Secret, Signed};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -81,6 +83,13 @@ impl Found {
     pub fn is_complete(&self) -> bool {
         self.belongs && self.missing.is_empty() && self.secrets.is_empty()
     }
+
+    /// As JSON, with all that is missing.
+    pub fn as_json(&self) -> Value {
+        let missing: Vec<_> =
+            self.missing.iter().map(|(tenant, person)| format!("{tenant}/{person}")).collect();
+        json!({ "there": self.belongs, "persons": self.persons, "missing": missing, "missing_secrets": self.secrets })
+    }
 }
 
 impl fmt::Display for Found {
@@ -97,7 +106,8 @@ impl fmt::Display for Found {
             let (count, named) = (self.missing.len(), named.collect::<Vec<_>>().join(", "));
             writeln!(
                 f,
-                "The target's key store lacks the keys of {count} persons: {named}{}",
+                "The target's key store lacks the keys of {}: {named}{}",
+                counted(count as u64, "person"),
                 if count > NAMED_MAX { ", …" } else { "" }
             )?;
         }
@@ -105,7 +115,8 @@ impl fmt::Display for Found {
             writeln!(f, "The target's key store lacks secrets of the source's: {}", self.secrets.join(", "))?;
         }
         if self.is_complete() {
-            writeln!(f, "  the keys of {} persons are there, unless they were forgotten", self.persons)?;
+            let persons = counted(self.persons as u64, "person");
+            writeln!(f, "  the keys of {persons} are there, unless they were forgotten")?;
         }
         Ok(())
     }

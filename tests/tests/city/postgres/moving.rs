@@ -10,7 +10,7 @@ use cityos_eventstore::database::postgres::{Limits, Server};
 use cityos_eventstore::postgres::PostgresStore;
 use cityos_eventstore::store::EventStore;
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// More events than any of these cities has, but for the long one.
 const ALL: u32 = 100_000;
@@ -29,14 +29,14 @@ fn copy(at: &Installation, from: &str, to: &str, more: &[&str]) -> Ended {
 
 /// A sample city that is not served any more.
 fn stopped() -> Installation {
-    let at = Installation::new();
+    let at = Installation::in_files();
     assert!(at.serve(&["--sample"]).interrupt().success());
     at
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_city_moved_to_postgres_and_back_answers_as_before() {
-    let at = Installation::new();
+    let at = Installation::in_files();
     let server = at.serve(&["--sample"]);
     let token = sample::admin(&at);
     let market = Market::of(&server, &token).await;
@@ -45,16 +45,16 @@ async fn a_city_moved_to_postgres_and_back_answers_as_before() {
     let city = sample::settled(&at, &server, &token).await;
     assert!(server.interrupt().success());
 
-    let (database, back) = (PrivateServer::shared().new_database(), Installation::new());
+    let (database, back) = (PrivateServer::shared().new_database(), Installation::in_files());
     for (from, to) in [(files(&at), database.clone()), (database.clone(), files(&back))] {
         let done = copy(&at, &from, &to, &["--keys"]);
         assert_eq!(done.code, Some(0), "{}{}", done.said, done.complained);
     }
     let moved = Server::new(&database, None, Limits::default()).unwrap();
     let moved = PostgresStore::open_read_only(&moved).await.unwrap();
-    let stored = at.log().read_stored(Position::START, ALL).await.unwrap();
+    let stored = at.log().await.read_stored(Position::START, ALL).await.unwrap();
     assert_eq!(moved.read_stored(Position::START, ALL).await.unwrap(), stored);
-    assert_eq!(back.log().read_stored(Position::START, ALL).await.unwrap(), stored);
+    assert_eq!(back.log().await.read_stored(Position::START, ALL).await.unwrap(), stored);
     let on_server = ["--set", &format!("database={database}"), "audit", "verify"];
     for verified in [at.run(&["audit", "verify"]), at.run(&on_server), back.run(&["audit", "verify"])] {
         assert_eq!(verified.code, Some(0), "{}{}", verified.said, verified.complained);
@@ -65,13 +65,17 @@ async fn a_city_moved_to_postgres_and_back_answers_as_before() {
     let again = served.ask(&token, PLACE_ORDER, order).await;
     assert_eq!(again["placeOrder"]["order"]["id"], placed["placeOrder"]["order"]["id"]);
     assert_eq!(again["placeOrder"]["__typename"], "OrderChanged");
-    assert_eq!(back.log().head().await.unwrap(), at.log().head().await.unwrap(), "nothing was placed again");
+    assert_eq!(
+        back.log().await.head().await.unwrap(),
+        at.log().await.head().await.unwrap(),
+        "nothing was placed again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_was_killed_goes_on_to_the_same_log() {
-    let at = Installation::new();
-    let log = at.log();
+    let at = Installation::in_files();
+    let log = at.log().await;
     let says = stream(tenant("harbour"), "long");
     for number in 0..APPENDS {
         let version = number * EVENTS_OF_APPEND as u64;
@@ -140,11 +144,20 @@ fn keys_that_are_missing_are_counted_and_named() {
     let keys = Connection::open(at.data().join("keys.db")).unwrap();
     let lost: i64 = keys.query_row("SELECT count(*) FROM persons", [], |row| row.get(0)).unwrap();
     keys.execute_batch("DELETE FROM persons").unwrap();
-    let (back, copied) = (Installation::new(), ["--keys"]);
+    let (back, copied) = (Installation::in_files(), ["--keys"]);
     let lacking = copy(&at, &files(&at), &files(&back), &copied);
     assert_eq!(lacking.code, Some(3), "{}{}", lacking.said, lacking.complained);
     let count = format!("lacks the keys of {lost} persons: ");
     assert!(lacking.said.contains(&count), "{}", lacking.said);
+    let lacking = copy(&at, &files(&at), &files(&back), &["--json"]);
+    let told: Value = serde_json::from_str(&lacking.said).unwrap();
+    assert_eq!(
+        (lacking.code, &told["whole"], &told["new_events"]),
+        (Some(3), &json!(false), &json!(0)),
+        "{told}"
+    );
+    assert_eq!((&told["evidence"]["good"], &told["keys"]["there"]), (&json!(true), &json!(true)), "{told}");
+    assert_eq!(told["keys"]["missing"].as_array().map(Vec::len), Some(lost as usize), "{told}");
 }
 
 #[test]
