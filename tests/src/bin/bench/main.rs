@@ -15,7 +15,7 @@ mod verifying;
 use std::path::PathBuf;
 
 /// What can be named.
-const ROWS: [&str; 9] = [
+const ROWS: [&str; 10] = [
     "append",
     "replay",
     "rebuild",
@@ -24,6 +24,7 @@ const ROWS: [&str; 9] = [
     "server-append",
     "server-replay",
     "server-load",
+    "server-rebuild",
     "import",
 ];
 
@@ -69,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     if wanted("verifying") {
         rows.push(verifying::measure(folder.path()).await?);
     }
-    if ["server-append", "server-replay", "server-load"].into_iter().any(wanted) {
+    if ROWS.into_iter().any(|row| row.starts_with("server-") && wanted(row)) {
         let bench = server::Bench::start();
         if wanted("server-append") {
             rows.push(server::appending::measure(&bench, 1).await?);
@@ -81,6 +82,9 @@ async fn main() -> anyhow::Result<()> {
         }
         if wanted("server-load") {
             rows.push(server::loading::measure(&bench).await?);
+        }
+        if wanted("server-rebuild") {
+            rows.push(server::rebuilding::measure(&bench).await?);
         }
     }
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");

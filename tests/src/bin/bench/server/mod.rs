@@ -2,6 +2,7 @@
 
 pub mod appending;
 pub mod loading;
+pub mod rebuilding;
 pub mod replaying;
 
 use cityos_eventstore::database::postgres::private_server::PrivateServer;
