@@ -203,9 +203,17 @@ impl Executor {
         partition: Partition,
         id: A::Id,
     ) -> Result<(Arc<A>, Version), StoreError> {
-        let loaded = self.fetch(Fetch::of::<A>(partition, id), true).await?;
-        let state = loaded.state.downcast::<A>().expect("a stream's kind names its aggregate's type");
-        Ok((state, loaded.version))
+        Ok(typed(self.fetch(Fetch::of::<A>(partition, id), true).await?))
+    }
+
+    /// The aggregate as it is remembered here, with its version then, or as the log has it where nothing is remembered. Others
+    /// may have moved it since: what is decided on it must be written under that version, as commands are.
+    pub async fn recall<A: Aggregate>(
+        &self,
+        partition: Partition,
+        id: A::Id,
+    ) -> Result<(Arc<A>, Version), StoreError> {
+        Ok(typed(self.fetch(Fetch::of::<A>(partition, id), false).await?))
     }
 
     async fn decide(
@@ -317,6 +325,10 @@ impl Executor {
         let queue = stream.id.as_u128() as usize % QUEUES;
         self.shared.queues[queue].clone().lock_owned().await
     }
+}
+
+fn typed<A: Aggregate>(Loaded { state, version }: Loaded) -> (Arc<A>, Version) {
+    (state.downcast().expect("a stream's kind names its aggregate's type"), version)
 }
 
 #[cfg(test)]

@@ -242,6 +242,21 @@ async fn a_refusal_that_came_from_an_old_memory_is_looked_at_again() {
 }
 
 #[tokio::test]
+async fn what_is_remembered_stays_as_it_was_until_the_log_is_looked_at() {
+    let store = memory();
+    let (one, other) = (over(store.clone()), over(store));
+    let recalled = async || {
+        let (state, version) = one.recall::<Units>(tenant("a"), the_box("a")).await.unwrap();
+        (state.0, version)
+    };
+    one.execute(&command("fill"), &To(the_box("a"), Wish::Put(2))).await.unwrap();
+    other.execute(&command("take"), &To(the_box("a"), Wish::Take)).await.unwrap();
+    assert_eq!(recalled().await, (2, Version(1)));
+    assert_eq!(units(&one, "a").await, 1);
+    assert_eq!(recalled().await, (1, Version(2)));
+}
+
+#[tokio::test]
 async fn who_saw_another_version_is_told_the_current_one_even_where_the_decision_does_not_look() {
     let executor = over(memory());
     executor.execute(&command("1"), &To(the_box("shop"), Wish::Put(1))).await.unwrap();

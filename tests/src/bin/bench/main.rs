@@ -15,7 +15,7 @@ mod verifying;
 use std::path::PathBuf;
 
 /// What can be named.
-const ROWS: [&str; 10] = [
+const ROWS: [&str; 11] = [
     "append",
     "replay",
     "rebuild",
@@ -24,6 +24,7 @@ const ROWS: [&str; 10] = [
     "server-append",
     "server-replay",
     "server-load",
+    "server-cached",
     "server-rebuild",
     "import",
 ];
@@ -80,8 +81,14 @@ async fn main() -> anyhow::Result<()> {
         if wanted("server-replay") {
             rows.push(server::replaying::measure(&server::replaying::log_on(&bench).await?).await?);
         }
-        if wanted("server-load") {
-            rows.push(server::loading::measure(&bench).await?);
+        if wanted("server-load") || wanted("server-cached") {
+            let (city, store) = server::loading::log_on(&bench).await?;
+            if wanted("server-load") {
+                rows.push(server::loading::measure(&city, &store).await?);
+            }
+            if wanted("server-cached") {
+                rows.push(server::loading::measure_remembered(&store).await?);
+            }
         }
         if wanted("server-rebuild") {
             rows.push(server::rebuilding::measure(&bench).await?);

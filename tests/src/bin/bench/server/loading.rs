@@ -1,14 +1,17 @@
-//! Loading and folding one aggregate of 100 events, 16 readers at once, beside the prepared statement with the same JSON decoded.
+//! Loading and folding one aggregate of 100 events, 16 readers at once, beside the prepared statement with the same JSON
+//! decoded; and the same where the executor remembers the aggregates, as it does for those that commands are given to.
 
 use super::{Bench, Times};
 use crate::Measured;
 use crate::events::{Requested, append, stream};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::event::Event;
+use cityos_domain::ids::OrderId;
 use cityos_domain::log::{Meta, StreamId, Version};
 use cityos_domain::orders::order::Order;
 use cityos_eventstore::clock::SystemClock;
 use cityos_eventstore::database::postgres::{Pool, Role, Server};
+use cityos_eventstore::executor::Executor;
 use cityos_eventstore::postgres::PostgresStore;
 use cityos_eventstore::store::EventStore;
 use std::sync::Arc;
@@ -19,10 +22,13 @@ const STREAMS: u64 = 1_000;
 const EVENTS_EACH: u64 = 100;
 const READERS: u64 = 16;
 const LOADS: u64 = 40_000;
+const REMEMBERED: u64 = 2_000_000;
+/// What the table of targets asks for.
+const REMEMBERED_AT_LEAST: f64 = 500_000.0;
 const ROUNDS: usize = 3;
 
 /// A log of streams of a hundred events.
-async fn log_on(bench: &Bench) -> anyhow::Result<(Server, PostgresStore)> {
+pub async fn log_on(bench: &Bench) -> anyhow::Result<(Server, PostgresStore)> {
     let city = bench.database();
     let store = PostgresStore::open(&city, Arc::new(SystemClock)).await?;
     for n in 0..STREAMS * EVENTS_EACH / 1_000 {
@@ -42,20 +48,19 @@ struct Round {
 }
 
 /// Our loads and the raw ones in turn, the median round of each.
-pub async fn measure(bench: &Bench) -> anyhow::Result<Measured> {
-    let (city, store) = log_on(bench).await?;
+pub async fn measure(city: &Server, store: &PostgresStore) -> anyhow::Result<Measured> {
     let pool = city.pool(Role::App)?;
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.push(
-            loads({
+            loads(LOADS, {
                 let store = store.clone();
                 move |n| our_load(store.clone(), n)
             })
             .await?,
         );
         raw.push(
-            loads({
+            loads(LOADS, {
                 let pool = pool.clone();
                 move |n| raw_load(pool.clone(), n)
             })
@@ -72,6 +77,37 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Measured> {
         target: 0.8,
         note: format!(
             "prepared statement + serde_json, pool of 32, {LOADS} loads, median of {ROUNDS} rounds"
+        ),
+    })
+}
+
+/// What the executor remembers, loaded as for a command.
+pub async fn measure_remembered(store: &PostgresStore) -> anyhow::Result<Measured> {
+    let executor = Executor::new(Arc::new(store.clone()), Arc::new(SystemClock), Arc::new(()));
+    let load = move |n| {
+        let executor = executor.clone();
+        async move {
+            let StreamId { partition, id, .. } = stream(n);
+            let (order, version) = executor.recall::<Order>(partition, OrderId(id)).await?;
+            std::hint::black_box(&order);
+            Ok(version.0 as usize)
+        }
+    };
+    // Everything is remembered after that.
+    loads(LOADS, load.clone()).await?;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(loads(REMEMBERED, load.clone()).await?);
+    }
+    let mut ours = median(rounds);
+    Ok(Measured {
+        what: "PostgreSQL: the same aggregates, remembered by the executor",
+        ours: format!("{:.0}/s, p99 {:.1} µs", ours.per_second, ours.times.p99_ms() * 1_000.0),
+        limit: format!("asked for {REMEMBERED_AT_LEAST:.0}/s"),
+        ratio: ours.per_second / REMEMBERED_AT_LEAST,
+        target: 1.0,
+        note: format!(
+            "{REMEMBERED} loads, median of {ROUNDS} rounds; the server is not asked: what is decided on an old state the append finds out"
         ),
     })
 }
@@ -106,7 +142,10 @@ fn median(mut rounds: Vec<Round>) -> Round {
     rounds.swap_remove(rounds.len() / 2)
 }
 
-async fn loads<F>(load: impl Fn(u64) -> F + Clone + Send + Sync + 'static) -> anyhow::Result<Round>
+async fn loads<F>(
+    count: u64,
+    load: impl Fn(u64) -> F + Clone + Send + Sync + 'static,
+) -> anyhow::Result<Round>
 where
     F: Future<Output = anyhow::Result<usize>> + Send + 'static,
 {
@@ -119,7 +158,7 @@ where
                 let mut times: Vec<Duration> = Vec::new();
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= LOADS {
+                    if n >= count {
                         return anyhow::Ok(times);
                     }
                     let stream = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % STREAMS;
@@ -135,5 +174,5 @@ where
     for reader in readers {
         times.0.extend(reader.await??);
     }
-    Ok(Round { per_second: LOADS as f64 / begun.elapsed().as_secs_f64(), times })
+    Ok(Round { per_second: count as f64 / begun.elapsed().as_secs_f64(), times })
 }
