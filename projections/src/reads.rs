@@ -116,6 +116,18 @@ impl ReadStore {
         Ok(ReadStore(Arc::new(Shared { kept, read_statements, write_statements })))
     }
 
+    /// The same for measuring: questions that were asked before are answered from memory. Of a file, nothing is remembered.
+    #[cfg(feature = "remembering")]
+    pub fn remembering(&self) -> Self {
+        let kept = match &self.0.kept {
+            Kept::File(file) => Kept::File(file.clone()),
+            Kept::Server(database) => Kept::Server(Box::new(database.remembering())),
+        };
+        let (read_statements, write_statements) =
+            (self.0.read_statements.clone(), self.0.write_statements.clone());
+        ReadStore(Arc::new(Shared { kept, read_statements, write_statements }))
+    }
+
     /// How many statements the driver has run to answer questions since the store was opened.
     pub fn statements_read(&self) -> u64 {
         self.0.read_statements.load(Ordering::Relaxed)

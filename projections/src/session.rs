@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 /// What takes the place of a `?` in a statement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Parameter<'v> {
     /// A value.
     One(Cow<'v, Value>),

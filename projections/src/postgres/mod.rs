@@ -2,6 +2,8 @@
 
 mod claim;
 mod dialect;
+#[cfg(feature = "remembering")]
+mod remembering;
 mod server;
 mod values;
 

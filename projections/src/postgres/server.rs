@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio_postgres::Row;
 
 const SCHEMA: Schema =
     Schema { name: "reads", steps: &[include_str!("../../../schemas/reads.postgres.sql")] };
@@ -26,6 +27,7 @@ const MAINTENANCE_AT_MOST: Duration = Duration::from_secs(3_600);
 const ATTEMPTS_MAX: u32 = 2;
 
 /// The schema.
+#[cfg_attr(feature = "remembering", derive(Clone))]
 pub(crate) struct Database {
     /// As those use it who own the tables.
     pub(super) server: Server,
@@ -36,6 +38,8 @@ pub(crate) struct Database {
     runtime: Handle,
     read_statements: Arc<AtomicU64>,
     write_statements: Arc<AtomicU64>,
+    #[cfg(feature = "remembering")]
+    remembered: Option<Arc<super::remembering::Remembered>>,
 }
 
 impl Database {
@@ -68,16 +72,32 @@ impl Database {
             runtime: Handle::current(),
             read_statements: read_statements.clone(),
             write_statements: write_statements.clone(),
+            #[cfg(feature = "remembering")]
+            remembered: None,
         })
     }
 
-    /// What `read` makes of each row of the answer to a question about one partition, or about all. One round trip.
+    /// What `read` makes of each row of the answer to a question about one partition, or about all.
     pub(crate) async fn ask<T>(
         &self,
         partition: Option<Partition>,
         question: &Statement<'_>,
         mut read: impl FnMut(&dyn Found) -> Result<T, ReadError>,
     ) -> Result<Vec<T>, ReadError> {
+        #[cfg(feature = "remembering")]
+        if let Some(remembered) = &self.remembered {
+            let rows = remembered.recall(partition, question, self.rows(partition, question)).await?;
+            return rows.iter().map(|row| read(row)).collect();
+        }
+        self.rows(partition, question).await?.iter().map(|row| read(row)).collect()
+    }
+
+    /// The rows of the answer. One round trip.
+    async fn rows(
+        &self,
+        partition: Option<Partition>,
+        question: &Statement<'_>,
+    ) -> Result<Vec<Row>, ReadError> {
         if question.parameters.iter().any(|parameter| parameter.holds_zero()) {
             // No row has such a text here: it would have been refused.
             return Ok(Vec::new());
@@ -88,7 +108,7 @@ impl Database {
         };
         let begin = format!("BEGIN READ ONLY; {settings}");
         let (bound, mut attempt) = (bound(&question.parameters), 1);
-        let rows = loop {
+        loop {
             let client = pooled(pool).await.map_err(ReadError::Database)?;
             let answer = async {
                 let statement = prepared(&client, &question.sql).await?;
@@ -109,10 +129,15 @@ impl Database {
                 Err(ReadError::Database(StoreError::Unreachable(_))) if attempt < ATTEMPTS_MAX => {
                     attempt += 1
                 }
-                answer => break answer?,
+                answer => break answer,
             }
-        };
-        rows.iter().map(|row| read(row)).collect()
+        }
+    }
+
+    /// The same database, asked each question once.
+    #[cfg(feature = "remembering")]
+    pub(crate) fn remembering(&self) -> Self {
+        Database { remembered: Some(Arc::default()), ..self.clone() }
     }
 
     fn session(&self, client: Connected, statements: &Arc<AtomicU64>) -> Blocking {

@@ -1,6 +1,9 @@
 //! `make bench`: what CityOS does beside what the machine allows, measured in one run. Read the ratios. Where rows are
 //! named, only those are measured.
 
+// What answers a GraphQL request is one future within another.
+#![recursion_limit = "256"]
+
 mod append;
 mod events;
 mod importing;
@@ -15,7 +18,7 @@ mod verifying;
 use std::path::PathBuf;
 
 /// What can be named.
-const ROWS: [&str; 11] = [
+const ROWS: [&str; 12] = [
     "append",
     "replay",
     "rebuild",
@@ -26,6 +29,7 @@ const ROWS: [&str; 11] = [
     "server-load",
     "server-cached",
     "server-rebuild",
+    "server-page",
     "import",
 ];
 
@@ -92,6 +96,9 @@ async fn main() -> anyhow::Result<()> {
         }
         if wanted("server-rebuild") {
             rows.push(server::rebuilding::measure(&bench).await?);
+        }
+        if wanted("server-page") {
+            rows.extend(server::paging::measure(&bench, folder.path()).await?);
         }
     }
     println!("| what | CityOS | limit | ratio | target | |\n|---|---:|---:|---:|---:|---|");

@@ -1,8 +1,8 @@
-//! A log of orders of two vendors each: asked for, placed, shipped, captured, delivered. Ten events an order, and some
+//! A log of orders of two vendors and three lines each: asked for, placed, shipped, captured, delivered. Ten events an order, and some
 //! thousands of orders under way at a time.
 
 use super::events::partition;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use cityos_domain::aggregate::Aggregate;
 use cityos_domain::calendar::{BusinessDate, Zone};
 use cityos_domain::commission::calculation::Commission;
@@ -12,10 +12,11 @@ use cityos_domain::ids::{
     CommandId, CustomerId, OrderId, PaymentId, StoreId, VendorId, VendorOrderId, derive,
 };
 use cityos_domain::log::{Actor, Meta, Origin, StreamId, Version};
+use cityos_domain::marketplace::vendor::{self, Vendor};
 use cityos_domain::money::{Currency, Rate};
-use cityos_domain::orders::order::{self, Cart, Order, Part, RequestedLine};
+use cityos_domain::orders::order::{self, Cart, Order, Part, RequestedLine, Totals};
 use cityos_domain::orders::vendor_order::{Belongs, Event as PartEvent, Line, TaxSource, VendorOrder};
-use cityos_domain::text::Code;
+use cityos_domain::text::{Code, LocalText, Locale};
 use cityos_eventstore::store::{Append, EventStore, InputHash, NewEvent};
 use uuid::Uuid;
 
@@ -28,6 +29,9 @@ const STAGES: u64 = 5;
 /// How many orders later an order comes to its next stage.
 const ORDERS_BETWEEN: u64 = 2_000;
 
+/// How many vendors there are.
+const VENDORS: u64 = 1_000;
+
 /// How many orders' stages are written at once.
 const ORDERS_AT_ONCE: u64 = 100;
 
@@ -36,7 +40,7 @@ pub async fn write(log: &dyn EventStore, orders: u64) -> anyhow::Result<()> {
     let steps = orders + (STAGES - 1) * ORDERS_BETWEEN;
     for step in (0..steps).step_by(ORDERS_AT_ONCE as usize) {
         let command = CommandId(Uuid::from_u128(u128::from(step) + 1));
-        let at = DateTime::from_timestamp_micros(1_760_000_000_000_000 + step as i64).expect("it is a time");
+        let at = asked_at(step);
         let (mut relies_on, mut events) = (Vec::new(), Vec::new());
         for stage in 0..STAGES {
             let first = step.checked_sub(stage * ORDERS_BETWEEN);
@@ -57,19 +61,50 @@ pub async fn write(log: &dyn EventStore, orders: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// When the `number`th order was asked for, or a little later: some are asked for together.
+pub fn asked_at(number: u64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_760_000_000_000_000 + number as i64).expect("it is a time")
+}
+
+/// Writes the vendors of the orders.
+pub async fn write_vendors(log: &dyn EventStore) -> anyhow::Result<()> {
+    let command = CommandId(derive(&["bench", "vendors"]));
+    let introduced = |number| {
+        let name = LocalText::parse("name", [(Locale::parse("locale", "en")?, format!("Vendor {number}"))])?;
+        let handle = Code::parse("handle", &format!("vendor-{number}"))?;
+        anyhow::Ok(vendor::Event::Invited { handle, name, contact: None }.into())
+    };
+    let event = |number| {
+        let stream = Vendor::stream(partition(), vendor(number));
+        let id = command.event(number as usize);
+        anyhow::Ok(NewEvent { id, stream, at: asked_at(0), event: introduced(number)? })
+    };
+    let events = (0..VENDORS).map(event).collect::<anyhow::Result<Vec<_>>>()?;
+    let relies_on = events.iter().map(|event| (event.stream, Version(0))).collect();
+    let meta = Meta::of(command, Actor::user("b3a1c0de"), Origin::Live);
+    log.append(Append { partition: partition(), relies_on, events, meta, input: InputHash([7; 32]) }).await?;
+    Ok(())
+}
+
+fn vendor(number: u64) -> VendorId {
+    VendorId(derive(&["bench", "vendor", &number.to_string()]))
+}
+
 /// What happens to the `number`th order at a stage: the stream, its version before (once for each stream), the event.
 fn happens(number: u64, stage: u64) -> Vec<(StreamId, Option<Version>, Event)> {
     let id = |what: &str| derive(&["bench", what, &number.to_string()]);
     let order = OrderId(id("order"));
     let stream = Order::stream(partition(), order);
-    let vendors =
-        [0, 1].map(|part| VendorId(derive(&["bench", "vendor", &(number % 500 * 2 + part).to_string()])));
+    let vendors = [0, 1].map(|part| vendor((number * 2 + part) % VENDORS));
     let parts = ["part one", "part two"].map(|part| VendorOrderId(id(part)));
     let part_stream = |part: usize| VendorOrder::stream(partition(), parts[part]);
     let belongs = |part: usize| Belongs { order, vendor: vendors[part], currency: currency() };
     let (store, customer, payment) =
         (StoreId(derive(&["bench", "store"])), CustomerId(id("customer")), PaymentId(id("payment")));
-    let lines = [line(number, 1), line(number, 2)];
+    let lines = [vec![line(number, 1), line(number, 2)], vec![line(number, 3)]];
+    let totals = [0, 1].map(|part: usize| {
+        lines[part].iter().map(Line::totals).reduce(Totals::plus).expect("a part has lines")
+    });
     match stage {
         0 => {
             let wanted = |line: &Line| RequestedLine {
@@ -83,7 +118,7 @@ fn happens(number: u64, stage: u64) -> Vec<(StreamId, Option<Version>, Event)> {
                 store,
                 customer,
                 currency: currency(),
-                lines: lines.iter().map(wanted).collect(),
+                lines: lines.iter().flatten().map(wanted).collect(),
                 discount: None,
                 reference: None,
             };
@@ -98,8 +133,8 @@ fn happens(number: u64, stage: u64) -> Vec<(StreamId, Option<Version>, Event)> {
                 payment,
                 date: today(),
                 parts: [0, 1].map(|part| Part { id: parts[part], vendor: vendors[part] }).to_vec(),
-                lines: 2,
-                totals: lines[0].totals().plus(lines[1].totals()),
+                lines: 3,
+                totals: totals[0].plus(totals[1]),
             };
             let part = |part: usize| {
                 let placed = PartEvent::Placed {
@@ -109,8 +144,8 @@ fn happens(number: u64, stage: u64) -> Vec<(StreamId, Option<Version>, Event)> {
                     payment,
                     date: today(),
                     capture: CaptureMoment::AtShipment,
-                    lines: vec![lines[part].clone()],
-                    totals: lines[part].totals(),
+                    lines: lines[part].clone(),
+                    totals: totals[part],
                 };
                 (part_stream(part), Some(Version(0)), placed.into())
             };
@@ -125,8 +160,8 @@ fn happens(number: u64, stage: u64) -> Vec<(StreamId, Option<Version>, Event)> {
                 payment,
                 reference: format!("capture-{number}"),
                 date: today(),
-                lines: vec![part as u32 + 1],
-                totals: lines[part].totals(),
+                lines: lines[part].iter().map(|line| line.number).collect(),
+                totals: totals[part],
             };
             let stream = part_stream(part);
             vec![(stream, Some(Version(1)), shipped.into()), (stream, None, captured.into())]

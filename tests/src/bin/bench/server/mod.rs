@@ -1,7 +1,9 @@
 //! The log on a PostgreSQL server of our own, beside the least code that does the same work on the same server.
 
 pub mod appending;
+mod asking;
 pub mod loading;
+pub mod paging;
 pub mod rebuilding;
 pub mod replaying;
 
