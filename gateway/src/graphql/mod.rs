@@ -43,6 +43,7 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{
     EmptySubscription, MergedObject, Request, Response, SDLExportOptions, ServerError, Value,
 };
+use futures_util::future::BoxFuture;
 use loading::Batches;
 use lulls::Lulls;
 use services::{Freshness, Rows, Services};
@@ -163,8 +164,18 @@ pub fn sdl() -> String {
     schema().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }
 
-/// Carries out a request for whoever `context` says.
-pub async fn execute(
+/// Carries out a request for whoever `context` says. The future is boxed here, so that no crate that calls it compiles the whole
+/// of the schema once more.
+pub fn execute<'a>(
+    schema: &'a Schema,
+    services: &'a Arc<Services>,
+    request: Request,
+    context: RequestContext,
+) -> BoxFuture<'a, Response> {
+    Box::pin(carry_out(schema, services, request, context))
+}
+
+async fn carry_out(
     schema: &Schema,
     services: &Arc<Services>,
     mut request: Request,

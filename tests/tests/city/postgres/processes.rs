@@ -359,15 +359,11 @@ async fn s18_across_processes_a_schedule_and_a_manual_trigger_pay_each_vendor_on
 
     let (mut claims, mut claimed) = (BTreeMap::new(), BTreeSet::new());
     for event in &events {
-        match &event.event {
-            Event::Payout(payout::Event::Claimed { vendor, amount }) => {
-                let before = claims.insert((*vendor, amount.currency), amount.minor);
-                assert_eq!(before, None, "a second payout");
-            }
-            Event::Ledger(month::Event::EntriesClaimed { entries, .. }) => {
-                entries.iter().for_each(|entry| assert!(claimed.insert(*entry), "an entry in two payouts"));
-            }
-            _ => {}
+        if let Event::Payout(payout::Event::Claimed { vendor, amount }) = &event.event {
+            let before = claims.insert((*vendor, amount.currency), amount.minor);
+            assert_eq!(before, None, "a second payout");
+        } else if let Event::Ledger(month::Event::EntriesClaimed { entries, .. }) = &event.event {
+            entries.iter().for_each(|entry| assert!(claimed.insert(*entry), "an entry in two payouts"));
         }
     }
     // What is too little, and the debt, are carried.
