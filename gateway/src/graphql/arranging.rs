@@ -46,12 +46,13 @@ impl<'d> Asked<'d> {
     fn order(&self, answered: &mut Value) {
         match answered {
             Value::Object(fields) => {
-                // What had not to be waited for is in order already.
+                // What had not to be waited for is in order already, and what failed is not there.
                 if !fields.keys().eq(self.0.keys().copied()) {
                     fields.sort_by_cached_key(|name, _| self.0.get_index_of(name));
                 }
+                let mut asked = self.0.iter();
                 for (name, field) in fields {
-                    if let Some(below) = self.0.get(name) {
+                    if let Some((_, below)) = asked.find(|(asked, _)| **asked == name) {
                         below.order(field);
                     }
                 }

@@ -30,6 +30,7 @@ mod saga_timeline;
 mod sealing;
 pub mod services;
 pub mod session;
+mod shown;
 mod staleness;
 mod statistics;
 mod stores;

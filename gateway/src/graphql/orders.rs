@@ -12,6 +12,7 @@ use crate::graphql::order_parts::{OrderPart, PartsOfOrder};
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load};
+use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::stores::Store;
 use crate::graphql::totals::{TotalsOut, totals};
@@ -211,20 +212,20 @@ impl Order {
     }
 
     /// The vendors' parts.
-    async fn parts(&self, ctx: &Context<'_>) -> Result<Vec<OrderPart>, Refusal> {
+    async fn parts(&self, ctx: &Context<'_>) -> Result<Vec<Shown<OrderPart>>, Refusal> {
         if let Some(events) = &self.events {
-            return OrderPart::all_of(self.scope, events);
+            return Ok(OrderPart::all_of(self.scope, events)?.into_iter().map(Shown).collect());
         }
         below::<_, PartsOfOrder>(ctx, self.scope, self.row.id).await
     }
 
     /// Who buys.
-    async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>, Refusal> {
+    async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Shown<Customer>>, Refusal> {
         one(ctx, self.scope, self.row.customer).await
     }
 
     /// Where.
-    async fn store(&self, ctx: &Context<'_>) -> Result<Option<Store>, Refusal> {
+    async fn store(&self, ctx: &Context<'_>) -> Result<Option<Shown<Store>>, Refusal> {
         one(ctx, self.scope, self.row.store).await
     }
 

@@ -17,6 +17,7 @@ use cityos_eventstore::sealing::Sealer;
 use cityos_eventstore::tokens::PositionTokens;
 use cityos_projections::{Projector, ReadStore};
 use cityos_sagas::Engine;
+use futures_util::future::BoxFuture;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -103,18 +104,21 @@ pub fn take_rows(ctx: &Context<'_>, rows: usize) -> Result<(), Refusal> {
     all.fit()
 }
 
-/// What lies behind `key`, fetched with others of its kind.
-pub async fn load<K>(
-    ctx: &Context<'_>,
+/// What lies behind `key`, fetched with others of its kind. The future is boxed: every field of an object has room for the
+/// greatest of its futures.
+pub fn load<'a, K>(
+    ctx: &'a Context<'_>,
     key: K,
-) -> Result<Option<<Batches as Loader<K>>::Value>, <Batches as Loader<K>>::Error>
+) -> BoxFuture<'a, Result<Option<<Batches as Loader<K>>::Value>, Refusal>>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Batches: Loader<K, Error = Refusal>,
 {
-    let needed = ctx.data_unchecked::<Freshness>().0.load(Ordering::Relaxed);
-    wait_for_reads(services(ctx), Position(needed)).await?;
-    batches(ctx).load_one(key).await
+    Box::pin(async move {
+        let needed = ctx.data_unchecked::<Freshness>().0.load(Ordering::Relaxed);
+        wait_for_reads(services(ctx), Position(needed)).await?;
+        batches(ctx).load_one(key).await
+    })
 }
 
 /// What this request fetches together.

@@ -1,6 +1,7 @@
 //! Values as callers write and read them: money, rates, names by locale, contacts. Parsing is the domain's; what
 //! it refuses becomes a [`Rejection`](super::answer::Rejection) that names the input field.
 
+use crate::graphql::shown::Shown;
 use async_graphql::{
     InputObject, InputValueError, InputValueResult, NewType, Scalar, ScalarType, SimpleObject, Value,
 };
@@ -24,9 +25,12 @@ const ADDRESS_LINES_MAX: usize = 8;
 pub struct Date(pub NaiveDate);
 
 /// An amount of money.
+pub type MoneyOut = Shown<MoneyFields>;
+
+/// An amount of money.
 #[derive(SimpleObject)]
 #[graphql(name = "Money")]
-pub struct MoneyOut {
+pub struct MoneyFields {
     /// A decimal with as many decimals as the currency has, such as `10.05`.
     amount: String,
     /// ISO 4217.
@@ -35,7 +39,7 @@ pub struct MoneyOut {
 
 impl From<Money> for MoneyOut {
     fn from(money: Money) -> Self {
-        MoneyOut { amount: money.decimal(), currency: money.currency.code() }
+        Shown(MoneyFields { amount: money.decimal(), currency: money.currency.code() })
     }
 }
 
@@ -101,9 +105,12 @@ impl ScalarType for CurrencyCode {
 }
 
 /// A text in one locale.
+pub type LocalTextOut = Shown<LocalTextFields>;
+
+/// A text in one locale.
 #[derive(SimpleObject)]
 #[graphql(name = "LocalText")]
-pub struct LocalTextOut {
+pub struct LocalTextFields {
     /// BCP 47.
     locale: String,
     /// The text.
@@ -112,7 +119,9 @@ pub struct LocalTextOut {
 
 /// The texts of all locales.
 pub fn local_texts(texts: &LocalText) -> Vec<LocalTextOut> {
-    texts.iter().map(|(locale, text)| LocalTextOut { locale: locale.into(), text: text.into() }).collect()
+    let shown =
+        |(locale, text): (&str, &str)| Shown(LocalTextFields { locale: locale.into(), text: text.into() });
+    texts.iter().map(shown).collect()
 }
 
 /// A text in one locale.

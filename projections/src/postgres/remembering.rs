@@ -1,10 +1,10 @@
 //! Answers held in memory, by the question: what is left of a request without its database can be measured so.
 
 use crate::reads::ReadError;
-use crate::session::Statement;
+use crate::session::{Parameter, Statement};
 use cityos_domain::log::Partition;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_postgres::Row;
 
@@ -20,8 +20,8 @@ impl Remembered {
         question: &Statement<'_>,
         ask: impl Future<Output = Result<Vec<Row>, ReadError>>,
     ) -> Result<Arc<Vec<Row>>, ReadError> {
-        let key = (partition, &question.sql, &question.parameters);
-        let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let key = (partition, &question.sql, in_any_order(&question.parameters));
+        let key = hash(&key);
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known {
             return Ok(known);
@@ -30,4 +30,21 @@ impl Remembered {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, rows.clone());
         Ok(rows)
     }
+}
+
+/// The parameters, where those of a list are the same in whatever order they come.
+fn in_any_order(parameters: &[Parameter<'_>]) -> Vec<Vec<u64>> {
+    let hashes = |parameter: &Parameter<'_>| {
+        let mut hashes: Vec<_> = match parameter {
+            Parameter::One(value) => vec![hash(value)],
+            Parameter::Many(values) => values.iter().map(hash).collect(),
+        };
+        hashes.sort_unstable();
+        hashes
+    };
+    parameters.iter().map(hashes).collect()
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
 }
