@@ -29,13 +29,13 @@ impl<T: ContainerType> OutputType for Shown<T> {
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
         // Boxed, as objects lie below each other both ways.
-        let resolving: BoxFuture<'_, _> = Box::pin(self.fields(ctx));
+        let resolving: BoxFuture<'_, _> = Box::pin(self.resolve_fields(ctx));
         resolving.await
     }
 }
 
 impl<T: ContainerType> Shown<T> {
-    async fn fields(&self, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
+    async fn resolve_fields(&self, ctx: &ContextSelectionSet<'_>) -> ServerResult<Value> {
         let mut asked = Asked::default();
         if !asked.collect(&T::type_name(), ctx, ctx.item) {
             return resolve_container(ctx, &self.0).await;
@@ -118,5 +118,108 @@ impl<'a> Asked<'a> {
                     && self.collect(own, ctx, &fragment.node.selection_set)
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema, SimpleObject};
+    use std::sync::Arc;
+    use tokio::sync::Barrier;
+
+    #[derive(SimpleObject)]
+    struct Price {
+        amount: i32,
+        currency: &'static str,
+    }
+
+    struct Shop(Arc<Barrier>);
+
+    #[Object]
+    impl Shop {
+        async fn name(&self) -> &str {
+            "Padaria"
+        }
+
+        async fn price(&self, #[graphql(default = 1)] times: i32) -> Shown<Price> {
+            Shown(Price { amount: times, currency: "BRL" })
+        }
+
+        async fn prices(&self) -> Vec<Shown<Price>> {
+            (1..=2).map(|amount| Shown(Price { amount, currency: "BRL" })).collect()
+        }
+
+        /// Waits for somebody who waits too.
+        async fn waiting(&self) -> bool {
+            self.0.wait().await;
+            true
+        }
+
+        async fn failing(&self) -> Result<i32, &'static str> {
+            Err("closed")
+        }
+    }
+
+    struct Root;
+
+    #[Object]
+    impl Root {
+        async fn own(&self) -> Shop {
+            Shop(Arc::new(Barrier::new(2)))
+        }
+
+        async fn shown(&self) -> Shown<Shop> {
+            Shown(Shop(Arc::new(Barrier::new(2))))
+        }
+    }
+
+    /// What is answered, and that the library answers the same.
+    async fn answered(asked: &str, rest: &str) -> String {
+        let schema = Schema::new(Root, EmptyMutation, EmptySubscription);
+        let [library, ours] = ["own", "shown"].map(|root| {
+            let schema = schema.clone();
+            let query = format!("{{ root: {root} {{ {asked} }} }} {rest}");
+            async move { serde_json::to_string(&schema.execute(query).await).unwrap() }
+        });
+        let ours = ours.await;
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["data"].clone();
+        assert_eq!(read(&library.await), read(&ours));
+        ours
+    }
+
+    #[tokio::test]
+    async fn fields_are_answered_in_the_order_they_are_asked_for() {
+        let asked = "__typename price(times: 2) { currency amount } ...named ... on Shop { also: name } prices { amount }";
+        assert_eq!(
+            answered(asked, "fragment named on Shop { name }").await,
+            r#"{"data":{"root":{"__typename":"Shop","price":{"currency":"BRL","amount":2},"name":"Padaria","also":"Padaria","prices":[{"amount":1},{"amount":2}]}}}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_in_two_places_is_put_together() {
+        let asked = "price { amount } prices { amount } ...again name name";
+        let rest = "fragment again on Shop { prices { currency } price { currency } }";
+        let answer: serde_json::Value = serde_json::from_str(&answered(asked, rest).await).unwrap();
+        let price = serde_json::json!({ "amount": 1, "currency": "BRL" });
+        assert_eq!(answer["data"]["root"]["price"], price);
+        assert_eq!(answer["data"]["root"]["prices"][0], price);
+    }
+
+    #[tokio::test]
+    async fn fields_that_wait_do_not_wait_for_each_other() {
+        let asked = "first: waiting name second: waiting";
+        let expected = r#"{"data":{"root":{"first":true,"name":"Padaria","second":true}}}"#;
+        assert_eq!(answered(asked, "").await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_told_with_its_place_and_leaves_the_rest() {
+        let answer: serde_json::Value =
+            serde_json::from_str(&answered("failing name again: failing", "").await).unwrap();
+        assert_eq!(answer["data"]["root"], serde_json::json!({ "name": "Padaria" }));
+        let paths: Vec<_> = answer["errors"].as_array().unwrap().iter().map(|error| &error["path"]).collect();
+        assert_eq!(paths, [&serde_json::json!(["root", "failing"]), &serde_json::json!(["root", "again"])]);
     }
 }
