@@ -203,8 +203,9 @@ impl City {
                 Ok(()) => return Ok(workspace.into_changes()),
                 Err(Stop::Missing) => {
                     for fetch in workspace.missing() {
-                        let events = self.streams.get(&fetch.stream).map_or(&[][..], Vec::as_slice);
-                        let state = (fetch.fold)(None, events);
+                        let envelopes = self.streams.get(&fetch.stream).into_iter().flatten();
+                        let events: Vec<_> = envelopes.map(|envelope| envelope.event.clone()).collect();
+                        let state = (fetch.fold)(None, &events);
                         loaded.insert(fetch.stream, Loaded { state, version: self.version(fetch.stream) });
                     }
                 }

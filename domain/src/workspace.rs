@@ -7,7 +7,7 @@
 use crate::aggregate::Aggregate;
 use crate::event::{AggregateEvent, Event};
 use crate::ids::CommandId;
-use crate::log::{Envelope, Partition, StreamId, Version};
+use crate::log::{Partition, StreamId, Version};
 use crate::rejection::{Reject, Rejected};
 use chrono::{DateTime, Utc};
 use std::any::Any;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub type AnyState = Arc<dyn Any + Send + Sync>;
 
 /// Folds further events into a state of the aggregate's type (`None`: it does not exist yet).
-pub type Fold = fn(Option<AnyState>, &[Envelope]) -> AnyState;
+pub type Fold = fn(Option<AnyState>, &[Event]) -> AnyState;
 
 /// Something a caller wants done. It may be run several times for one command, each time with more of the
 /// log loaded, and must then decide the same.
@@ -266,14 +266,14 @@ impl Workspace {
     }
 }
 
-fn fold<A: Aggregate>(state: Option<AnyState>, events: &[Envelope]) -> AnyState {
+fn fold<A: Aggregate>(state: Option<AnyState>, events: &[Event]) -> AnyState {
     let state = match state {
         Some(state) => {
             Arc::unwrap_or_clone(state.downcast::<A>().expect("a stream's kind names its aggregate's type"))
         }
         None => A::default(),
     };
-    Arc::new(fold_events(state, events.iter().map(|envelope| &envelope.event)))
+    Arc::new(fold_events(state, events.iter()))
 }
 
 /// Folds the events of one stream into its aggregate. Events of other aggregates are a bug of the caller.

@@ -305,12 +305,12 @@ impl Executor {
         }
         let (mut state, mut version) = cached.map_or((None, Version(0)), |it| (Some(it.state), it.version));
         loop {
-            let events = self.shared.store.read(stream, version, READ_LIMIT).await?;
-            if let Some(last) = events.last() {
-                version = last.version;
-                state = Some(fold(state, &events));
+            let happened = self.shared.store.read_to_fold(stream, version, READ_LIMIT).await?;
+            if !happened.events.is_empty() {
+                version = happened.version;
+                state = Some(fold(state, &happened.events));
             }
-            if events.len() < READ_LIMIT as usize {
+            if happened.events.len() < READ_LIMIT as usize {
                 break;
             }
         }

@@ -35,6 +35,18 @@ pub trait EventStore: Send + Sync {
     /// The events of one stream after `after`, oldest first, at most `limit`.
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError>;
 
+    /// The same for whoever folds them: what happened, without what is known about it.
+    async fn read_to_fold(
+        &self,
+        stream: StreamId,
+        after: Version,
+        limit: u32,
+    ) -> Result<Happened, StoreError> {
+        let events = self.read(stream, after, limit).await?;
+        let version = events.last().map_or(after, |event| event.version);
+        Ok(Happened { version, events: events.into_iter().map(|envelope| envelope.event).collect() })
+    }
+
     /// The whole log after `after` in commit order, at most `limit` events. A page ends early with the event by which
     /// it comes to [`PAGE_BYTES_MAX`]: only an empty one is the end. An event never appears at or behind a position a
     /// page has already scanned.
@@ -76,6 +88,15 @@ pub async fn name_of(log: &dyn EventStore) -> Result<Option<Uuid>, StoreError> {
     let name =
         |first: StoredEvent| derive(&["log", &first.event_id.0.to_string(), &first.recorded_at.to_string()]);
     Ok(first.map(name))
+}
+
+/// What happened in a stream.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Happened {
+    /// What happened, oldest first.
+    pub events: Vec<Event>,
+    /// The version of the last of it; without any, that after which was asked.
+    pub version: Version,
 }
 
 /// What one command wants written.

@@ -143,17 +143,43 @@ impl Stored<'_> {
             at: instant(self.at).map_err(undecodable)?,
             recorded_at: instant(self.recorded_at).map_err(undecodable)?,
             meta: serde_json::from_str(self.meta).map_err(|error| undecodable(Cause::new(error)))?,
-            event: self.event().map_err(undecodable)?,
+            event: self.fact().decode()?,
         })
     }
 
-    fn event(&self) -> Result<Event, Cause> {
-        if self.schema_version == upcast::current_version(self.type_name) {
-            return Event::decode(self.type_name, self.body).map_err(Cause::new);
+    fn fact(&self) -> StoredFact<'_> {
+        StoredFact {
+            position: self.position,
+            type_name: self.type_name,
+            schema_version: self.schema_version,
+            body: self.body,
         }
-        let body = serde_json::from_str(self.body).map_err(Cause::new)?;
-        let lifted = upcast::upcast(self.type_name, self.schema_version, body).map_err(Cause::new)?;
-        Event::decode(self.type_name, &lifted.to_string()).map_err(Cause::new)
+    }
+}
+
+/// What happened, as it lies in the log.
+pub struct StoredFact<'a> {
+    pub position: u64,
+    pub type_name: &'a str,
+    pub schema_version: u16,
+    pub body: &'a str,
+}
+
+impl StoredFact<'_> {
+    /// The same, lifted to its present shape.
+    pub fn decode(&self) -> Result<Event, StoreError> {
+        let undecodable =
+            |source: Cause| StoreError::Undecodable { position: Position(self.position), source };
+        let decode = |body: &str| Event::decode(self.type_name, body).map_err(Cause::new);
+        if self.schema_version == upcast::current_version(self.type_name) {
+            return decode(self.body).map_err(undecodable);
+        }
+        let lifted = || {
+            let body = serde_json::from_str(self.body).map_err(Cause::new)?;
+            let lifted = upcast::upcast(self.type_name, self.schema_version, body).map_err(Cause::new)?;
+            decode(&lifted.to_string())
+        };
+        lifted().map_err(undecodable)
     }
 }
 

@@ -46,6 +46,12 @@ pub async fn reading_goes_on_where_it_stopped(backend: &dyn Backend) {
     assert_eq!(understood.expect("they are of today"), middle.events);
     let of_b = store.read(b, Version(2), 2).await.expect("the stream can be read");
     assert_eq!(of_b.iter().map(text).collect::<Vec<_>>(), ["b2", "b3"]);
+    for (after, limit) in [(0, 10), (0, 2), (2, 2), (3, 10), (5, 10), (9, 10)] {
+        let read = store.read(b, Version(after), limit).await.expect("the stream can be read");
+        let happened = store.read_to_fold(b, Version(after), limit).await.expect("the stream can be read");
+        assert_eq!(happened.version, read.last().map_or(Version(after), |event| event.version));
+        assert_eq!(happened.events, read.into_iter().map(|read| read.event).collect::<Vec<_>>());
+    }
 }
 
 /// What a page holds is bounded also where its events are large, and then nothing of the log is left out.

@@ -13,7 +13,7 @@ pub use crate::queue::Figures;
 use crate::clock::Clock;
 use crate::database::postgres::{Pool, Role, Schema, Server, pooled};
 use crate::queue::Queue;
-use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, RowHead, StoreError};
+use crate::store::{Append, AppendError, Appended, EventStore, Happened, Page, Receipt, RowHead, StoreError};
 use crate::stored::{Prepared, StoredEvent};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -87,6 +87,15 @@ impl EventStore for PostgresStore {
 
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
         readers::stream(&pooled(&self.pool).await?, stream, after, limit).await
+    }
+
+    async fn read_to_fold(
+        &self,
+        stream: StreamId,
+        after: Version,
+        limit: u32,
+    ) -> Result<Happened, StoreError> {
+        readers::happened(&pooled(&self.pool).await?, stream, after, limit).await
     }
 
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {

@@ -1,8 +1,8 @@
 //! What is read from the log's tables. Long pages are decoded while the rest of them still comes in.
 
 use crate::database::postgres::{Pooled, failure};
-use crate::store::{Cause, InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
-use crate::stored::{Stored, instant, versions_from_text};
+use crate::store::{Cause, Happened, InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
+use crate::stored::{Stored, StoredFact, instant, versions_from_text};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use futures_util::TryStreamExt;
@@ -20,6 +20,10 @@ const LOG_AFTER: &str = "SELECT position, version, event_id, type, schema_versio
 
 /// Whose stream it is the asker knows.
 const STREAM_AFTER: &str = "SELECT position, version, event_id, type, schema_version, at, recorded_at, body, meta FROM log.events \
+     WHERE partition = $1 AND kind = $2 AND id = $3 AND version > $4 ORDER BY version LIMIT $5";
+
+/// What it takes to fold them.
+const FACTS_AFTER: &str = "SELECT version, position, type, schema_version, body FROM log.events \
      WHERE partition = $1 AND kind = $2 AND id = $3 AND version > $4 ORDER BY version LIMIT $5";
 
 /// The log after a position, each event as `read` gives it. Ends with the event by which they come to [`PAGE_BYTES_MAX`].
@@ -44,6 +48,31 @@ pub async fn stream(
     let (after, limit) = (integer(after.0), i64::from(limit));
     let rows = query(client, STREAM_AFTER, &[&partition.id(), &kind.name(), &id, &after, &limit]).await?;
     events(rows, Some(stream), usize::MAX, |stored| stored.decode()).await
+}
+
+/// What happened in one stream after a version.
+pub async fn happened(
+    client: &Pooled,
+    stream: StreamId,
+    after: Version,
+    limit: u32,
+) -> Result<Happened, StoreError> {
+    let StreamId { partition, kind, id } = stream;
+    let values: [&(dyn ToSql + Sync); 5] =
+        [&partition.id(), &kind.name(), &id, &integer(after.0), &i64::from(limit)];
+    let mut rows = pin!(query(client, FACTS_AFTER, &values).await?);
+    let mut happened = Happened { events: Vec::new(), version: after };
+    while let Some(row) = rows.try_next().await.map_err(failure)? {
+        happened.version = Version(unsigned(&row, 0)?);
+        let fact = StoredFact {
+            position: unsigned(&row, 1)?,
+            type_name: text(&row, 2)?,
+            schema_version: schema_version(&row, 3)?,
+            body: text(&row, 4)?,
+        };
+        happened.events.push(fact.decode()?);
+    }
+    Ok(happened)
 }
 
 async fn query(client: &Pooled, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<RowStream, StoreError> {
@@ -99,30 +128,35 @@ const META: usize = 8;
 
 /// The event in a row, of this stream or of the one that the row names.
 fn stored(row: &Row, stream: Option<StreamId>) -> Result<Stored<'_>, StoreError> {
-    let unsigned = |column: usize| -> Result<u64, StoreError> {
-        let value: i64 = row.try_get(column).map_err(failure)?;
-        u64::try_from(value).map_err(|error| StoreError::Database(Cause::new(error)))
-    };
     let (partition, kind, id) = match stream {
         Some(StreamId { partition, kind, id }) => (partition.id(), kind.name(), id),
         None => (row.try_get(9).map_err(failure)?, text(row, 10)?, row.try_get(11).map_err(failure)?),
     };
-    let schema_version: i32 = row.try_get(4).map_err(failure)?;
     Ok(Stored {
-        position: unsigned(0)?,
+        position: unsigned(row, 0)?,
         partition,
         kind,
         id,
-        version: unsigned(1)?,
+        version: unsigned(row, 1)?,
         event_id: row.try_get(2).map_err(failure)?,
         type_name: text(row, 3)?,
-        // No version that could be lifted is out of range: those are undecodable.
-        schema_version: u16::try_from(schema_version).unwrap_or(u16::MAX),
+        schema_version: schema_version(row, 4)?,
         at: row.try_get(5).map_err(failure)?,
         recorded_at: row.try_get(6).map_err(failure)?,
         body: text(row, BODY)?,
         meta: text(row, META)?,
     })
+}
+
+fn unsigned(row: &Row, column: usize) -> Result<u64, StoreError> {
+    let value: i64 = row.try_get(column).map_err(failure)?;
+    u64::try_from(value).map_err(|error| StoreError::Database(Cause::new(error)))
+}
+
+/// No version that could be lifted is out of range: those are undecodable.
+fn schema_version(row: &Row, column: usize) -> Result<u16, StoreError> {
+    let version: i32 = row.try_get(column).map_err(failure)?;
+    Ok(u16::try_from(version).unwrap_or(u16::MAX))
 }
 
 fn text(row: &Row, column: usize) -> Result<&str, StoreError> {

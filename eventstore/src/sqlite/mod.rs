@@ -8,7 +8,7 @@ mod writer;
 use crate::clock::Clock;
 use crate::database::sqlite::{self, Schema, blocking, failure};
 use crate::queue::{Figures, Queue};
-use crate::store::{Append, AppendError, Appended, EventStore, Page, Receipt, RowHead, StoreError};
+use crate::store::{Append, AppendError, Appended, EventStore, Happened, Page, Receipt, RowHead, StoreError};
 use crate::stored::{Prepared, StoredEvent};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -76,6 +76,15 @@ impl EventStore for SqliteStore {
 
     async fn read(&self, stream: StreamId, after: Version, limit: u32) -> Result<Vec<Envelope>, StoreError> {
         self.readers.run(move |connection| readers::stream(connection, stream, after, limit)).await
+    }
+
+    async fn read_to_fold(
+        &self,
+        stream: StreamId,
+        after: Version,
+        limit: u32,
+    ) -> Result<Happened, StoreError> {
+        self.readers.run(move |connection| readers::happened(connection, stream, after, limit)).await
     }
 
     async fn read_all(&self, after: Position, limit: u32) -> Result<Page, StoreError> {

@@ -2,8 +2,8 @@
 //! read, off the threads that serve requests.
 
 use crate::database::sqlite::{blocking, failure};
-use crate::store::{InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
-use crate::stored::{Stored, StoredEvent, instant, versions_from_text};
+use crate::store::{Happened, InputHash, PAGE_BYTES_MAX, Receipt, RowHead, StoreError};
+use crate::stored::{Stored, StoredEvent, StoredFact, instant, versions_from_text};
 use cityos_domain::ids::CommandId;
 use cityos_domain::log::{Envelope, Partition, Position, StreamId, Version};
 use rusqlite::Error::IntegralValueOutOfRange;
@@ -105,6 +105,39 @@ pub fn stream(
     )
 }
 
+/// What happened in one stream after a version.
+pub fn happened(
+    connection: &Connection,
+    stream: StreamId,
+    after: Version,
+    limit: u32,
+) -> Result<Happened, StoreError> {
+    let facts = "SELECT version, position, type, schema_version, body FROM events \
+         WHERE partition = ?1 AND kind = ?2 AND id = ?3 AND version > ?4 ORDER BY version LIMIT ?5";
+    let mut facts = connection.prepare_cached(facts).map_err(failure)?;
+    let StreamId { partition, kind, id } = stream;
+    let partition = partition.id();
+    let params = params![partition.as_bytes(), kind.name(), id.as_bytes(), integer(after.0), limit];
+    let mut rows = facts.query(params).map_err(failure)?;
+    let mut happened = Happened { events: Vec::new(), version: after };
+    while let Some(row) = rows.next().map_err(failure)? {
+        let (version, fact) = fact(row).map_err(failure)?;
+        happened.version = version;
+        happened.events.push(fact.decode()?);
+    }
+    Ok(happened)
+}
+
+fn fact<'a>(row: &'a Row<'_>) -> rusqlite::Result<(Version, StoredFact<'a>)> {
+    let fact = StoredFact {
+        position: unsigned(row, 1)?,
+        type_name: row.get_ref(2)?.as_str()?,
+        schema_version: row.get(3)?,
+        body: row.get_ref(4)?.as_str()?,
+    };
+    Ok((Version(unsigned(row, 0)?), fact))
+}
+
 /// Ends with the event by which they come to `bytes_max`.
 fn events<T>(
     connection: &Connection,
@@ -127,9 +160,8 @@ fn events<T>(
 }
 
 fn stored<'a>(row: &'a Row<'_>) -> rusqlite::Result<Stored<'a>> {
-    let position = row.get(0)?;
     Ok(Stored {
-        position: u64::try_from(position).map_err(|_| IntegralValueOutOfRange(0, position))?,
+        position: unsigned(row, 0)?,
         partition: uuid(row, 1)?,
         kind: row.get_ref(2)?.as_str()?,
         id: uuid(row, 3)?,
@@ -142,6 +174,11 @@ fn stored<'a>(row: &'a Row<'_>) -> rusqlite::Result<Stored<'a>> {
         body: row.get_ref(10)?.as_str()?,
         meta: row.get_ref(11)?.as_str()?,
     })
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value = row.get(column)?;
+    u64::try_from(value).map_err(|_| IntegralValueOutOfRange(column, value))
 }
 
 fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
