@@ -10,7 +10,7 @@ use cityos_connectors::sandbox::{Sandbox, SandboxError};
 use cityos_domain::ids::derive;
 use cityos_domain::log::Position;
 use cityos_eventstore::clock::Clock;
-use cityos_eventstore::evidence::Follower;
+use cityos_eventstore::evidence::{EvidenceError, Follower};
 use cityos_eventstore::executor::Executor;
 use cityos_eventstore::keys::{Key, KeyError, KeyStore, Secret};
 use cityos_eventstore::members::{Duty, Members, Membership};
@@ -65,6 +65,9 @@ pub enum OpenError {
         "the key store does not belong to this log: put the right one beside it, or what is sealed stays closed"
     )]
     OtherKeys,
+    /// The evidence is a newer program's.
+    #[error("opening the evidence")]
+    Evidence(#[source] EvidenceError),
     /// The read models cannot be used.
     #[error("opening the read models")]
     Reads(#[source] ReadError),
@@ -150,6 +153,7 @@ impl App {
         ports: Ports,
     ) -> Result<Self, OpenError> {
         let Stores { storage, log, keys, sealer, input_key } = stores;
+        storage.evidence().refuse_newer().await.map_err(OpenError::Evidence)?;
         let reads = storage.reads().await.map_err(OpenError::Reads)?;
         let projector =
             Projector::new(log.clone(), reads.clone(), REGISTRY).await.map_err(OpenError::Project)?;

@@ -41,6 +41,19 @@ impl Place {
         }
     }
 
+    /// Fails where what is there is a newer program's. Whatever else may be wrong with evidence keeps nobody from working.
+    pub async fn refuse_newer(&self) -> Result<(), EvidenceError> {
+        let known = match self {
+            Place::File(path) if !path.exists() => Ok(()),
+            Place::File(path) => FileRecords::open_to_look(path).await.map(drop),
+            Place::Server(server) => ServerRecords::are_there(server).await.map(drop),
+        };
+        match known {
+            Err(newer @ StoreError::Newer { .. }) => Err(self.unusable(newer)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Opens it for writing, and makes it where there is none.
     pub(super) async fn open(&self) -> Result<Arc<dyn Records>, EvidenceError> {
         let opened: Result<Arc<dyn Records>, StoreError> = match self {

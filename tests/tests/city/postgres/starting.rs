@@ -43,9 +43,12 @@ async fn a_program_that_is_older_than_the_tables_does_not_serve_and_says_so() {
     let databases = Databases::made_in(PrivateServer::shared());
     let at = Installation::on(databases.url());
     assert!(at.serve(&[]).interrupt().success());
-    for (database, schema) in
-        [(&databases.city, "log"), (&databases.city, "reads"), (&databases.keys, "keys")]
-    {
+    for (database, schema) in [
+        (&databases.city, "log"),
+        (&databases.city, "evidence"),
+        (&databases.city, "reads"),
+        (&databases.keys, "keys"),
+    ] {
         let administrator = connect(&databases.server.url("postgres", database)).await;
         let moved = |by: &str| format!("UPDATE {schema}.about SET schema_version = schema_version {by}");
         administrator.batch_execute(&moved("+ 1")).await.unwrap();
