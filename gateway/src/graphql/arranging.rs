@@ -46,13 +46,12 @@ impl<'d> Asked<'d> {
     fn order(&self, answered: &mut Value) {
         match answered {
             Value::Object(fields) => {
-                // What had not to be waited for is in order already, and what failed is not there.
+                // What had not to be waited for is in order already.
                 if !fields.keys().eq(self.0.keys().copied()) {
                     fields.sort_by_cached_key(|name, _| self.0.get_index_of(name));
                 }
-                let mut asked = self.0.iter();
                 for (name, field) in fields {
-                    if let Some((_, below)) = asked.find(|(asked, _)| **asked == name) {
+                    if let Some(below) = self.0.get(name) {
                         below.order(field);
                     }
                 }

@@ -5,7 +5,6 @@ use crate::graphql::connection::{Node, filter, for_sellers, lists, one, ordering
 use crate::graphql::ids::Id;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{Date, MoneyOut, money};
 use crate::graphql::vendors::Vendor;
@@ -101,7 +100,7 @@ impl Commission {
     }
 
     /// Who sells.
-    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Shown<Vendor>>, Refusal> {
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
     }
 

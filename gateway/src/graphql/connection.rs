@@ -5,10 +5,8 @@ use crate::access::Own;
 use crate::graphql::loading::{Below, ByKey, Relation};
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load, services, take_rows};
-use crate::graphql::shown::Shown;
 use async_graphql::connection::{Connection, CursorType, Edge};
-use async_graphql::resolver_utils::ContainerType;
-use async_graphql::{Context, SimpleObject};
+use async_graphql::{Context, OutputType, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cityos_domain::ids::{CustomerId, VendorId};
@@ -17,7 +15,7 @@ use cityos_projections::row::Field;
 use cityos_projections::{Column, Cursor, Filter, Query, ReadModel, Sort};
 
 /// Something shown that is a row of a read model.
-pub trait Node: ContainerType + Sized {
+pub trait Node: OutputType + Sized {
     /// The read model.
     type Model: ReadModel;
 
@@ -111,7 +109,7 @@ impl CursorType for PageCursor {
 }
 
 /// A page of a list.
-pub type Listed<N> = Connection<PageCursor, Shown<N>, Total>;
+pub type Listed<N> = Connection<PageCursor, N, Total>;
 
 /// The page of `query` that is wanted, of what may be seen.
 pub async fn list<N: Node>(
@@ -142,7 +140,7 @@ pub async fn list<N: Node>(
         false => (paging.after.is_some(), page.more),
     };
     let mut listed = Connection::with_additional_fields(more_before, more_after, Total { total_count });
-    let edge = |(cursor, row)| Edge::new(PageCursor(cursor), Shown(N::show(scope, row)));
+    let edge = |(cursor, row)| Edge::new(PageCursor(cursor), N::show(scope, row));
     listed.edges.extend(page.rows.into_iter().map(edge));
     Ok(listed)
 }
@@ -152,10 +150,10 @@ pub async fn find<N: Node>(
     ctx: &Context<'_>,
     scope: Scope,
     filter: Filter<RowOf<N>>,
-) -> Result<Option<Shown<N>>, Refusal> {
+) -> Result<Option<N>, Refusal> {
     let query = visible::<N>(scope, Query::new(scope.partition)).filter(filter).first(1);
     let rows = query.fetch(&services(ctx).reads).await?;
-    Ok(rows.into_iter().next().map(|row| Shown(N::show(scope, row))))
+    Ok(rows.into_iter().next().map(|row| N::show(scope, row)))
 }
 
 /// What `key` names, shown below something the caller sees; fetched with others of its kind.
@@ -163,9 +161,9 @@ pub async fn one<N: Node>(
     ctx: &Context<'_>,
     scope: Scope,
     key: KeyOf<N::Model>,
-) -> Result<Option<Shown<N>>, Refusal> {
+) -> Result<Option<N>, Refusal> {
     let row = load(ctx, ByKey::<N::Model>::new(scope.partition, key)).await?;
-    Ok(row.map(|row| Shown(N::show(scope, row))))
+    Ok(row.map(|row| N::show(scope, row)))
 }
 
 /// All that lies below `parent`; fetched with what lies below others.
@@ -173,7 +171,7 @@ pub async fn below<N: Node, R: Relation<Model = N::Model>>(
     ctx: &Context<'_>,
     scope: Scope,
     parent: R::Parent,
-) -> Result<Vec<Shown<N>>, Refusal> {
+) -> Result<Vec<N>, Refusal> {
     below_where::<N, R>(ctx, scope, parent, |_| true).await
 }
 
@@ -183,11 +181,11 @@ pub async fn below_where<N: Node, R: Relation<Model = N::Model>>(
     scope: Scope,
     parent: R::Parent,
     is_shown: impl Fn(&RowOf<N>) -> bool,
-) -> Result<Vec<Shown<N>>, Refusal> {
+) -> Result<Vec<N>, Refusal> {
     let rows = load(ctx, Below::<R>::new(scope.partition, parent)).await?.unwrap_or_default();
     take_rows(ctx, rows.len())?;
     let shown = rows.iter().filter(|row| is_shown(row));
-    Ok(shown.map(|row| Shown(N::show(scope, row.clone()))).collect())
+    Ok(shown.map(|row| N::show(scope, row.clone())).collect())
 }
 
 fn visible<N: Node>(scope: Scope, query: Query<N::Model>) -> Query<N::Model> {
@@ -315,7 +313,7 @@ macro_rules! lookups {
                 #[graphql(desc = "Its id.")] id: $crate::graphql::ids::Id<$id>,
                 #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
                 at_least: Option<$crate::graphql::position::PositionToken>,
-            ) -> Result<Option<$crate::graphql::shown::Shown<$node>>, $crate::graphql::refusal::Refusal> {
+            ) -> Result<Option<$node>, $crate::graphql::refusal::Refusal> {
                 let scope = $crate::graphql::services::reading(ctx, $action, at_least.as_ref()).await?;
                 $crate::graphql::connection::find::<$node>(ctx, scope, $key.is(id.0)).await
             }

@@ -6,7 +6,6 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{CurrencyCode, Date, MoneyOut, money};
 use crate::graphql::vendors::Vendor;
@@ -85,7 +84,7 @@ impl VendorBalance {
     }
 
     /// Whom it is owed to.
-    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Shown<Vendor>>, Refusal> {
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
     }
 
@@ -278,7 +277,7 @@ impl LedgerEntry {
     }
 
     /// Whose ledger it is in.
-    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Shown<Vendor>>, Refusal> {
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
     }
 

@@ -30,7 +30,6 @@ mod saga_timeline;
 mod sealing;
 pub mod services;
 pub mod session;
-mod shown;
 mod staleness;
 mod statistics;
 mod stores;

@@ -7,7 +7,6 @@ use crate::graphql::ids::Id;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
@@ -136,12 +135,12 @@ impl Offer {
     }
 
     /// Who sells.
-    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Shown<Vendor>>, Refusal> {
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
     }
 
     /// What.
-    async fn product(&self, ctx: &Context<'_>) -> Result<Option<Shown<Product>>, Refusal> {
+    async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, Refusal> {
         one(ctx, self.scope, self.row.product).await
     }
 

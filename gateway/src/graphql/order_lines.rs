@@ -9,7 +9,6 @@ use crate::graphql::orders::Order;
 use crate::graphql::products::Product;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::totals::{TotalsOut, totals};
 use crate::graphql::values::{MoneyOut, money};
@@ -173,12 +172,12 @@ impl OrderLine {
     }
 
     /// The part it is in.
-    async fn part(&self, ctx: &Context<'_>) -> Result<Option<Shown<OrderPart>>, Refusal> {
+    async fn part(&self, ctx: &Context<'_>) -> Result<Option<OrderPart>, Refusal> {
         one(ctx, self.scope, self.row.part).await
     }
 
     /// The order. Null for vendors, who see their part of it.
-    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Shown<Order>>, Refusal> {
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, Refusal> {
         if self.scope.own.vendor().is_some() {
             return Ok(None);
         }
@@ -186,17 +185,17 @@ impl OrderLine {
     }
 
     /// What was bought.
-    async fn offer(&self, ctx: &Context<'_>) -> Result<Option<Shown<Offer>>, Refusal> {
+    async fn offer(&self, ctx: &Context<'_>) -> Result<Option<Offer>, Refusal> {
         one(ctx, self.scope, self.row.offer).await
     }
 
     /// The product.
-    async fn product(&self, ctx: &Context<'_>) -> Result<Option<Shown<Product>>, Refusal> {
+    async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, Refusal> {
         one(ctx, self.scope, self.row.product).await
     }
 
     /// Who sells.
-    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Shown<Vendor>>, Refusal> {
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
     }
 

@@ -10,7 +10,6 @@ use crate::graphql::order_lines::OrderLine;
 use crate::graphql::orders::Order;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::tenants::CaptureMoment;
 use crate::graphql::totals::{TotalsOut, totals};
@@ -207,20 +206,20 @@ impl OrderPart {
     }
 
     /// Its lines.
-    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<Shown<OrderLine>>, Refusal> {
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, Refusal> {
         let Some(lines) = &self.lines else {
             return below::<_, LinesOfPart>(ctx, self.scope, self.row.id).await;
         };
-        Ok(lines.iter().map(|row| Shown(OrderLine::show(self.scope, row.clone()))).collect())
+        Ok(lines.iter().map(|row| OrderLine::show(self.scope, row.clone())).collect())
     }
 
     /// Whose part it is.
-    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Shown<Vendor>>, Refusal> {
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
     }
 
     /// The order. Null for vendors, who see their part of it.
-    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Shown<Order>>, Refusal> {
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, Refusal> {
         if self.scope.own.vendor().is_some() {
             return Ok(None);
         }

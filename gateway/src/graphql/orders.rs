@@ -12,7 +12,6 @@ use crate::graphql::order_parts::{OrderPart, PartsOfOrder};
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, load};
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::stores::Store;
 use crate::graphql::totals::{TotalsOut, totals};
@@ -212,20 +211,20 @@ impl Order {
     }
 
     /// The vendors' parts.
-    async fn parts(&self, ctx: &Context<'_>) -> Result<Vec<Shown<OrderPart>>, Refusal> {
+    async fn parts(&self, ctx: &Context<'_>) -> Result<Vec<OrderPart>, Refusal> {
         if let Some(events) = &self.events {
-            return Ok(OrderPart::all_of(self.scope, events)?.into_iter().map(Shown).collect());
+            return OrderPart::all_of(self.scope, events);
         }
         below::<_, PartsOfOrder>(ctx, self.scope, self.row.id).await
     }
 
     /// Who buys.
-    async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Shown<Customer>>, Refusal> {
+    async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>, Refusal> {
         one(ctx, self.scope, self.row.customer).await
     }
 
     /// Where.
-    async fn store(&self, ctx: &Context<'_>) -> Result<Option<Shown<Store>>, Refusal> {
+    async fn store(&self, ctx: &Context<'_>) -> Result<Option<Store>, Refusal> {
         one(ctx, self.scope, self.row.store).await
     }
 

@@ -12,7 +12,6 @@ use crate::graphql::ledger::LedgerEntry;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{CurrencyCode, MoneyInput, MoneyOut, money, reason};
 use crate::graphql::vendors::Vendor;
@@ -138,7 +137,7 @@ impl Payout {
     }
 
     /// To whom.
-    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Shown<Vendor>>, Refusal> {
+    async fn vendor(&self, ctx: &Context<'_>) -> Result<Option<Vendor>, Refusal> {
         one(ctx, self.scope, self.row.vendor).await
     }
 

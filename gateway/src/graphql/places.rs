@@ -7,7 +7,6 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use async_graphql::{Context, Enum, InputObject, Object};
@@ -98,13 +97,13 @@ impl Place {
     }
 
     /// The place above; none for a country.
-    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Shown<Place>>, Refusal> {
+    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Place>, Refusal> {
         let Some(parent) = self.row.parent else { return Ok(None) };
         one(ctx, self.scope, parent).await
     }
 
     /// The places directly below.
-    async fn children(&self, ctx: &Context<'_>) -> Result<Vec<Shown<Place>>, Refusal> {
+    async fn children(&self, ctx: &Context<'_>) -> Result<Vec<Place>, Refusal> {
         below::<_, PlacesBelow>(ctx, self.scope, Some(self.row.id)).await
     }
 

@@ -7,7 +7,6 @@ use crate::graphql::ids::Id;
 use crate::graphql::loading::relation;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use async_graphql::{Context, InputObject, Object};
@@ -74,13 +73,13 @@ impl ProductCategory {
     }
 
     /// The category above.
-    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Shown<ProductCategory>>, Refusal> {
+    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<ProductCategory>, Refusal> {
         let Some(parent) = self.row.parent else { return Ok(None) };
         one(ctx, self.scope, parent).await
     }
 
     /// The categories directly below.
-    async fn children(&self, ctx: &Context<'_>) -> Result<Vec<Shown<ProductCategory>>, Refusal> {
+    async fn children(&self, ctx: &Context<'_>) -> Result<Vec<ProductCategory>, Refusal> {
         below::<_, CategoriesBelow>(ctx, self.scope, Some(self.row.id)).await
     }
 

@@ -9,7 +9,6 @@ use crate::graphql::offers::Offer;
 use crate::graphql::product_categories::ProductCategory;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{LocalTextInput, LocalTextOut, local_texts, parse_texts};
 use crate::ownership::IfSelling;
@@ -89,13 +88,13 @@ impl Product {
     }
 
     /// Where it belongs.
-    async fn category(&self, ctx: &Context<'_>) -> Result<Option<Shown<ProductCategory>>, Refusal> {
+    async fn category(&self, ctx: &Context<'_>) -> Result<Option<ProductCategory>, Refusal> {
         let Some(category) = self.row.category else { return Ok(None) };
         one(ctx, self.scope, category).await
     }
 
     /// Who sells it. A vendor sees its own offers.
-    async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Shown<Offer>>, Refusal> {
+    async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>, Refusal> {
         let shown = |row: &_| Offer::is_shown(self.scope.own, row);
         below_where::<_, OffersOfProduct>(ctx, self.scope, self.row.id, shown).await
     }

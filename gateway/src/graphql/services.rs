@@ -17,7 +17,6 @@ use cityos_eventstore::sealing::Sealer;
 use cityos_eventstore::tokens::PositionTokens;
 use cityos_projections::{Projector, ReadStore};
 use cityos_sagas::Engine;
-use futures_util::future::BoxFuture;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -104,21 +103,18 @@ pub fn take_rows(ctx: &Context<'_>, rows: usize) -> Result<(), Refusal> {
     all.fit()
 }
 
-/// What lies behind `key`, fetched with others of its kind. The future is boxed: every field of an object has room for the
-/// greatest of its futures.
-pub fn load<'a, K>(
-    ctx: &'a Context<'_>,
+/// What lies behind `key`, fetched with others of its kind.
+pub async fn load<K>(
+    ctx: &Context<'_>,
     key: K,
-) -> BoxFuture<'a, Result<Option<<Batches as Loader<K>>::Value>, Refusal>>
+) -> Result<Option<<Batches as Loader<K>>::Value>, <Batches as Loader<K>>::Error>
 where
     K: Send + Sync + Hash + Eq + Clone + 'static,
     Batches: Loader<K, Error = Refusal>,
 {
-    Box::pin(async move {
-        let needed = ctx.data_unchecked::<Freshness>().0.load(Ordering::Relaxed);
-        wait_for_reads(services(ctx), Position(needed)).await?;
-        batches(ctx).load_one(key).await
-    })
+    let needed = ctx.data_unchecked::<Freshness>().0.load(Ordering::Relaxed);
+    wait_for_reads(services(ctx), Position(needed)).await?;
+    batches(ctx).load_one(key).await
 }
 
 /// What this request fetches together.

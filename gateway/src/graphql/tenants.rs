@@ -10,7 +10,6 @@ use crate::graphql::places::Place;
 use crate::graphql::position::PositionToken;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::services::{Scope, reading, request};
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::stores::Store;
 use crate::graphql::values::{
@@ -200,14 +199,14 @@ impl Tenant {
     }
 
     /// The subcategory of the city it belongs to.
-    async fn subcategory(&self, ctx: &Context<'_>) -> Result<Option<Shown<Place>>, Refusal> {
+    async fn subcategory(&self, ctx: &Context<'_>) -> Result<Option<Place>, Refusal> {
         let Some(subcategory) = self.row.subcategory else { return Ok(None) };
         let scope = Scope { partition: Partition::Platform, own: self.scope.own };
         one(ctx, scope, subcategory).await
     }
 
     /// The store meant where none is named. Null for an admin of the city who has no token of this tenant.
-    async fn default_store(&self, ctx: &Context<'_>) -> Result<Option<Shown<Store>>, Refusal> {
+    async fn default_store(&self, ctx: &Context<'_>) -> Result<Option<Store>, Refusal> {
         let theirs = request(ctx).caller.as_ref().is_ok_and(|caller| caller.tenant == Some(self.row.id));
         let Some(store) = self.row.default_store.filter(|_| theirs) else { return Ok(None) };
         let scope = Scope { partition: Partition::Tenant(self.row.id), own: self.scope.own };
@@ -260,7 +259,7 @@ impl TenantLookup {
         #[graphql(desc = "Its id; null: the tenant of the token.")] id: Option<Id<TenantId>>,
         #[graphql(desc = "Waits until what is shown is as new as this place, which a mutation answered.")]
         at_least: Option<PositionToken>,
-    ) -> Result<Option<Shown<Tenant>>, Refusal> {
+    ) -> Result<Option<Tenant>, Refusal> {
         let (scope, wanted) = match id {
             Some(Id(id)) if access::admit(request(ctx), Action::Tenants).is_ok() => {
                 (reading(ctx, Action::Tenants, at_least.as_ref()).await?, Some(id))

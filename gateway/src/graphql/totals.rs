@@ -1,18 +1,14 @@
 //! Sums over lines: what customers pay, and what the marketplace keeps of it, shown to those who may know.
 
-use crate::graphql::shown::Shown;
 use crate::graphql::values::{MoneyOut, money};
 use async_graphql::SimpleObject;
 use cityos_domain::money::Currency;
 use cityos_domain::orders::order::Totals;
 
 /// Sums over some lines.
-pub type TotalsOut = Shown<TotalsFields>;
-
-/// Sums over some lines.
 #[derive(SimpleObject)]
 #[graphql(name = "Totals")]
-pub struct TotalsFields {
+pub struct TotalsOut {
     /// Goods after discount, without separate tax.
     goods: MoneyOut,
     /// Tax that comes on top.
@@ -32,7 +28,7 @@ pub struct TotalsFields {
 /// The sums, with what only sellers are told where `sells`.
 pub fn totals(totals: &Totals, currency: Currency, sells: bool) -> TotalsOut {
     let shown = |minor| money(minor, currency);
-    Shown(TotalsFields {
+    TotalsOut {
         goods: shown(totals.goods_minor),
         tax: shown(totals.tax_minor),
         freight: shown(totals.freight_minor),
@@ -40,5 +36,5 @@ pub fn totals(totals: &Totals, currency: Currency, sells: bool) -> TotalsOut {
         payable: shown(totals.payable_minor()),
         commission: sells.then(|| shown(totals.commission_minor)),
         earnings: sells.then(|| shown(totals.earnings_minor())),
-    })
+    }
 }

@@ -1,7 +1,6 @@
 //! Values as callers write and read them: money, rates, names by locale, contacts. Parsing is the domain's; what
 //! it refuses becomes a [`Rejection`](super::answer::Rejection) that names the input field.
 
-use crate::graphql::shown::Shown;
 use async_graphql::{
     InputObject, InputValueError, InputValueResult, NewType, Scalar, ScalarType, SimpleObject, Value,
 };
@@ -25,12 +24,9 @@ const ADDRESS_LINES_MAX: usize = 8;
 pub struct Date(pub NaiveDate);
 
 /// An amount of money.
-pub type MoneyOut = Shown<MoneyFields>;
-
-/// An amount of money.
 #[derive(SimpleObject)]
 #[graphql(name = "Money")]
-pub struct MoneyFields {
+pub struct MoneyOut {
     /// A decimal with as many decimals as the currency has, such as `10.05`.
     amount: String,
     /// ISO 4217.
@@ -39,7 +35,7 @@ pub struct MoneyFields {
 
 impl From<Money> for MoneyOut {
     fn from(money: Money) -> Self {
-        Shown(MoneyFields { amount: money.decimal(), currency: money.currency.code() })
+        MoneyOut { amount: money.decimal(), currency: money.currency.code() }
     }
 }
 
@@ -105,12 +101,9 @@ impl ScalarType for CurrencyCode {
 }
 
 /// A text in one locale.
-pub type LocalTextOut = Shown<LocalTextFields>;
-
-/// A text in one locale.
 #[derive(SimpleObject)]
 #[graphql(name = "LocalText")]
-pub struct LocalTextFields {
+pub struct LocalTextOut {
     /// BCP 47.
     locale: String,
     /// The text.
@@ -119,9 +112,7 @@ pub struct LocalTextFields {
 
 /// The texts of all locales.
 pub fn local_texts(texts: &LocalText) -> Vec<LocalTextOut> {
-    let shown =
-        |(locale, text): (&str, &str)| Shown(LocalTextFields { locale: locale.into(), text: text.into() });
-    texts.iter().map(shown).collect()
+    texts.iter().map(|(locale, text)| LocalTextOut { locale: locale.into(), text: text.into() }).collect()
 }
 
 /// A text in one locale.

@@ -9,7 +9,6 @@ use crate::graphql::order_parts::open_parts;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::sealing::{is_there, open_contact, seal_contact};
 use crate::graphql::services::Scope;
-use crate::graphql::shown::Shown;
 use crate::graphql::staleness::stale;
 use crate::graphql::values::{
     ContactInput, ContactOut, LocalTextInput, LocalTextOut, local_texts, parse_texts, reason,
@@ -159,7 +158,7 @@ impl Vendor {
     }
 
     /// What it is owed, by currency. Empty for buyers.
-    async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Shown<VendorBalance>>, Refusal> {
+    async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<VendorBalance>, Refusal> {
         if !self.scope.own.sells(self.row.id) {
             return Ok(Vec::new());
         }
