@@ -28,9 +28,10 @@ use cityos_tests::simulation::invariants::Books;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -202,7 +203,7 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(50);
 /// Sends callers to the processes that say they are well, as a load balancer does.
 struct Balancer<'f> {
     fleet: &'f Fleet,
-    well: Mutex<Vec<String>>,
+    well: watch::Sender<Vec<String>>,
     http: reqwest::Client,
     sent: AtomicUsize,
 }
@@ -220,13 +221,13 @@ impl Balancer<'_> {
                     well.push(url);
                 }
             }
-            *self.well.lock().unwrap() = well;
+            self.well.send_replace(well);
         }
     }
 
     async fn ask(&self, token: &str, document: &str, variables: Value) -> Value {
         let url = {
-            let well = self.well.lock().unwrap();
+            let well = self.well.borrow();
             assert!(well.len() > 1, "one at a time is replaced");
             well[self.sent.fetch_add(1, Ordering::Relaxed) % well.len()].clone()
         };
@@ -245,12 +246,15 @@ async fn while_three_processes_are_replaced_one_after_another_no_request_fails()
     let token = sample::admin(fleet.at());
     let market = fleet.with(0, async |server| sample::Market::of(server, &token).await).await;
     let urls = fleet.urls().await;
-    let (well, http, sent) = (Mutex::new(urls.clone()), reqwest::Client::new(), AtomicUsize::new(0));
+    let (well, http, sent) = (watch::Sender::new(urls.clone()), reqwest::Client::new(), AtomicUsize::new(0));
     let balancer = Balancer { fleet: &fleet, well, http, sent };
     let (replaced, placed) = (AtomicBool::new(false), AtomicUsize::new(0));
     let replacing = async {
         for nth in 0..PROCESSES {
             fleet.replace(nth, &drains).await;
+            // The next one goes when callers are sent to the one that has come.
+            let new = fleet.urls().await.swap_remove(nth);
+            balancer.well.subscribe().wait_for(|well| well.contains(&new)).await.unwrap();
         }
         replaced.store(true, Ordering::Relaxed);
     };
